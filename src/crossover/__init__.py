@@ -1,0 +1,25 @@
+"""Crossover decides, proves and runs the split between hosted LLM APIs and local models.
+
+The calculators of ``crossover plan`` are plain functions: ``from crossover import plan, api_cost, memory``. They are
+loaded on first use, so that ``import crossover`` stays cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+__all__ = ["__version__", "api_cost", "break_even", "hosting_cost", "memory", "plan", "simulate", "throughput", "tco"]
+CALCULATORS = frozenset(__all__) - {"__version__"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in CALCULATORS:
+        return getattr(import_module("crossover.calculators"), name)
+    raise AttributeError(f"module 'crossover' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Capacity: memory, speed and load of a self-hosted model. Pure: no clock, no socket."""

@@ -1,0 +1,1 @@
+"""The planner: enumerate, filter, estimate, rank, explain. Pure: same inputs, same plan."""

@@ -1,0 +1,49 @@
+"""Sensitive data: categories, tiers, and "the stricter of two".
+
+Two tiers, not one flag: *hard* identifiers can be detected almost perfectly and are a rule; *soft* ones (names,
+addresses, health narrative) are a policy choice. A label from outside may only raise what is known already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+import msgspec
+
+Category = Literal["secrets", "financial", "health", "identifiers", "personal", "custom"]
+Tier = Literal["none", "soft", "hard"]
+
+CATEGORIES: tuple[Category, ...] = get_args(Category)
+TIERS: tuple[Tier, ...] = get_args(Tier)
+DEFAULT_TIER: dict[Category, Tier] = {
+    "secrets": "hard",
+    "financial": "hard",
+    "health": "hard",
+    "identifiers": "hard",
+    "personal": "soft",
+    "custom": "hard",
+}
+
+
+class Sensitivity(msgspec.Struct, frozen=True):
+    """What is known of a request or of a share of traffic: its tier and the categories found."""
+
+    tier: Tier = "none"
+    categories: frozenset[Category] = frozenset()
+
+
+NOT_SENSITIVE = Sensitivity()
+
+
+def of(categories: Iterable[Category]) -> Sensitivity:
+    """The sensitivity of data that holds these categories."""
+    found = frozenset(categories)
+    tiers: list[Tier] = ["none", *(DEFAULT_TIER[category] for category in found)]
+    return Sensitivity(max(tiers, key=TIERS.index), found)
+
+
+def stricter(first: Sensitivity, second: Sensitivity) -> Sensitivity:
+    """The stricter of two: the higher tier and all categories; so a second opinion can only raise."""
+    tier = max(first.tier, second.tier, key=TIERS.index)
+    return Sensitivity(tier, first.categories | second.categories)
