@@ -11,7 +11,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "api_cost", "break_even", "hosting_cost", "memory", "plan", "simulate", "throughput", "tco"]
+__all__ = ["__version__", "api_cost", "break_even", "hosting_cost", "memory", "plan", "simulate", "tco", "throughput"]
 CALCULATORS = frozenset(__all__) - {"__version__"}
 
 
