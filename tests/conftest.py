@@ -1,0 +1,20 @@
+"""Fixtures for every room. The place of the real data is a setting: CROSSOVER_TEST_DATA."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with real data; tests that ask for it are skipped with a reason where it is absent."""
+    place = os.environ.get("CROSSOVER_TEST_DATA", "")  # noqa: TID251 - a test setting, not the product's
+    folder = Path(place) if place else Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not (folder / "planner").is_dir():
+        if os.environ.get("CROSSOVER_TEST_REQUIRE_ALL"):  # noqa: TID251
+            pytest.fail(f"no data folder at {folder}, and nothing may be skipped")
+        pytest.skip(f"no data folder at {folder} (set CROSSOVER_TEST_DATA)")
+    return folder
