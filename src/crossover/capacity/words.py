@@ -87,7 +87,8 @@ class SimResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the step simulator measured for a number of replicas.
 
     ``utilisation`` is the share of time a replica is stepping, ``goodput_rps`` requests per second that meet every
-    SLO target (all, if none), ``overflow_share`` the share of requests sent elsewhere, ``overflow_*_tokens`` what they carry.
+    SLO target (all, if none), ``overflow_share`` the share of requests sent elsewhere, ``overflow_*_tokens`` what they
+    carry.
     ``slo_met`` has one entry per target of the SLO, in its order, with the value reached.
     """
 

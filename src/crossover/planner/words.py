@@ -1,0 +1,271 @@
+"""The words of a plan: options with their figures and reasons, what was refused, what would flip the answer.
+
+Money here is an *estimate*: dollars a month (30 days, 720 h) as floats with 80 % intervals. Times are in seconds.
+This is also the published shape of ``crossover plan --json``; fields are added, never renamed or removed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+import msgspec
+
+from crossover.capacity.words import SimResult
+from crossover.deployment import Deployment
+from crossover.evidence import Band, SourceKind
+
+OptionKind = Literal["api", "hosted", "self", "hybrid"]
+LineKind = Literal["tokens", "compute", "power", "people", "operations", "overflow"]
+KIND_TITLES: dict[OptionKind, str] = {
+    "api": "API",
+    "hosted": "hosted open weights",
+    "self": "self-hosted",
+    "hybrid": "hybrid",
+}
+
+
+class CostLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a monthly bill: what, how much, why, and whether the price behind it is measured, published, assumed."""
+
+    name: str
+    kind: LineKind
+    usd_month: float
+    note: str = ""
+    basis: SourceKind = "published"
+
+
+class SloCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """One target of the SLO: ``reached_s`` is the value predicted; ``met`` is None where nobody measured (an API)."""
+
+    label: str
+    limit_s: float
+    reached_s: float | None
+    met: bool | None
+    note: str = ""
+
+
+class Option(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to answer the whole workload, with everything counted.
+
+    ``usd_month`` is the point estimate and the sum of ``lines``; ``usd_band`` the 80 % interval over prices, speed,
+    volume and running costs; ``p_cheapest`` the probability of being the cheapest of all options ranked.
+    ``replicas`` serve, ``spare_replicas`` stand by, ``machines`` are paid. ``payback_months`` is the time in which the
+    saving against today's option pays the one-off cost (None: never, or nothing to pay back).
+    ``demoted_by`` names the rules that rank it below cheaper ones. ``simulated`` False: bounded only.
+    """
+
+    id: str
+    kind: OptionKind
+    title: str
+    model: str
+    deployment: Deployment
+    usd_month: float
+    usd_band: Band
+    p_cheapest: float
+    usd_per_request: float
+    usd_per_mtok: float
+    lines: tuple[CostLine, ...]
+    one_off_usd: float = 0.0
+    payback_months: float | None = None
+    payback_band: Band | None = None
+    saving_usd_month: float | None = None
+    replicas: int = 0
+    spare_replicas: int = 0
+    machines: int = 0
+    replica_rps: float = 0.0
+    overflow_share: float = 0.0
+    overflow_to: str = ""
+    peak: SimResult | None = None
+    slo: tuple[SloCheck, ...] = ()
+    utilisation: float | None = None
+    tco_cross_check_usd: tuple[float, float] | None = None
+    capability: str = ""
+    calibrated: bool = True
+    simulated: bool = True
+    demoted_by: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = ()
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """An option that was not ranked, and why; ``count`` options share the reason, ``example`` names one of them."""
+
+    kind: OptionKind
+    example: str
+    count: int
+    stage: Literal["memory", "slo", "compliance", "capability", "lifecycle", "price", "limits"]
+    reason: str
+    rule: str = ""
+    source: str = ""
+    checked: dt.date | None = None
+
+
+class Crossing(msgspec.Struct, frozen=True, kw_only=True):
+    """At ``requests_per_day`` the order of two costs changes; above it ``cheaper_above`` costs less."""
+
+    requests_per_day: float
+    cheaper_above: Literal["own", "api"]
+
+
+class BreakEven(msgspec.Struct, frozen=True, kw_only=True):
+    """All crossings of one API (or hosted) option with one self-hosted option; ``band`` is that of the first crossing.
+
+    ``share_crossing`` is the share of draws in which there is a crossing at all.
+    """
+
+    api: str
+    own: str
+    crossings: tuple[Crossing, ...]
+    band: Band | None = None
+    share_crossing: float = 0.0
+    note: str = ""
+
+
+class TornadoBar(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one input moves the saving of ``own`` over ``api`` in dollars a month, from its low to its high value."""
+
+    name: str
+    low_label: str
+    high_label: str
+    at_low_usd: float
+    at_high_usd: float
+
+
+class Flip(msgspec.Struct, frozen=True, kw_only=True):
+    """A value of one input at which another option becomes the cheapest, in words and figures."""
+
+    name: str
+    now: float
+    flips_at: float
+    unit: str
+    winner: str
+    sentence: str
+
+
+class CurvePoint(msgspec.Struct, frozen=True):
+    """Dollars a month at a volume: the 80 % interval and its middle."""
+
+    requests_per_day: float
+    p10: float
+    p50: float
+    p90: float
+
+
+class VolumeCurve(msgspec.Struct, frozen=True, kw_only=True):
+    """Cost against volume of the best option of one class."""
+
+    kind: OptionKind
+    option: str
+    title: str
+    points: tuple[CurvePoint, ...]
+
+
+class ReplicaPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Hybrid with this many own replicas: what they cost, what overflows, what that costs."""
+
+    replicas: int
+    own_usd_month: float
+    overflow_usd_month: float
+    overflow_share: float
+    utilisation: float
+
+
+class ReplicaCurve(msgspec.Struct, frozen=True, kw_only=True):
+    """Total cost against the number of own replicas; ``best`` is the cheapest number."""
+
+    option: str
+    title: str
+    overflow_to: str
+    best: int
+    points: tuple[ReplicaPoint, ...]
+
+
+class Assumption(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure the plan stands on: its value and range, where it comes from and when that was checked."""
+
+    name: str
+    value: str
+    kind: SourceKind
+    source: str
+    checked: dt.date | None = None
+    range: str = ""
+    verified: bool = True
+    note: str = ""
+
+
+class RuleEffect(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule of the decision framework: what the user stated, and what it did to the ranking."""
+
+    rule: str
+    stated: str
+    effect: str
+    touches: tuple[OptionKind, ...] = ()
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer in plain words: what to do, three reasons, and what must still be proved."""
+
+    headline: str
+    action: str
+    reasons: tuple[str, ...]
+    caveat: str
+    option: str
+
+
+class WorkloadView(msgspec.Struct, frozen=True, kw_only=True):
+    """The workload as the plan understood it."""
+
+    name: str
+    source: str
+    requests_per_day: float
+    input_tokens_mean: float
+    output_tokens_mean: float
+    input_tokens_p95: float
+    output_tokens_p95: float
+    peak_factor: float
+    peak_rps: float
+    cached_share: float
+    batch_share: float
+    sensitive_share: float
+    burstiness: float
+    slo: tuple[str, ...]
+    regimes: tuple[str, ...]
+    profile: tuple[float, ...]
+    notes: tuple[str, ...]
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """How the work was spent: options enumerated, refused, bounded by arithmetic alone, simulated; draws made."""
+
+    enumerated: int
+    refused: int
+    bounded: int
+    simulated: int
+    servings_simulated: int
+    draws: int
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A ranked decision: the best option first. ``today`` is the id of the option in use now, where the user named one."""
+
+    schema_version: int
+    product_version: str
+    made_on: dt.date
+    prices_as_of: dt.date
+    hours_per_month: int
+    workload: WorkloadView
+    today: str | None
+    verdict: Verdict
+    options: tuple[Option, ...]
+    refused: tuple[Refused, ...]
+    break_evens: tuple[BreakEven, ...]
+    tornado: tuple[TornadoBar, ...]
+    flips: tuple[Flip, ...]
+    rules: tuple[RuleEffect, ...]
+    curves: tuple[VolumeCurve, ...]
+    replica_curve: ReplicaCurve | None
+    assumptions: tuple[Assumption, ...]
+    counts: Counts
+    notes: tuple[str, ...]
+    seed: int = 0
