@@ -1,0 +1,5 @@
+"""``python -m crossover``."""
+
+from crossover.cli.main import main
+
+main()

@@ -1,0 +1,113 @@
+"""The outermost door: finds the command, runs it, and turns every error into one sentence and an exit code.
+
+Exit codes: 0 ok, 1 failure, 2 usage or bad input, 3 a threshold that the user set is not met, 130 interrupted.
+Commands are rows of a table and their modules are imported when they run, so ``crossover --help`` stays fast.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import import_module
+from typing import Any, cast
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from crossover import __version__
+from crossover.errors import CrossoverError
+
+INTERRUPTED = 130
+COMMANDS: dict[str, tuple[str, str]] = {
+    "plan": (
+        "crossover.cli.plan",
+        "API, hosted open weights, own machines or both: a ranked decision with error bars.",
+    ),
+    "fit": ("crossover.cli.fit", "What can this machine, or one you name, run, and how fast?"),
+    "catalog": ("crossover.cli.catalog", "Look up accelerators, prices and models with their sources; add your own."),
+    "demo": ("crossover.cli.demo", "Plan a real workload end to end and write its report."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """A command group whose commands are imported only when one of them runs."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Replace the row of the table by the real command."""
+        name, row, rest = super().resolve_command(ctx, args)
+        if name is None or row is None:
+            return name, row, rest
+        return name, typer.main.get_command(import_module(COMMANDS[name][0]).app), rest
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"crossover {__version__}\n")
+        raise typer.Exit()
+
+
+def build() -> LazyGroup:
+    """The command group with one light row per command."""
+    app = typer.Typer(
+        cls=LazyGroup,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,  # plain help: rich alone would cost more than all the rest of the start
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Decide, prove and run the split between hosted LLM APIs and local models.",
+        epilog="Start with: crossover plan --requests-per-day 10000 --input-tokens 500 --output-tokens 300 "
+        "--model gpt-4o",
+    )
+
+    @app.callback()
+    def options(
+        version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    ) -> None:
+        pass
+
+    group = cast(LazyGroup, typer.main.get_command(app))
+    for name, (_, text) in COMMANDS.items():
+        group.add_command(TyperCommand(name, help=text, short_help=text))
+    return group
+
+
+def run(argv: list[str]) -> int:
+    """Run one command line and give its exit code; no exception leaves this function."""
+    as_json = "--json" in argv
+    try:
+        code = build().main(args=argv, prog_name="crossover", standalone_mode=False)
+    except CrossoverError as error:
+        return _report(error.sentence(), error.exit_code, error.as_dict() if as_json else None)
+    except (KeyboardInterrupt, typer.Abort):
+        return _report("interrupted; nothing was left half-written", INTERRUPTED, None)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader left (`| head`): not an error, and Python must not complain at exit
+        return 0
+    except Exception as error:
+        usage = getattr(error, "format_message", None)  # the CLI library's own usage errors
+        if usage is not None:
+            if not usage():  # no command was given: the help has been printed
+                return 2
+            facts = {"error": "usage", "message": usage(), "exit_code": 2}
+            return _report(str(usage()), 2, facts if as_json else None)
+        from crossover.config import debug  # here, because a healthy start needs no settings
+
+        if debug():
+            raise
+        text = (
+            f"unexpected {type(error).__name__}: {error}. Please report it; CROSSOVER_DEBUG=1 shows where it happened"
+        )
+        return _report(text, 1, {"error": "unexpected", "message": text, "exit_code": 1} if as_json else None)
+    return code if isinstance(code, int) else 0
+
+
+def _report(sentence: str, exit_code: int, facts: dict[str, object] | None) -> int:
+    if facts is not None:
+        sys.stdout.write(json.dumps(facts, ensure_ascii=False) + "\n")
+    sys.stderr.write(f"crossover: {sentence}\n")
+    return exit_code
+
+
+def main() -> None:
+    """Entry point of the ``crossover`` command."""
+    sys.exit(run(sys.argv[1:]))
