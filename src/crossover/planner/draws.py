@@ -1,0 +1,111 @@
+"""Draws: one set of multipliers per imagined future, shared by all options so that they are compared like for like.
+
+Every range is a row of ``data/ranges.csv``: an 80 % interval around 1, drawn log-normally. What two options share (the
+volume, the price of people) is drawn once; what is an option's own (its cloud's price, its speed residual) is drawn
+from a stream seeded by its name, so that adding an option never changes the draws of another.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import zlib
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from crossover.stats import Z80
+
+Floats = NDArray[np.float64]
+DATA = Path(__file__).with_name("data") / "ranges.csv"
+SHARED = (
+    "volume",
+    "lengths",
+    "peak",
+    "api_price",
+    "people",
+    "own_operations",
+    "token_ratio_input",
+    "token_ratio_output",
+)
+COMMON_SPEED_SHARE = 0.5  # half of the variance of the speed residual is the model's own bias, shared by all replicas
+
+
+class Range(msgspec.Struct, frozen=True, kw_only=True):
+    """An 80 % interval around 1 for one multiplier, and why it is that wide."""
+
+    name: str
+    low: float
+    high: float
+    note: str
+
+    @property
+    def log_sd(self) -> float:
+        """Standard deviation of the logarithm."""
+        return math.log(self.high / self.low) / (2 * Z80)
+
+    @property
+    def log_mean(self) -> float:
+        """Mean of the logarithm."""
+        return math.log(self.high * self.low) / 2
+
+
+class Draws(msgspec.Struct, frozen=True, kw_only=True):
+    """``count`` imagined futures. ``shared`` maps a name of SHARED to multipliers of shape (count,)."""
+
+    count: int
+    seed: int
+    shared: dict[str, Floats]
+    ranges: dict[str, Range]
+    fixed: dict[str, float] = msgspec.field(default_factory=dict)
+
+    def of(self, name: str) -> Floats:
+        """The shared multipliers of that name, shape (count,)."""
+        return self.shared[name]
+
+    def own(self, name: str, key: str) -> Floats:
+        """Multipliers of the range ``name`` for one owner ``key`` (a cloud, a seller), shape (count,)."""
+        if name in self.fixed or self.count == 1:
+            return np.full(self.count, self.fixed.get(name, 1.0))
+        row = self.ranges[name]
+        return np.exp(row.log_mean + row.log_sd * self._normal(f"{name}:{key}"))
+
+    def speed(self, key: str, log_sd: float) -> Floats:
+        """Multipliers of a replica's capacity from the throughput model's residual, shape (count,)."""
+        if "speed" in self.fixed or self.count == 1:
+            return np.full(self.count, self.fixed.get("speed", 1.0))
+        common = self._normal("speed") * math.sqrt(COMMON_SPEED_SHARE)
+        own = self._normal(f"speed:{key}") * math.sqrt(1 - COMMON_SPEED_SHARE)
+        return np.exp(-log_sd * (common + own)) * self.own("pooling", key)
+
+    def _normal(self, key: str) -> Floats:
+        return np.random.default_rng([self.seed, zlib.crc32(key.encode())]).standard_normal(self.count)
+
+
+def read_ranges() -> dict[str, Range]:
+    """The shipped ranges by name."""
+    with DATA.open(newline="", encoding="utf-8") as file:
+        return {
+            row["name"]: Range(name=row["name"], low=float(row["low"]), high=float(row["high"]), note=row["note"])
+            for row in csv.DictReader(file)
+        }
+
+
+def draw(count: int, seed: int, ranges: dict[str, Range], growth: Floats | None = None) -> Draws:
+    """``count`` futures; ``growth`` (shape (count,)) multiplies the volume where the user expects it to grow."""
+    rng = np.random.default_rng([seed, 1])
+    shared: dict[str, Floats] = {}
+    for name in SHARED:
+        row = ranges[name]
+        shared[name] = np.exp(row.log_mean + row.log_sd * rng.standard_normal(count))
+    if growth is not None:
+        shared["volume"] = shared["volume"] * growth
+    return Draws(count=count, seed=seed, shared=shared, ranges=ranges)
+
+
+def certain(ranges: dict[str, Range], **fixed: float) -> Draws:
+    """A single future with every multiplier 1 but those given: the point estimate, and one end of a tornado bar."""
+    shared = {name: np.array([fixed.get(name, 1.0)]) for name in SHARED}
+    return Draws(count=1, seed=0, shared=shared, ranges=ranges, fixed=fixed)

@@ -1,0 +1,91 @@
+"""Question: everything a plan is asked with. Plain values; the defaults are the answer for a user who states nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from crossover.deployment import Purchase
+from crossover.evidence import Evidence
+from crossover.planner.words import OptionKind
+from crossover.workload import Slo, Workload
+
+Team = Literal["none", "some", "strong"]
+Capability = Literal["small", "medium", "large", "frontier"]
+ALL_KINDS: tuple[OptionKind, ...] = ("api", "hosted", "self", "hybrid")
+
+
+class Preferences(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user states beside money and latency; each is one visible rule.
+
+    ``capability`` is the least class of model that will do (None: the class of today's model). ``quality_floor`` is a
+    published score below which a model is not considered. ``team`` is the experience with operating models.
+    """
+
+    capability: Capability | None = None
+    quality_floor: float | None = None
+    team: Team = "some"
+    fine_tuning: bool = False
+    colocate: bool = False
+
+
+class Costs(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user says about money beside prices; None takes the catalog's assumed range."""
+
+    fte: float | None = None
+    fte_cost_month: float | None = None
+    migration_usd: float = 0.0
+    monitoring_usd_month: float | None = None
+    usd_per_kwh: float | None = None
+    api_discount: float = 0.0
+    api_minimum_usd_month: float = 0.0
+    price_overrides: tuple[tuple[str, Decimal, Decimal], ...] = ()
+
+
+class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the provider lets the user send; None: not stated."""
+
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """Which options are looked at; an empty tuple means all."""
+
+    kinds: tuple[OptionKind, ...] = ALL_KINDS
+    models: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
+    clouds: tuple[str, ...] = ()
+    quantisations: tuple[str, ...] = ()
+    purchases: tuple[Purchase, ...] = ("on_demand", "reserved", "spot")
+    owned: bool = True
+    spot_hours_per_day: float = 24.0
+    spot_interruptions_per_day: float | None = None
+    max_replicas: int = 512
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """One question to the planner. ``agreements`` maps a party (``openai``, ``aws``) to what is signed with it.
+
+    ``spare`` replicas stand by beside those that serve a self-hosted option. ``today`` is the day the plan is made,
+    ``as_of`` the day of the prices. ``seed`` fixes every draw: same question, same plan.
+    """
+
+    workload: Workload
+    today: dt.date
+    as_of: dt.date
+    slo: Slo = Slo()
+    regimes: tuple[str, ...] = ()
+    agreements: tuple[tuple[str, frozenset[str]], ...] = ()
+    preferences: Preferences = Preferences()
+    costs: Costs = Costs()
+    limits: RateLimits = RateLimits()
+    scope: Scope = Scope()
+    evidence: tuple[Evidence, ...] = ()
+    spare: int = 1
+    draws: int = 2000
+    seed: int = 0
