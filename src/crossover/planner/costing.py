@@ -41,8 +41,8 @@ class MachineFacts(msgspec.Struct, frozen=True, kw_only=True):
     ``machine_usd_month`` is one machine (an instance or a bought box) with everything that scales with machines;
     ``replicas_per_machine`` fit on it. ``replica_rps`` requests per second of one replica in the busiest hour within
     the SLO. ``input_weight`` is the share of a request's work that its input causes. ``fixed_replicas`` is set for a
-    hybrid: the number that is bought whatever comes. ``overflow`` holds points (load, share of requests, of input tokens,
-    of output tokens), load being the demand of the busiest hour over the capacity of all own replicas.
+    hybrid: the number that is bought whatever comes. ``overflow`` holds points (load, share of requests, of input
+    tokens, of output tokens), load being the demand of the busiest hour over the capacity of all own replicas.
     """
 
     key: str

@@ -59,7 +59,8 @@ class Draws(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     shared: dict[str, Floats]
     ranges: dict[str, Range]
-    fixed: dict[str, float] = msgspec.field(default_factory=dict)
+    fixed: dict[str, Floats] = msgspec.field(default_factory=dict)
+    certain: bool = False
 
     def of(self, name: str) -> Floats:
         """The shared multipliers of that name, shape (count,)."""
@@ -67,15 +68,15 @@ class Draws(msgspec.Struct, frozen=True, kw_only=True):
 
     def own(self, name: str, key: str) -> Floats:
         """Multipliers of the range ``name`` for one owner ``key`` (a cloud, a seller), shape (count,)."""
-        if name in self.fixed or self.count == 1:
-            return np.full(self.count, self.fixed.get(name, 1.0))
+        if self.certain:
+            return self.fixed.get(name, np.ones(self.count))
         row = self.ranges[name]
         return np.exp(row.log_mean + row.log_sd * self._normal(f"{name}:{key}"))
 
     def speed(self, key: str, log_sd: float) -> Floats:
         """Multipliers of a replica's capacity from the throughput model's residual, shape (count,)."""
-        if "speed" in self.fixed or self.count == 1:
-            return np.full(self.count, self.fixed.get("speed", 1.0))
+        if self.certain:
+            return self.fixed.get("speed", np.ones(self.count))
         common = self._normal("speed") * math.sqrt(COMMON_SPEED_SHARE)
         own = self._normal(f"speed:{key}") * math.sqrt(1 - COMMON_SPEED_SHARE)
         return np.exp(-log_sd * (common + own)) * self.own("pooling", key)
@@ -105,7 +106,13 @@ def draw(count: int, seed: int, ranges: dict[str, Range], growth: Floats | None 
     return Draws(count=count, seed=seed, shared=shared, ranges=ranges)
 
 
-def certain(ranges: dict[str, Range], **fixed: float) -> Draws:
-    """A single future with every multiplier 1 but those given: the point estimate, and one end of a tornado bar."""
-    shared = {name: np.array([fixed.get(name, 1.0)]) for name in SHARED}
-    return Draws(count=1, seed=0, shared=shared, ranges=ranges, fixed=fixed)
+def certain(ranges: dict[str, Range], **fixed: Floats | float) -> Draws:
+    """Futures without chance: every multiplier is 1 but those given (scalars, or arrays of one shape).
+
+    Without any this is the point estimate; with one array it walks one input and holds all others still.
+    """
+    rows = {name: np.atleast_1d(np.asarray(value, dtype=np.float64)) for name, value in fixed.items()}
+    count = max((row.size for row in rows.values()), default=1)
+    full = {name: np.broadcast_to(row, (count,)) for name, row in rows.items()}
+    shared = {name: full.get(name, np.ones(count)) for name in SHARED}
+    return Draws(count=count, seed=0, shared=shared, ranges=ranges, fixed=full, certain=True)

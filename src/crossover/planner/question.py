@@ -1,4 +1,4 @@
-"""Question: everything a plan is asked with. Plain values; the defaults are the answer for a user who states nothing."""
+"""Question: everything a plan is asked with. Plain values; the defaults suit a user who states nothing more."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def _sensitive(question: Question) -> str | None:
     return f"{share:.0%} of requests are sensitive" if share > 0 else None
 
 
-def _sell_outside(option: Option) -> bool:
+def _sells_outside(option: Option) -> bool:
     return option.kind in MANAGED or (option.kind == "hybrid" and option.overflow_share > 0)
 
 
@@ -86,7 +86,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="privacy",
         stated=_sensitive,
-        effect="a place without the declared agreements is refused for them; a split that keeps them on own machines is added",
+        effect="a place without the declared agreements is refused for them; "
+        "a split that keeps them on own machines is added",
         touches=MANAGED + OWN,
     ),
     Rule(
@@ -100,7 +101,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="variability",
         stated=_variable,
-        effect="already in the cost: fleets are sized for the busiest hour and pay for idle ones; hybrids are considered",
+        effect="already in the cost: fleets are sized for the busiest hour and idle hours are paid; hybrids compete",
         touches=OWN,
     ),
     Rule(
@@ -109,14 +110,14 @@ RULES: tuple[Rule, ...] = (
         effect="open weights sold per token rank below: such offers serve the maker's weights, not yours; "
         "ask an API provider for its own fine-tuning price",
         touches=("hosted",),
-        demotes=lambda option, managed: option.kind == "hosted",
+        demotes=lambda option, _: option.kind == "hosted",
     ),
     Rule(
         name="co-location",
         stated=_colocate,
         effect="options that send requests to somebody else's endpoint rank below own machines",
         touches=("api", "hosted", "hybrid"),
-        demotes=lambda option, managed: _sell_outside(option),
+        demotes=lambda option, _: _sells_outside(option),
     ),
 )
 

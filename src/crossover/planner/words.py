@@ -26,7 +26,7 @@ KIND_TITLES: dict[OptionKind, str] = {
 
 
 class CostLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a monthly bill: what, how much, why, and whether the price behind it is measured, published, assumed."""
+    """One line of a monthly bill: what, how much, why, and what kind of source the price behind it has."""
 
     name: str
     kind: LineKind
@@ -247,7 +247,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A ranked decision: the best option first. ``today`` is the id of the option in use now, where the user named one."""
+    """A ranked decision: the best option first. ``today`` is the id of the option in use now, if the user named one."""
 
     schema_version: int
     product_version: str
