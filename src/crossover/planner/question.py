@@ -33,11 +33,15 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user says about money beside prices; None takes the catalog's assumed range."""
+    """What the user says about money beside prices; None takes the shipped default with its range.
+
+    ``target_usd_month`` is a budget the plan is asked to reach.
+    """
 
     fte: float | None = None
     fte_cost_month: float | None = None
     migration_usd: float = 0.0
+    target_usd_month: float | None = None
     monitoring_usd_month: float | None = None
     usd_per_kwh: float | None = None
     api_discount: float = 0.0

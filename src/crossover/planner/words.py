@@ -203,6 +203,15 @@ class RuleEffect(msgspec.Struct, frozen=True, kw_only=True):
     touches: tuple[OptionKind, ...] = ()
 
 
+class Reach(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a monthly budget can be reached, per class: the best option's chance of staying within ``target_usd``."""
+
+    target_usd: float
+    label: str
+    chances: tuple[tuple[OptionKind, str, float], ...]
+    sentence: str
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The answer in plain words: what to do, three reasons, and what must still be proved."""
 
@@ -268,4 +277,5 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     assumptions: tuple[Assumption, ...]
     counts: Counts
     notes: tuple[str, ...]
+    reach: tuple[Reach, ...] = ()
     seed: int = 0

@@ -1,0 +1,153 @@
+"""Verdict: the answer in plain words, from figures that are already there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossover.money import show
+from crossover.planner.words import KIND_TITLES, BreakEven, Option, OptionKind, Reach, Refused, Verdict
+
+WORTH_MOVING = 0.10  # a saving below a tenth of today's bill is not worth a migration
+SURE_ENOUGH = 0.80  # and it must be there in four of five imagined futures
+POPULAR_CLAIM = 0.20  # "own machines cost a fifth of the API bill" is what articles promise
+CAVEAT = (
+    "This compares money, speed and rules, not quality: before you move, run your own prompts through both models "
+    "and compare the answers."
+)
+
+
+def decide(
+    ranked: Sequence[Option],
+    today: Option | None,
+    saving_chance: dict[str, float],
+    break_evens: Sequence[BreakEven],
+    refused: Sequence[Refused],
+    reach: Sequence[Reach],
+) -> Verdict:
+    """What to do and why. ``saving_chance`` maps an option to the share of futures in which it is cheaper than today."""
+    if not ranked:
+        return _nothing_left(refused)
+    best = ranked[0]
+    if today is None:
+        headline = f"Start with {best.title}: about {show(best.usd_month)} a month"
+        action = f"Use {best.title} ({KIND_TITLES[best.kind]})."
+        return Verdict(
+            headline=headline, action=action, reasons=_reasons(ranked, best, None, break_evens, reach), caveat=CAVEAT,
+            option=best.id,
+        )  # fmt: skip
+    saving = today.usd_month - best.usd_month
+    chance = saving_chance.get(best.id, 0.0)
+    stays = best.id == today.id or saving < WORTH_MOVING * today.usd_month or chance < SURE_ENOUGH
+    if stays:
+        headline = f"Stay on {today.title}: {show(today.usd_month)} a month"
+        action = f"Keep {today.title} and plan again when the volume or a price changes."
+        why = _why_stay(ranked, today, saving, chance)
+        reasons = (why, *_reasons(ranked, today, None, break_evens, reach))[:3]
+        return Verdict(headline=headline, action=action, reasons=reasons, caveat=CAVEAT, option=today.id)
+    headline = f"Move from {today.title} to {best.title}: about {show(best.usd_month)} a month instead of {show(today.usd_month)}"
+    action = f"Move to {best.title} ({KIND_TITLES[best.kind]}) once its answers are proved good enough."
+    return Verdict(
+        headline=headline, action=action, reasons=_reasons(ranked, best, today, break_evens, reach), caveat=CAVEAT,
+        option=best.id,
+    )  # fmt: skip
+
+
+def _why_stay(ranked: Sequence[Option], today: Option, saving: float, chance: float) -> str:
+    best = ranked[0]
+    if best.id == today.id:
+        return (
+            f"No other option is cheaper: the next costs {show(ranked[1].usd_month)} a month."
+            if len(ranked) > 1
+            else ""
+        )
+    if saving < WORTH_MOVING * today.usd_month:
+        return (
+            f"The cheapest other option, {best.title}, saves {show(saving)} a month ({saving / today.usd_month:.0%}): "
+            "too little to pay for a move."
+        )
+    return f"{best.title} looks cheaper by {show(saving)} a month, but only in {chance:.0%} of the futures drawn."
+
+
+def _reasons(
+    ranked: Sequence[Option],
+    chosen: Option,
+    today: Option | None,
+    break_evens: Sequence[BreakEven],
+    reach: Sequence[Reach],
+) -> tuple[str, ...]:
+    """Three reasons: the money, the rival of the other class, and where the answer changes."""
+    rows: list[str] = []
+    low, high = chosen.usd_band.p10, chosen.usd_band.p90
+    text = f"{chosen.title} costs {show(chosen.usd_month)} a month, 80 % between {show(low)} and {show(high)}"
+    if today is not None:
+        text += f"; that saves {show(today.usd_month - chosen.usd_month)} a month"
+        if chosen.payback_months is not None and chosen.one_off_usd > 0:
+            text += f" and pays back {show(chosen.one_off_usd)} in {chosen.payback_months:.1f} months"
+    rows.append(text + ".")
+    own_chosen = chosen.kind in {"self", "hybrid"}
+    rival = next((option for option in ranked if (option.kind in {"self", "hybrid"}) != own_chosen), None)
+    if rival is not None:
+        rows.append(_against(rival, chosen))
+    rows.extend(row.sentence for row in reach[:1])
+    crossing = _crossing_sentence(break_evens)
+    if crossing:
+        rows.append(crossing)
+    return tuple(rows[:3])
+
+
+def _against(rival: Option, chosen: Option) -> str:
+    people = sum(line.usd_month for line in rival.lines if line.kind == "people")
+    machines = sum(line.usd_month for line in rival.lines if line.kind in {"compute", "power"})
+    text = f"The best {KIND_TITLES[rival.kind]} option, {rival.title}, costs {show(rival.usd_month)} a month"
+    if rival.kind in {"self", "hybrid"}:
+        spare = f" with {rival.spare_replicas} in reserve" if rival.spare_replicas else ""
+        count = f"{rival.replicas} replica{'s' if rival.replicas != 1 else ''}{spare}"
+        text += f": {show(machines)} for machines ({count}) and {show(people)} for people"
+    if rival.usd_month < chosen.usd_month and rival.demoted_by:
+        text += f", but the rule on {', '.join(rival.demoted_by)} ranks it lower"
+    return text + "."
+
+
+def _crossing_sentence(break_evens: Sequence[BreakEven]) -> str:
+    for row in break_evens:
+        if row.crossings:
+            volume = row.crossings[0].requests_per_day
+            direction = "above" if row.crossings[0].cheaper_above == "own" else "below"
+            return f"Own machines become cheaper than {row.api.split(':', 1)[-1]} {direction} about {volume:,.0f} requests a day."
+    return ""
+
+
+def reach_of(target: float, label: str, options: Sequence[Option], costs: NDArray[np.float64]) -> Reach:
+    """The chance, per class, that its best option stays within ``target`` dollars a month.
+
+    ``costs`` has shape (options, draws), in the order of ``options``.
+    """
+    best: dict[OptionKind, tuple[str, float, float]] = {}
+    for option, row in zip(options, costs, strict=True):
+        chance = float((row <= target).mean())
+        if option.kind not in best or (chance, -option.usd_month) > (best[option.kind][1], -best[option.kind][2]):
+            best[option.kind] = (option.id, chance, option.usd_month)
+    parts: list[str] = []
+    for kind, (_, chance, cost) in best.items():
+        word = "yes" if chance >= SURE_ENOUGH else "no" if chance <= 1 - SURE_ENOUGH else "perhaps"
+        parts.append(f"{KIND_TITLES[kind]} {word} ({show(cost)}, {chance:.0%} of futures)")
+    sentence = f"Is {show(target)} a month ({label}) reachable? " + "; ".join(parts) + "."
+    chances = tuple((kind, identity, chance) for kind, (identity, chance, _) in best.items())
+    return Reach(target_usd=target, label=label, chances=chances, sentence=sentence)
+
+
+def _nothing_left(refused: Sequence[Refused]) -> Verdict:
+    stages = sorted({row.stage for row in refused})
+    strictest = max(refused, key=lambda row: row.count, default=None)
+    reasons = tuple(
+        f"{row.count} × {row.stage}: {row.reason}" for row in sorted(refused, key=lambda row: -row.count)[:3]
+    )
+    action = f"Loosen {' or '.join(stages)}" if stages else "Widen the scope"
+    if strictest is not None and strictest.stage == "compliance":
+        action = "Declare the agreements that are signed (--agreement PARTY=baa,dpa), or allow own machines"
+    return Verdict(
+        headline="No option passes every filter", action=action + ".", reasons=reasons, caveat=CAVEAT, option=""
+    )
