@@ -1,0 +1,175 @@
+"""Break-even: at which volumes the order of two costs changes.
+
+Own machines come in whole steps, so there may be several crossings: own machines win as a step fills up and lose again
+where the next machine is needed. All of them are found: in closed form for a price per request against a staircase,
+by bisection between the known steps for any two functions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from crossover.errors import InputError
+from crossover.money import DAYS_PER_MONTH
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_SAMPLES = 16  # looks between two steps, for functions that are not straight there
+_BISECTIONS = 200
+
+
+class Crossing(msgspec.Struct, frozen=True, kw_only=True):
+    """At ``requests_per_day`` the order of two costs changes; just above it ``cheaper_above`` costs less."""
+
+    requests_per_day: float
+    cheaper_above: Literal["own", "api"]
+
+
+def crossings(
+    api_cost: Callable[[float], float],
+    own_cost: Callable[[float], float],
+    low: float,
+    high: float,
+    *,
+    steps: Iterable[float] = (),
+) -> tuple[Crossing, ...]:
+    """Every volume in ``low..high`` (requests/day) at which the cheaper of two monthly costs changes, rising.
+
+    ``steps`` are the volumes at which a cost jumps (up to and including a step the old machines do). Between steps
+    both costs must be continuous; crossings closer together than a sixteenth of such an interval may be missed.
+    """
+    if not (math.isfinite(low) and math.isfinite(high) and 0 <= low < high):
+        raise InputError(f"{low}..{high} is not a range of volumes", field="requests_per_day")
+
+    def gap(volume: float) -> float:
+        return own_cost(volume) - api_cost(volume)
+
+    edges = [low, *sorted({step for step in steps if low < step < high}), high]
+    found: list[Crossing] = []
+    before = 0.0  # the last sign seen
+    for start, end in pairwise(edges):
+        first = start if start == low else math.nextafter(start, math.inf)
+        grid = [first + (end - first) * index / _SAMPLES for index in range(_SAMPLES)] + [end]
+        previous = first
+        for volume in grid:
+            sign = math.copysign(1.0, difference) if (difference := gap(volume)) else 0.0
+            if sign and before and sign != before:
+                at = start if volume == first else _bisect(gap, previous, volume)
+                found.append(Crossing(requests_per_day=at, cheaper_above="own" if sign < 0 else "api"))
+            if sign:
+                before = sign
+            previous = volume
+    return tuple(found)
+
+
+def _bisect(gap: Callable[[float], float], low: float, high: float) -> float:
+    below = gap(low) < 0
+    if gap(low) == 0:
+        return low
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        if middle in (low, high):
+            break
+        if (gap(middle) < 0) == below:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def step_crossings(
+    api_usd_per_request: float,
+    own_fixed_usd_month: float,
+    own_usd_month_per_replica: float,
+    requests_per_day_per_replica: float,
+    *,
+    own_usd_per_request: float = 0.0,
+    api_fixed_usd_month: float = 0.0,
+    spare: int = 0,
+    max_replicas: int = 512,
+    days: float = DAYS_PER_MONTH,
+) -> tuple[Crossing, ...]:
+    """Every crossing of a price per request with replicas that are bought one by one.
+
+    Own cost at n requests/day: fixed + (max(1, ceil(n / capacity)) + spare) × replica + n × days × own_usd_per_request.
+    The search ends where ``max_replicas`` are full.
+    """
+    import numpy as np
+
+    if not requests_per_day_per_replica > 0 or max_replicas < 1:
+        raise InputError("a replica must carry some requests", field="requests_per_day_per_replica")
+    replicas = np.arange(1, max_replicas + 1, dtype=np.float64)
+    return staircase_crossings(
+        api_usd_per_request,
+        replicas * requests_per_day_per_replica,
+        own_fixed_usd_month + (replicas + spare) * own_usd_month_per_replica,
+        own_usd_per_request=own_usd_per_request,
+        api_fixed_usd_month=api_fixed_usd_month,
+        days=days,
+    )
+
+
+def staircase_crossings(
+    api_usd_per_request: float,
+    edges: Sequence[float] | NDArray[np.float64],
+    own_usd_month: Sequence[float] | NDArray[np.float64],
+    *,
+    own_usd_per_request: float = 0.0,
+    api_fixed_usd_month: float = 0.0,
+    days: float = DAYS_PER_MONTH,
+) -> tuple[Crossing, ...]:
+    """Every crossing of a price per request with a staircase, in closed form.
+
+    Up to and including ``edges[i]`` requests/day (rising), own machines cost ``own_usd_month[i]`` plus
+    ``own_usd_per_request`` each. Whole machines that hold several replicas, a spare one and volume discounts are all
+    staircases. Raises InputError where the two lists differ in length, are empty, or edges do not rise.
+    """
+    import numpy as np
+
+    ends = np.asarray(edges, dtype=np.float64)
+    own = np.asarray(own_usd_month, dtype=np.float64)
+    starts = np.concatenate(([0.0], ends[:-1]))
+    if ends.shape != own.shape or ends.size == 0 or not np.all(np.isfinite(own)) or not np.all(ends > starts):
+        raise InputError("a staircase needs one cost per edge, and edges that rise", field="edges")
+    slope = (api_usd_per_request - own_usd_per_request) * days  # what one more request/day saves a month
+    if not math.isfinite(slope) or not math.isfinite(api_fixed_usd_month):
+        raise InputError("prices must be finite numbers", field="api_usd_per_request")
+    flat = own - api_fixed_usd_month
+    at_start, at_end = flat - slope * starts, flat - slope * ends  # own minus api, at both ends of each step
+    found: list[tuple[float, bool]] = []
+    inside = np.flatnonzero(at_start * at_end < 0)
+    found += [(float(flat[i] / slope), bool(at_end[i] < 0)) for i in inside]
+    jumps = np.flatnonzero(at_end[:-1] * at_start[1:] < 0)
+    found += [(float(ends[i]), bool(at_start[i + 1] < 0)) for i in jumps]
+    found += _touching(at_start, at_end, starts, ends)
+    return tuple(
+        Crossing(requests_per_day=volume, cheaper_above="own" if own_wins else "api")
+        for volume, own_wins in sorted(found)
+    )
+
+
+def _touching(
+    at_start: NDArray[np.float64], at_end: NDArray[np.float64], starts: NDArray[np.float64], ends: NDArray[np.float64]
+) -> list[tuple[float, bool]]:
+    """Crossings that fall exactly on an end of a step, where one side is zero: decided by the signs around the zero."""
+    import numpy as np
+
+    if not (np.any(at_start == 0) or np.any(at_end == 0)):
+        return []
+    signs = np.column_stack((np.sign(at_start), np.sign(at_end))).ravel()
+    volumes = np.column_stack((starts, ends)).ravel()
+    found: list[tuple[float, bool]] = []
+    last = 0
+    for index in np.flatnonzero(signs):
+        apart = index - last > 1 and signs[index] != signs[last] and signs[last] != 0
+        if apart:
+            found.append((float(volumes[last + 1]), bool(signs[index] < 0)))
+        last = int(index)
+    return found
