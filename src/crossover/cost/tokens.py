@@ -302,7 +302,7 @@ def _tail(lengths: Lengths, edge: float) -> tuple[Decimal, Decimal]:
     if lengths.kind == "constant" or (lengths.kind == "lognormal" and lengths.sigma == 0) or edge <= 0:
         return (Decimal(1), mean) if lengths.mean > edge else (Decimal(0), Decimal(0))
     if lengths.kind == "lognormal":
-        if lengths.mean <= 0:
+        if lengths.mean / edge <= 0:
             return Decimal(0), Decimal(0)
         distance = (math.log(lengths.mean / edge) - lengths.sigma**2 / 2) / lengths.sigma
         share = _NORMAL.cdf(distance)
