@@ -20,18 +20,28 @@ from crossover.planner.words import OptionKind
 Floats = NDArray[np.float64]
 
 
+class Writer(msgspec.Struct, frozen=True, kw_only=True):
+    """Who writes the answers, when it is not the model the workload was counted with.
+
+    ``ratio`` names the range of its tokens for one token of the workload; empty for the same model. Two deployments of
+    one model share ``name`` and so are exactly as wordy in every future.
+    """
+
+    name: str = ""
+    ratio: Literal["", "token_ratio_same_family", "token_ratio_other_family"] = ""
+
+
 class TokenFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What one request costs by the token: dollars for its input and for its output.
 
-    ``translated`` says that another tokenizer and another writer are at work than those the workload was counted with.
-    ``price_range`` names the range of the price, ``seller`` who sets it.
+    ``price_range`` names the range of the price, ``seller`` who sets it. ``writer`` says whose answers these are.
     """
 
     input_usd: float
     output_usd: float
     seller: str
     price_range: Literal["api_price", "hosted_price"]
-    translated: bool
+    writer: Writer = Writer()
     minimum_usd_month: float = 0.0
 
 
@@ -53,6 +63,7 @@ class MachineFacts(msgspec.Struct, frozen=True, kw_only=True):
     price_range: Literal["rent_on_demand", "rent_reserved", "rent_spot", "owned"]
     seller: str
     input_weight: float
+    writer: Writer = Writer()
     spare: int = 0
     fixed_replicas: int | None = None
     overflow: tuple[tuple[float, float, float, float], ...] = ()
@@ -72,7 +83,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     tokens: TokenFacts | None = None
     machines: MachineFacts | None = None
     people_usd: float = 0.0
+    people_log_sd: float = 0.0
     operations_usd: float = 0.0
+    operations_log_sd: float = 0.0
     local_share: float | None = None
 
 
@@ -119,8 +132,8 @@ def bill(facts: Facts, draws: Draws, volume: Floats | float | None = None) -> Bi
     return Bill(
         tokens=tokens,
         machines=machines,
-        people=zero + facts.people_usd * draws.of("people"),
-        operations=zero + facts.operations_usd * draws.of("own_operations"),
+        people=zero + facts.people_usd * draws.scaled("people", facts.people_log_sd),
+        operations=zero + facts.operations_usd * draws.scaled("operations", facts.operations_log_sd),
         replicas=replicas,
         paid_machines=paid,
         overflow_share=spill,
@@ -130,19 +143,25 @@ def bill(facts: Facts, draws: Draws, volume: Floats | float | None = None) -> Bi
 def _tokens(facts: TokenFacts, monthly: Floats, input_share: Floats, output_share: Floats, draws: Draws) -> Floats:
     lengths = draws.of("lengths")
     price = draws.of("api_price") if facts.price_range == "api_price" else draws.own("hosted_price", facts.seller)
-    ratio_in = draws.of("token_ratio_input") if facts.translated else 1.0
-    ratio_out = draws.of("token_ratio_output") if facts.translated else 1.0
+    ratio_in, ratio_out = _ratios(facts.writer, draws)
     each = facts.input_usd * input_share * ratio_in + facts.output_usd * output_share * ratio_out
     spent: Floats = monthly * each * lengths * price
     return np.maximum(spent, facts.minimum_usd_month) if facts.minimum_usd_month else spent
 
 
+def _ratios(writer: Writer, draws: Draws) -> tuple[Floats, Floats]:
+    """Tokens of this writer's model per token of the workload, for input and output, each of shape (count,)."""
+    if not writer.ratio:
+        same = np.ones(draws.count)
+        return same, same
+    return draws.of("token_ratio_input"), draws.own(writer.ratio, writer.name)
+
+
 def capacity(facts: MachineFacts, draws: Draws) -> Floats:
     """Requests per second of one replica in every future, shape (count,)."""
     weight = facts.input_weight
-    heavier = draws.of("lengths") * (
-        weight * draws.of("token_ratio_input") + (1 - weight) * draws.of("token_ratio_output")
-    )
+    ratio_in, ratio_out = _ratios(facts.writer, draws)
+    heavier = draws.of("lengths") * (weight * ratio_in + (1 - weight) * ratio_out)
     return facts.replica_rps * draws.speed(facts.key, facts.log_sd) / heavier
 
 

@@ -8,6 +8,7 @@ from a stream seeded by its name, so that adding an option never changes the dra
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import math
 import zlib
 from pathlib import Path
@@ -16,20 +17,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from crossover.cost.lines import assumed
+from crossover.evidence import SourceKind
 from crossover.stats import Z80
 
 Floats = NDArray[np.float64]
 DATA = Path(__file__).with_name("data") / "ranges.csv"
-SHARED = (
-    "volume",
-    "lengths",
-    "peak",
-    "api_price",
-    "people",
-    "own_operations",
-    "token_ratio_input",
-    "token_ratio_output",
-)
+SHARED = ("volume", "lengths", "peak", "api_price", "token_ratio_input")
+SAME_FAMILY, OTHER_FAMILY = "token_ratio_same_family", "token_ratio_other_family"
 COMMON_SPEED_SHARE = 0.5  # half of the variance of the speed residual is the model's own bias, shared by all replicas
 
 
@@ -40,6 +35,8 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
     low: float
     high: float
     note: str
+    kind: SourceKind = "assumed"
+    checked: dt.date | None = None
 
     @property
     def log_sd(self) -> float:
@@ -81,17 +78,26 @@ class Draws(msgspec.Struct, frozen=True, kw_only=True):
         own = self._normal(f"speed:{key}") * math.sqrt(1 - COMMON_SPEED_SHARE)
         return np.exp(-log_sd * (common + own)) * self.own("pooling", key)
 
+    def scaled(self, name: str, log_sd: float) -> Floats:
+        """Multipliers of a figure with its own spread, drawn once for all options (what an engineer really costs)."""
+        if self.certain:
+            return self.fixed.get(name, np.ones(self.count))
+        spread: Floats = np.exp(log_sd * self._normal(name))
+        return spread
+
     def _normal(self, key: str) -> Floats:
         return np.random.default_rng([self.seed, zlib.crc32(key.encode())]).standard_normal(self.count)
 
 
 def read_ranges() -> dict[str, Range]:
-    """The shipped ranges by name."""
+    """The shipped ranges by name; those of the token ratios stand with the cost of tokens."""
     with DATA.open(newline="", encoding="utf-8") as file:
-        return {
-            row["name"]: Range(name=row["name"], low=float(row["low"]), high=float(row["high"]), note=row["note"])
-            for row in csv.DictReader(file)
-        }
+        rows = [msgspec.convert(row, Range, strict=False) for row in csv.DictReader(file)]
+    for name in (SAME_FAMILY, OTHER_FAMILY):
+        row = assumed(name)
+        low, high = float(row.low / row.value), float(row.high / row.value)
+        rows.append(Range(name=name, low=low, high=high, note=row.source.text, checked=row.source.checked))
+    return {row.name: row for row in rows}
 
 
 def draw(count: int, seed: int, ranges: dict[str, Range], growth: Floats | None = None) -> Draws:

@@ -15,6 +15,7 @@ from crossover.evidence import Band
 from crossover.planner.costing import Facts, bill
 from crossover.planner.draws import Draws, Range, certain
 from crossover.planner.words import CurvePoint, Flip, OptionKind, TornadoBar, VolumeCurve
+from crossover.stats import Z80
 
 Floats = NDArray[np.float64]
 SHARES = (0.1, 0.5, 0.9)
@@ -47,16 +48,15 @@ def totals(options: Sequence[Facts], draws: Draws) -> Floats:
 def chance_cheapest(costs: Floats) -> Floats:
     """The share of futures in which each option is the cheapest, shape (options,); ties go to the first."""
     winners = np.argmin(costs, axis=0)
-    return np.bincount(winners, minlength=costs.shape[0]) / costs.shape[1]
+    shares: Floats = np.bincount(winners, minlength=costs.shape[0]) / costs.shape[1]
+    return shares
 
 
-def tornado(
-    api: Facts, own: Facts, ranges: dict[str, Range], own_log_sd: float, levers: Sequence[Lever]
-) -> tuple[TornadoBar, ...]:
+def tornado(api: Facts, own: Facts, ranges: dict[str, Range], levers: Sequence[Lever]) -> tuple[TornadoBar, ...]:
     """How each input alone moves the saving of ``own`` over ``api``; widest first."""
     bars: list[TornadoBar] = []
     for lever in levers:
-        low, high = _ends(lever, ranges, own_log_sd)
+        low, high = _ends(lever, ranges, own)
         draws = certain(ranges, **{lever.name: np.array([low, high])})
         saving = bill(api, draws).total - bill(own, draws).total
         bars.append(
@@ -71,11 +71,14 @@ def tornado(
     return tuple(sorted(bars, key=lambda bar: -abs(bar.at_high_usd - bar.at_low_usd)))
 
 
-def _ends(lever: Lever, ranges: dict[str, Range], own_log_sd: float) -> tuple[float, float]:
-    if lever.name == "speed":
-        from crossover.stats import Z80
-
-        return float(np.exp(-Z80 * own_log_sd)), float(np.exp(Z80 * own_log_sd))
+def _ends(lever: Lever, ranges: dict[str, Range], own: Facts) -> tuple[float, float]:
+    """The 80 % range of an input; three of them depend on the option."""
+    spreads = {"people": own.people_log_sd, "operations": own.operations_log_sd}
+    if own.machines is not None:
+        spreads["speed"] = own.machines.log_sd
+    if lever.name in spreads:
+        reach = Z80 * spreads[lever.name]
+        return float(np.exp(-reach)), float(np.exp(reach))
     row = ranges[lever.name]
     return row.low, row.high
 

@@ -27,7 +27,7 @@ def decide(
     refused: Sequence[Refused],
     reach: Sequence[Reach],
 ) -> Verdict:
-    """What to do and why. ``saving_chance`` maps an option to the share of futures in which it is cheaper than today."""
+    """What to do and why. ``saving_chance``: the share of futures in which an option is cheaper than today's."""
     if not ranked:
         return _nothing_left(refused)
     best = ranked[0]
@@ -47,7 +47,8 @@ def decide(
         why = _why_stay(ranked, today, saving, chance)
         reasons = (why, *_reasons(ranked, today, None, break_evens, reach))[:3]
         return Verdict(headline=headline, action=action, reasons=reasons, caveat=CAVEAT, option=today.id)
-    headline = f"Move from {today.title} to {best.title}: about {show(best.usd_month)} a month instead of {show(today.usd_month)}"
+    costs = f"about {show(best.usd_month)} a month instead of {show(today.usd_month)}"
+    headline = f"Move from {today.title} to {best.title}: {costs}"
     action = f"Move to {best.title} ({KIND_TITLES[best.kind]}) once its answers are proved good enough."
     return Verdict(
         headline=headline, action=action, reasons=_reasons(ranked, best, today, break_evens, reach), caveat=CAVEAT,
@@ -116,7 +117,8 @@ def _crossing_sentence(break_evens: Sequence[BreakEven]) -> str:
         if row.crossings:
             volume = row.crossings[0].requests_per_day
             direction = "above" if row.crossings[0].cheaper_above == "own" else "below"
-            return f"Own machines become cheaper than {row.api.split(':', 1)[-1]} {direction} about {volume:,.0f} requests a day."
+            seller = row.api.split(":", 1)[-1]
+            return f"Own machines become cheaper than {seller} {direction} about {volume:,.0f} requests a day."
     return ""
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from crossover.capacity.words import SimResult
+from crossover.cost.break_even import Crossing as Crossing  # noqa: PLC0414 - a word of the plan too
 from crossover.deployment import Deployment
 from crossover.evidence import Band, SourceKind
 
@@ -99,13 +100,6 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     rule: str = ""
     source: str = ""
     checked: dt.date | None = None
-
-
-class Crossing(msgspec.Struct, frozen=True, kw_only=True):
-    """At ``requests_per_day`` the order of two costs changes; above it ``cheaper_above`` costs less."""
-
-    requests_per_day: float
-    cheaper_above: Literal["own", "api"]
 
 
 class BreakEven(msgspec.Struct, frozen=True, kw_only=True):
