@@ -1,0 +1,188 @@
+"""Sentences and choices that every report shares: which options are shown, how a break-even reads, what flags say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crossover.evidence import STALE_AFTER_DAYS
+from crossover.planner.words import (
+    KIND_TITLES,
+    Assumption,
+    BreakEven,
+    Option,
+    OptionKind,
+    Plan,
+    Refused,
+    WorkloadView,
+)
+from crossover.reports import figures
+
+KIND_LABELS: dict[OptionKind, str] = {"api": "API", "hosted": "hosted", "self": "self", "hybrid": "hybrid"}
+STAGES: dict[str, str] = {
+    "memory": "does not fit in memory",
+    "slo": "misses the SLO",
+    "compliance": "a rule or agreement stands against it",
+    "capability": "not able enough",
+    "lifecycle": "retired or deprecated",
+    "price": "no price known",
+    "limits": "over a stated limit",
+}
+
+
+def titles(plan: Plan) -> dict[str, str]:
+    """Title of every ranked option by its id."""
+    return {option.id: option.title for option in plan.options}
+
+
+def best_of_each_kind(plan: Plan) -> dict[OptionKind, Option]:
+    """The first ranked option of every class that has one, in the order of the classes."""
+    found: dict[OptionKind, Option] = {}
+    for kind in KIND_TITLES:
+        best = next((option for option in plan.options if option.kind == kind), None)
+        if best is not None:
+            found[kind] = best
+    return found
+
+
+def shown(plan: Plan, top: int) -> list[tuple[int, Option]]:
+    """Rank and option of the best ``top``; always the best of each class, the one of today and the one recommended.
+
+    Where those stand further down, they take the last places, so that the list stays near ``top``.
+    """
+    always = {option.id for option in best_of_each_kind(plan).values()} | {plan.today or "", plan.verdict.option}
+    ranked = list(enumerate(plan.options, start=1))
+    forced = [pair for pair in ranked if pair[1].id in always]
+    room = max(top - len(forced), 0)
+    filling = [pair for pair in ranked if pair[1].id not in always][:room]
+    return sorted(forced + filling)
+
+
+def workload_line(view: WorkloadView) -> str:
+    """The workload in one line."""
+    parts = [
+        f"{figures.count(view.requests_per_day, exact=True)} requests/day",
+        f"{figures.tokens(view.input_tokens_mean)} in + {figures.tokens(view.output_tokens_mean)} out tokens",
+        f"peak ×{view.peak_factor:.3g} = {figures.rate(view.peak_rps)}",
+    ]
+    for name, value in (
+        ("cached", view.cached_share),
+        ("batch", view.batch_share),
+        ("sensitive", view.sensitive_share),
+    ):
+        if value:
+            parts.append(f"{figures.share(value)} {name}")
+    parts.append(f"SLO {', '.join(view.slo)}" if view.slo else "no SLO")
+    if view.regimes:
+        parts.append(", ".join(view.regimes))
+    return " · ".join(parts)
+
+
+def conventions(plan: Plan) -> str:
+    """What every figure of the report assumes."""
+    return (
+        f"A month is {plan.hours_per_month / 24:.3g} days ({plan.hours_per_month} h). "
+        f"Prices as of {plan.prices_as_of}. Ranges are 80 % intervals (P10–P90)."
+    )
+
+
+def counts_line(plan: Plan) -> str:
+    """How the work was spent."""
+    c = plan.counts
+    line = f"{c.enumerated:,} options: {c.refused:,} refused, {c.bounded:,} bounded by arithmetic, "
+    line += f"{c.simulated:,} simulated"
+    extra = [f"{c.servings_simulated:,} replicas replayed"] if c.servings_simulated else []
+    extra += [f"{c.draws:,} draws"] if c.draws else []
+    return f"{line} ({', '.join(extra)})" if extra else line
+
+
+def flags(option: Option, plan: Plan) -> list[str]:
+    """Short warnings about an option."""
+    found = ["used today"] if option.id == plan.today else []
+    if not option.calibrated:
+        found.append("extrapolated")
+    if not option.simulated:
+        found.append("bounded only")
+    if slo_word(option) == "missed":
+        found.append("SLO missed")
+    if option.demoted_by:
+        found.append(f"demoted: {', '.join(option.demoted_by)}")
+    return found
+
+
+def slo_word(option: Option) -> str:
+    """Whether the SLO holds: ``met``, ``missed``, ``not measured``; empty where nothing is promised."""
+    if not option.slo:
+        return ""
+    if any(check.met is False for check in option.slo):
+        return "missed"
+    return "not measured" if any(check.met is None for check in option.slo) else "met"
+
+
+def first_token(option: Option) -> str:
+    """Time to first token at p95: replayed, or as an SLO check states it."""
+    if option.peak is not None:
+        return figures.seconds(option.peak.ttft.p95)
+    for check in option.slo:
+        if check.label.startswith("ttft_p95") and check.reached_s is not None:
+            return figures.seconds(check.reached_s)
+    return figures.NONE
+
+
+def payback(option: Option) -> str:
+    """Payback time in words: ``1.8 months``, ``never``, a dash where there is nothing to pay back."""
+    if option.payback_months is not None:
+        return figures.months(option.payback_months)
+    return "never" if option.one_off_usd > 0 and (option.saving_usd_month or 0) <= 0 else figures.NONE
+
+
+def crossings(item: BreakEven) -> str:
+    """In which ranges of volume own machines are cheaper, from the crossings in rising order."""
+    if not item.crossings:
+        return item.note or "no crossing: the order does not change with volume"
+    ranges: list[str] = []
+    rising = sorted(item.crossings, key=lambda crossing: crossing.requests_per_day)
+    start: float | None = None if rising[0].cheaper_above == "own" else 0.0
+    for crossing in rising:
+        if crossing.cheaper_above == "own":
+            start = crossing.requests_per_day
+        elif start is not None:
+            high = crossing.requests_per_day
+            ranges.append(f"{figures.count_range(start, high)}/day" if start else f"below {figures.per_day(high)}")
+            start = None
+    if start is not None:
+        ranges.append(f"above {figures.per_day(start)}")
+    return ", ".join(ranges[:-1]) + (" and " if len(ranges) > 1 else "") + ranges[-1]
+
+
+def break_even_range(item: BreakEven) -> str:
+    """The 80 % interval of the first crossing, and how sure it is that there is one at all."""
+    if not item.crossings:
+        return figures.NONE
+    text = ""
+    if item.band is not None:
+        text = f"{figures.count_range(item.band.p10, item.band.p90)}/day"
+    if item.share_crossing < 0.995:
+        text += f"{'; ' if text else ''}crosses in {figures.share(item.share_crossing)} of draws"
+    return text or figures.NONE
+
+
+def refused_by_stage(plan: Plan) -> list[tuple[str, int, list[Refused]]]:
+    """What was refused: stage, number of options, the entries; the largest stage first."""
+    groups: dict[str, list[Refused]] = {}
+    for item in plan.refused:
+        groups.setdefault(item.stage, []).append(item)
+    counted = [(stage, sum(item.count for item in items), items) for stage, items in groups.items()]
+    return sorted(counted, key=lambda group: -group[1])
+
+
+def marks(assumption: Assumption, plan: Plan) -> list[str]:
+    """What a reader must know about a figure: nobody checked it, or the check is old."""
+    found = [] if assumption.verified else ["unverified"]
+    if assumption.checked is not None and (plan.made_on - assumption.checked).days > STALE_AFTER_DAYS:
+        found.append("stale")
+    return found
+
+
+def sentence(parts: Sequence[str]) -> str:
+    """Parts on one line, empty ones left out."""
+    return " · ".join(part for part in parts if part and part != figures.NONE)

@@ -1,0 +1,286 @@
+"""The plan in a terminal: the first screen says what to do and why; everything below shows how that was found."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from crossover.planner.words import BreakEven, Option, Plan, Refused
+from crossover.reports import figures, phrases
+from crossover.reports.explanation import explain
+from crossover.reports.paper import COLOURS, Paper, cost_bar, joined, plain_table, span_bar
+
+__all__ = ["explain", "render"]
+
+BREAK_EVENS = 6
+TORNADO_BARS = 6
+ASSUMPTIONS = 6
+NARROW_BAR = 22
+WIDE_BAR = 16
+REASONS_OF_STAGE = 2
+
+
+def render(plan: Plan, console: Console, *, top: int = 8) -> None:
+    """Print the plan: the verdict, the best ``top`` options (and the best of each class), then what stands behind it.
+
+    Never raises for odd text or a narrow console: long lines wrap, characters that the encoding lacks are replaced.
+    """
+    paper = Paper(console)
+    _head(plan, paper)
+    _verdict(plan, paper)
+    rows = phrases.shown(plan, top)
+    paper.section("Options", "dollars a month, bar = P50 with P10–P90")
+    (_narrow_options if paper.narrow else _wide_options)(rows, plan, paper)
+    _under_options(rows, plan, paper)
+    _break_evens(plan, paper)
+    _flips(plan, paper)
+    _refused(plan, paper)
+    _rules(plan, paper)
+    _tornado(plan, paper)
+    _assumptions(plan, paper)
+    _notes(plan, paper)
+
+
+def _head(plan: Plan, paper: Paper) -> None:
+    paper.blank()
+    paper.line(
+        joined([("Crossover plan", "bold"), (plan.workload.name, "dim"), (f"prices as of {plan.prices_as_of}", "dim")])
+    )
+    paper.line(phrases.workload_line(plan.workload), style="dim")
+
+
+def _verdict(plan: Plan, paper: Paper) -> None:
+    paper.blank()
+    best = next((option for option in plan.options if option.id == plan.verdict.option), None)
+    colour = COLOURS[best.kind] if best else "white"
+    bar = Text(" ▌ ", style=f"bold {colour}")
+    paper.line(Text(plan.verdict.headline, style="bold"), lead=bar, bar=True)
+    if plan.verdict.action and plan.verdict.action != plan.verdict.headline:
+        paper.line(Text(plan.verdict.action), lead=bar, bar=True)
+    paper.blank()
+    for number, reason in enumerate(plan.verdict.reasons, start=1):
+        paper.line(reason, lead=Text(f" {number}. ", style=f"bold {colour}"))
+    if plan.verdict.caveat:
+        paper.line(plan.verdict.caveat, lead=Text(" !  ", style="bold red"))
+
+
+def _full_scale(rows: list[tuple[int, Option]], plan: Plan) -> float:
+    """Dollars at the right end of the bars: today's bill and the recommended option fit, a far dearer one need not."""
+    costs = sorted(option.usd_band.p90 for _, option in rows)
+    kept = {plan.today, plan.verdict.option}
+    must = max((option.usd_band.p90 for _, option in rows if option.id in kept), default=0.0)
+    middle = costs[len(costs) // 2] if costs else 0.0
+    return max(must, min(costs[-1], 4 * middle)) if costs else 1.0
+
+
+def _narrow_options(rows: list[tuple[int, Option]], plan: Plan, paper: Paper) -> None:
+    full = _full_scale(rows, plan)
+    bar = NARROW_BAR if paper.width >= 72 else 10
+    money = max([7, *(len(figures.usd(option.usd_month)) for _, option in rows)])
+    widths = (4, max(paper.width - 1 - 4 - money - bar - 8 - 4, 10), money, bar, 8)
+
+    def put(*cells: Text) -> None:
+        table = Table.grid(padding=(0, 1, 0, 0))
+        for width, justify in zip(widths, ("right", "left", "right", "left", "right"), strict=True):
+            table.add_column(width=width, justify="right" if justify == "right" else "left", overflow="fold")
+        table.add_row(*cells)
+        paper.put(table)
+
+    put(Text("#", "dim"), Text("option", "dim"), Text("$/month", "dim"), Text(), Text("cheapest", "dim"))
+    before = 0
+    for rank, option in rows:
+        if rank > before + 1:
+            paper.line(f"{rank - before - 1:,} more between", lead="   · ", style="dim")
+        before = rank
+        colour = COLOURS[option.kind]
+        put(
+            Text(f"{rank}", style=f"bold {colour}"),
+            Text(option.title, style="bold" if option.id == plan.verdict.option else ""),
+            Text(figures.usd(option.usd_month), style="bold"),
+            cost_bar(option.usd_band, full, bar, colour),
+            Text(figures.share(option.p_cheapest)),
+        )
+        paper.line(_details(option, plan), lead=" " * 5)
+
+
+def _details(option: Option, plan: Plan) -> Text:
+    serving = f"{figures.replicas(option.replicas, option.spare_replicas)} replicas" if option.replicas else ""
+    overflow = f"{figures.share(option.overflow_share)} overflows" if option.overflow_share else ""
+    token = phrases.first_token(option)
+    verdict = phrases.slo_word(option)
+    latency = f"TTFT p95 {token}" if token != figures.NONE else ""
+    pays = phrases.payback(option)
+    parts = [
+        (phrases.KIND_LABELS[option.kind], COLOURS[option.kind]),
+        (figures.usd_range(option.usd_band.p10, option.usd_band.p90), "dim"),
+        (f"{figures.usd(option.usd_per_request)}/request", "dim"),
+        (serving, "dim"),
+        (overflow, "dim"),
+        (latency, "dim"),
+        (f"SLO {verdict}" if verdict == "met" else "", "dim"),
+        (f"payback {pays}" if pays != figures.NONE else "", "dim"),
+        *((flag, "italic yellow") for flag in phrases.flags(option, plan)),
+    ]
+    return joined(parts)
+
+
+def _wide_options(rows: list[tuple[int, Option]], plan: Plan, paper: Paper) -> None:
+    full = _full_scale(rows, plan)
+    bar = WIDE_BAR if paper.width < 140 else 24
+    table = plain_table(
+        ("#", "right"),
+        ("option", "left"),
+        ("class", "left"),
+        ("$/month", "right"),
+        ("P10–P90", "right"),
+        ("", "left"),
+        ("cheapest", "right"),
+        ("$/request", "right"),
+        ("repl.", "right"),
+        ("TTFT p95", "right"),
+        ("payback", "right"),
+        ratio="option",
+    )
+    table.padding = (0, 1, 0, 0)
+    table.width = paper.width - 2
+    before = 0
+    for rank, option in rows:
+        if rank > before + 1:
+            table.add_row(Text("·", "dim"), Text(f"{rank - before - 1:,} more between", "dim"))
+        before = rank
+        colour = COLOURS[option.kind]
+        name = Text(option.title, style="bold" if option.id == plan.verdict.option else "")
+        for flag in phrases.flags(option, plan):
+            name.append(f" · {flag}", style="italic yellow")
+        table.add_row(
+            Text(f"{rank}", style=f"bold {colour}"),
+            name,
+            Text(phrases.KIND_LABELS[option.kind], style=colour),
+            Text(figures.usd(option.usd_month), style="bold"),
+            figures.short_usd_range(option.usd_band.p10, option.usd_band.p90),
+            cost_bar(option.usd_band, full, bar, colour),
+            figures.share(option.p_cheapest),
+            figures.usd(option.usd_per_request),
+            f"{option.replicas}+{option.spare_replicas}" if option.replicas else figures.NONE,
+            phrases.first_token(option),
+            phrases.payback(option).replace(" months", " mo").replace(" years", " yr"),
+        )
+    paper.indented(table)
+
+
+def _under_options(rows: list[tuple[int, Option]], plan: Plan, paper: Paper) -> None:
+    hidden = len(plan.options) - len(rows)
+    remarks = [f"{hidden:,} more ranked options in --json and --html" if hidden > 0 else ""]
+    remarks.append("--explain RANK or ID shows every line of a bill")
+    if any(phrases.slo_word(option) == "not measured" for _, option in rows):
+        remarks.append("latency of an API is measured, not predicted")
+    paper.line(joined([(remark, "dim") for remark in remarks]))
+
+
+def _break_evens(plan: Plan, paper: Paper) -> None:
+    if not plan.break_evens:
+        return
+    paper.section("Break-even", "own machines cost less than the API …")
+    names = phrases.titles(plan)
+    for item in plan.break_evens[:BREAK_EVENS]:
+        _break_even(item, names, paper)
+    more = len(plan.break_evens) - BREAK_EVENS
+    if more > 0:
+        paper.line(f"{more:,} more pairs in --json and --html", style="dim")
+
+
+def _break_even(item: BreakEven, names: dict[str, str], paper: Paper) -> None:
+    pair = joined([(names.get(item.own, item.own), ""), (names.get(item.api, item.api), "")], " instead of ")
+    answer = Text(phrases.crossings(item), style="bold" if item.crossings else "dim")
+    spread = phrases.break_even_range(item)
+    if spread != figures.NONE:
+        answer.append(f"  (80 %: {spread})" if item.band else f"  ({spread})", style="dim not bold")
+    paper.line(pair, lead=" • ")
+    paper.line(answer, lead="     ")
+
+
+def _flips(plan: Plan, paper: Paper) -> None:
+    if not plan.flips:
+        return
+    paper.section("What would change the answer")
+    for flip in plan.flips:
+        paper.line(flip.sentence, lead=" → ")
+
+
+def _refused(plan: Plan, paper: Paper) -> None:
+    if not plan.refused:
+        return
+    paper.section("Refused", f"{plan.counts.refused:,} options, and why")
+    for stage, count, items in phrases.refused_by_stage(plan):
+        lead = Text(f" {count:>5,}  ", style="bold")
+        paper.line(Text(phrases.STAGES.get(stage, stage), style="bold"), lead=lead)
+        for item in sorted(items, key=lambda entry: -entry.count)[:REASONS_OF_STAGE]:
+            paper.line(_refusal(item), lead=" " * 8)
+        more = len(items) - REASONS_OF_STAGE
+        if more > 0:
+            paper.line(f"and {more:,} more reasons", lead=" " * 8, style="dim")
+
+
+def _refusal(item: Refused) -> Text:
+    where = f"{item.example}{f' (+{item.count - 1:,} like it)' if item.count > 1 else ''}: "
+    text = Text(where).append(item.reason, style="dim")
+    basis = phrases.sentence([item.rule, item.source, f"checked {item.checked}" if item.checked else ""])
+    return text.append(f" [{basis}]", style="dim") if basis else text
+
+
+def _rules(plan: Plan, paper: Paper) -> None:
+    if not plan.rules:
+        return
+    paper.section("Rules applied")
+    for rule in plan.rules:
+        paper.line(Text(f"{rule.stated}: ").append(rule.effect, style="dim"), lead=" • ")
+
+
+def _tornado(plan: Plan, paper: Paper) -> None:
+    bars = plan.tornado[:TORNADO_BARS]
+    if not bars:
+        return
+    paper.section("Biggest uncertainties", "monthly saving of the best own option over the best API")
+    ends = [value for bar in bars for value in (bar.at_low_usd, bar.at_high_usd)]
+    low, high = min(*ends, 0.0), max(*ends, 0.0)
+    width = 16 if paper.narrow else 36
+    table = plain_table(("input", "left"), ("from … to", "left"), ("", "left"), ("saving", "left"), ratio="input")
+    table.width = paper.width - 2
+    for bar in bars:
+        table.add_row(
+            Text(bar.name),
+            Text(f"{bar.low_label} … {bar.high_label}", style="dim"),
+            span_bar(bar.at_low_usd, bar.at_high_usd, low, high, width),
+            f"{figures.short_usd(bar.at_low_usd)} … {figures.short_usd(bar.at_high_usd)}",
+        )
+    paper.indented(table)
+    if low < 0 < high:
+        paper.line("left of │ the API is cheaper, right of it own machines are", style="dim")
+
+
+def _assumptions(plan: Plan, paper: Paper) -> None:
+    doubtful = [(item, phrases.marks(item, plan)) for item in plan.assumptions]
+    doubtful = [(item, marks or ["assumed"]) for item, marks in doubtful if marks or item.kind == "assumed"]
+    if not doubtful:
+        return
+    paper.section("Assumptions to check first", f"{len(plan.assumptions):,} in all; the rest with sources in --html")
+    for item, marks in doubtful[:ASSUMPTIONS]:
+        text = Text(f"{item.name}: {item.value}")
+        if item.range:
+            text.append(f" ({item.range})")
+        dated = f"checked {item.checked}" if item.checked else ""
+        text.append(f"  {phrases.sentence([', '.join(marks), item.source, dated])}", style="dim")
+        paper.line(text, lead=" • ")
+    if len(doubtful) > ASSUMPTIONS:
+        paper.line(f"{len(doubtful) - ASSUMPTIONS:,} more assumed, unverified or stale", style="dim")
+
+
+def _notes(plan: Plan, paper: Paper) -> None:
+    paper.section("Notes")
+    for note in (*plan.notes, *plan.workload.notes):
+        paper.line(note, lead=" • ")
+    paper.line(phrases.conventions(plan), lead=" • ")
+    seed = f"; seed {plan.seed}" if plan.counts.draws else ""
+    paper.line(f"{phrases.counts_line(plan)}{seed}.", lead=" • ", style="dim")
+    paper.blank()
