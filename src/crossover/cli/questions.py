@@ -1,0 +1,191 @@
+"""Turns the flags of ``crossover plan`` into a Question; every value is checked here and errors name the flag."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from crossover.catalog.prices import Contract, PriceOverride
+from crossover.deployment import Purchase
+from crossover.errors import ContradictionError, InputError, UnknownNameError
+from crossover.money import usd
+from crossover.planner.question import ALL_KINDS, Capability, Costs, Preferences, Question, RateLimits, Scope, Team
+from crossover.planner.words import OptionKind
+
+Flags = dict[str, Any]
+ENGINES = ("vllm", "llamacpp", "ollama")
+MAX_DRAWS = 200_000
+
+
+def question_from(flags: Flags, today: dt.date) -> Question:
+    """The question these flags ask. Raises InputError, ContradictionError or UnknownNameError naming the flag."""
+    from crossover.traffic.flags import workload_from_flags
+    from crossover.workload import parse_slo
+
+    stated = workload_from_flags(
+        requests_per_day=flags["requests_per_day"],
+        input_tokens=flags["input_tokens"],
+        output_tokens=flags["output_tokens"],
+        peak_factor=flags["peak_factor"],
+        cached_share=flags["cached_share"],
+        batch_share=flags["batch_share"],
+        sensitive_share=flags["sensitive_share"],
+        burstiness=flags["burstiness"],
+        growth_per_month=flags["growth"],
+        models=tuple(flags["model"] or ()),
+        trace=flags["trace"],
+        columns=flags["columns"],
+        usage_export=flags["usage_export"],
+        toml=flags["workload"],
+        preset=flags["preset"],
+    )
+    slo = parse_slo(flags["slo"]) if flags["slo"] else stated.slo
+    return Question(
+        workload=stated.workload,
+        today=today,
+        as_of=_day(flags["date"], today),
+        slo=slo,
+        regimes=regimes(flags["regime"] or stated.regimes),
+        agreements=agreements(flags["agreement"] or ()),
+        preferences=_preferences(flags),
+        costs=_costs(flags),
+        limits=RateLimits(
+            requests_per_minute=_number(flags, "requests_per_minute", low=1e-6),
+            tokens_per_minute=_number(flags, "tokens_per_minute", low=1e-6),
+        ),
+        scope=_scope(flags),
+        evidence=_evidence(flags["evidence"]),
+        spare=int(_number(flags, "reserve", low=0, high=100) or 0),
+        draws=int(_number(flags, "draws", low=1, high=MAX_DRAWS) or 1),
+        seed=int(_number(flags, "seed", low=0, high=2**31) or 0),
+    )
+
+
+def regimes(names: Iterable[str]) -> tuple[str, ...]:
+    """Regimes by their canonical name."""
+    from crossover.compliance import regime
+
+    return tuple(dict.fromkeys(regime(name) for name in names))
+
+
+def agreements(rows: Iterable[str]) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Read ``openai=baa,dpa`` rows; two rows for one party add up."""
+    signed: dict[str, set[str]] = {}
+    for row in rows:
+        party, separator, names = row.partition("=")
+        if not separator or not party.strip() or not names.strip():
+            raise InputError(f"{row!r} names no agreement", hint="Write it like openai=baa,dpa", field="--agreement")
+        signed.setdefault(party.strip().lower(), set()).update(name.strip().lower() for name in names.split(","))
+    return tuple((party, frozenset(names)) for party, names in signed.items())
+
+
+def _number(flags: Flags, name: str, *, low: float = 0.0, high: float = 1e12) -> float | None:
+    value = flags[name]
+    if value is None:
+        return None
+    if not math.isfinite(value) or not low <= value <= high:
+        flag = "--" + name.replace("_", "-")
+        raise InputError(f"{value:g} is out of range", hint=f"Write a number from {low:g} to {high:g}", field=flag)
+    return float(value)
+
+
+def _day(text: str | None, today: dt.date) -> dt.date:
+    if text is None:
+        return today
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"{text!r} is not a day", hint="Write it like 2026-11-23", field="--date") from None
+
+
+Choice = TypeVar("Choice", bound=str)
+
+
+def _choice(value: str, known: tuple[Choice, ...], flag: str) -> Choice:
+    wanted = value.strip().lower().replace("-", "_")
+    for row in known:
+        if row.replace("-", "_") == wanted:
+            return row
+    raise UnknownNameError(flag.removeprefix("--").replace("-", " "), value, known, field=flag)
+
+
+def _preferences(flags: Flags) -> Preferences:
+    capability, team = flags["capability"], flags["team"]
+    return Preferences(
+        capability=None if capability is None else _choice(capability, get_args(Capability), "--capability"),
+        quality_floor=_number(flags, "quality_floor", high=100),
+        team=_choice(team, get_args(Team), "--team"),
+        fine_tuning=flags["fine_tuning"],
+        colocate=flags["colocate"],
+    )
+
+
+def _costs(flags: Flags) -> Costs:
+    discount = _number(flags, "discount", high=100) or 0.0
+    minimum = _number(flags, "commitment_usd", high=1e9) or 0.0
+    contract = None
+    if discount or minimum:
+        if not flags["model"]:
+            raise ContradictionError(
+                "a discount or a commitment needs the model it holds for", hint="Add --model", field="--discount"
+            )
+        contract = Contract(discount_percent=Decimal(str(discount)), minimum_usd_month=Decimal(str(minimum)))
+    return Costs(
+        fte=_number(flags, "fte", high=1000),
+        fte_cost_month=_number(flags, "fte_cost", high=1e6),
+        migration_usd=_number(flags, "migration_usd", high=1e9) or 0.0,
+        monitoring_usd_month=_number(flags, "monitoring_usd", high=1e9),
+        target_usd_month=_number(flags, "target_usd", low=0.01, high=1e12),
+        usd_per_kwh=_number(flags, "usd_per_kwh", high=100),
+        price_overrides=tuple(price_override(row) for row in flags["price"] or ()),
+        contract=contract,
+        life_months=int(_number(flags, "life_months", low=1, high=240) or 36),
+        colocation_usd_month=_number(flags, "colocation_usd", high=1e7) or 0.0,
+    )
+
+
+def price_override(row: str) -> PriceOverride:
+    """Read ``openai/gpt-4o=2.5,10``: dollars per million input and output tokens."""
+    from crossover.catalog.prices import resolve
+
+    name, separator, amounts = row.partition("=")
+    parts = amounts.split(",")
+    if not separator or len(parts) != 2:
+        raise InputError(f"{row!r} is not a price", hint="Write it like openai/gpt-4o=2.5,10", field="--price")
+    found = resolve(name)
+    into, out = (usd(part, field="--price") for part in parts)
+    if into < 0 or out < 0:
+        raise InputError(f"{row!r} holds a negative price", hint="Write 0 or more", field="--price")
+    return PriceOverride(model=f"{found.provider}/{found.model}", input=into, output=out)
+
+
+def _scope(flags: Flags) -> Scope:
+    kinds: tuple[OptionKind, ...] = tuple(_choice(row, ALL_KINDS, "--kind") for row in flags["kind"] or ())
+    bought: tuple[Literal["owned"], ...] = ("owned",)
+    ways = tuple(_choice(row, (*get_args(Purchase), *bought), "--purchase") for row in flags["purchase"] or ())
+    rented: tuple[Purchase, ...] = tuple(way for way in get_args(Purchase) if way in ways)
+    hours = _number(flags, "spot_hours_per_day", low=0.1, high=24)
+    return Scope(
+        kinds=kinds or ALL_KINDS,
+        models=tuple(flags["open_model"] or ()),
+        devices=tuple(flags["device"] or ()),
+        engines=tuple(_choice(row, ENGINES, "--engine") for row in flags["engine"] or ()),
+        clouds=tuple(row.lower() for row in flags["cloud"] or ()),
+        quantisations=tuple(flags["quantisation"] or ()),
+        purchases=rented if ways else get_args(Purchase),
+        owned="owned" in ways if ways else True,
+        spot_hours_per_day=24.0 if hours is None else hours,
+        spot_interruptions_per_day=_number(flags, "spot_interruptions", high=1000),
+    )
+
+
+def _evidence(path: Path | None) -> tuple[Any, ...]:
+    if path is None:
+        return ()
+    from crossover.traffic.measured import read_evidence
+
+    return read_evidence(path)
