@@ -173,6 +173,22 @@ class HostedFacts(msgspec.Struct, frozen=True, kw_only=True):
     origin: Origin = "shipped"
 
 
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """How capability classes and default stand-ins are derived; the reasons are in ``data/rules.csv``.
+
+    A model's class follows from its score on ``benchmark``: below ``medium_from`` it is small, and so on upwards.
+    """
+
+    benchmark: str
+    medium_from: float
+    large_from: float
+    frontier_from: float
+    steps_above: int
+    points_below: float
+    min_params_b: float
+    min_sellers: int
+
+
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     """All rows at one date.
 
@@ -185,6 +201,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[OpenModel, ...]
     quantisations: tuple[Quantisation, ...]
     hosted: tuple[HostedFacts, ...]
+    rules: Rules
     sources: tuple[Source, ...]
 
 

@@ -24,6 +24,7 @@ from crossover.catalog.items import (
     Offer,
     OpenModel,
     Quantisation,
+    Rules,
 )
 from crossover.errors import FileError
 from crossover.evidence import Source
@@ -60,6 +61,7 @@ def load(user_dir: Path | None = None, as_of: dt.date | None = None) -> Catalog:
         models=_merge(_with_hosted(_read(DATA / "models.csv", OpenModel, sources)), own.models),
         quantisations=_merge(_read(DATA / "quantisations.csv", Quantisation, sources), own.quantisations),
         hosted=tuple(_read(DATA / "hosted.csv", HostedFacts, sources)),
+        rules=_rules(),
         sources=tuple(sources.values()),
     )
 
@@ -109,6 +111,12 @@ def _fields(cells: dict[str, str], sources: dict[str, Source]) -> dict[str, obje
         else:
             fields[name] = text.split(";") if name in _LISTS else text
     return fields
+
+
+def _rules() -> Rules:
+    """The rules of capability classes and stand-ins: one row per figure, with its reason."""
+    with (DATA / "rules.csv").open(newline="", encoding="utf-8") as file:
+        return msgspec.convert({cells["rule"]: cells["value"] for cells in csv.DictReader(file)}, Rules, strict=False)
 
 
 def _newest(history: Iterable[Offer], as_of: dt.date | None) -> tuple[Offer, ...]:

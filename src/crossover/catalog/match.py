@@ -10,12 +10,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from crossover.catalog.items import Accelerator, Catalog, HostedFacts, OpenModel, Quantisation
+from crossover.catalog.items import Accelerator, CapabilityClass, Catalog, HostedFacts, OpenModel, Quantisation
 from crossover.errors import UnknownNameError, fold
 
 Row = TypeVar("Row", Accelerator, OpenModel, Quantisation, HostedFacts)
 
-CLASSES = ("small", "medium", "large", "frontier")
+CLASSES: tuple[CapabilityClass, ...] = ("small", "medium", "large", "frontier")
 _MAKER_WORDS = re.compile(r"^(nvidia|amd|intel|apple|geforce|tesla|meta-|google-)[ -]?", re.IGNORECASE)
 _TUNED = re.compile(r"[-_ ](instruct|it|chat|chat-hf|hf)(?=$|[-_ ])", re.IGNORECASE)
 
@@ -38,6 +38,54 @@ def quantisation(catalog: Catalog, name: str) -> Quantisation:
 def hosted(catalog: Catalog, hosted_id: str) -> HostedFacts | None:
     """The facts about ``provider/model``; None where the catalog holds none."""
     return next((row for row in catalog.hosted if row.id == hosted_id), None)
+
+
+def capability_of(catalog: Catalog, score: float) -> CapabilityClass:
+    """The class that a score on the rules' benchmark stands for."""
+    bounds = (catalog.rules.medium_from, catalog.rules.large_from, catalog.rules.frontier_from)
+    return CLASSES[sum(score >= bound for bound in bounds)]
+
+
+def substitutes(catalog: Catalog, hosted_id: str) -> tuple[OpenModel, ...]:
+    """The open models that stand in by default for the hosted model ``provider/model``; best fit first.
+
+    Where the id sells open weights, that model is the answer. Otherwise: models of the same class as the hosted one or
+    at most ``steps_above`` classes above it (see :func:`stand_ins`), and within its own class none that scores more
+    than ``points_below`` points less. Empty where the class of the hosted model is not known.
+    """
+    own = tuple(row for row in catalog.models if hosted_id in row.hosted)
+    facts = hosted(catalog, hosted_id)
+    if own or facts is None or facts.capability is None:
+        return own
+    return stand_ins(catalog, facts.capability, facts.score)
+
+
+def stand_ins(catalog: Catalog, capability: str, score: float | None = None) -> tuple[OpenModel, ...]:
+    """Open models for work that needs this class: the class itself first, then those above, near scores first.
+
+    ``score`` is what the model to replace reached on the rules' benchmark; without it the upper bound of its class
+    counts. Only models in current use count: at least ``min_sellers`` sell them per token. A model that nobody
+    published a score for stands in from ``min_params_b`` on. A user's own row needs neither sellers nor size.
+    """
+    rules, needed = catalog.rules, CLASSES.index(capability)
+    upper = (rules.medium_from, rules.large_from, rules.frontier_from, rules.frontier_from)[needed]
+    wanted = upper if score is None else score
+
+    def fits(row: OpenModel) -> bool:
+        steps = CLASSES.index(row.capability) - needed
+        if not 0 <= steps <= rules.steps_above:
+            return False
+        if row.score is not None and row.score < wanted - rules.points_below:
+            return False
+        sellers = {sold.partition("/")[0] for sold in row.hosted}
+        known = len(sellers) >= rules.min_sellers and (row.score is not None or row.params_b >= rules.min_params_b)
+        return known or row.origin == "user"
+
+    def order(row: OpenModel) -> tuple[int, float]:
+        distance = abs(row.score - wanted) if row.score is not None else rules.points_below
+        return CLASSES.index(row.capability), distance
+
+    return tuple(sorted(filter(fits, catalog.models), key=order))
 
 
 def short(name: str) -> str:
