@@ -243,7 +243,7 @@ def _country(name: str | None) -> Country | None:
 def _missing(rule: Rule, zone: Zone) -> str:
     """Which fact is missing."""
     named = " or ".join(need for need in rule.needs_any if need != _COUNTRY)
-    text = f"no {named} with {zone.party} is declared; it requires {rule.requirement}"
+    text = f"no {named} with {zone.party} is declared; the rule asks for {rule.requirement}"
     if _COUNTRY not in rule.needs_any:
         return text
     place = _country(zone.country)

@@ -69,7 +69,7 @@ def hosting(
         return _reserved(billing, machines, price, share, hours)
     if billing.purchase == "spot":
         return _spot(billing, machines, price, share * hours, fallback_usd_per_hour)
-    note = f"{machines} × {billing.instance} × ${price}/h × {share * hours:g} h"
+    note = f"{machines} × {billing.instance} × ${price}/h × {float(share * hours):g} h"
     return _sum(
         [line("machines on demand", "compute", price * machines * share * hours, note=note)], machines, share * hours
     )
@@ -114,7 +114,7 @@ def _sum(
 def _reserved(billing: PerHour, machines: int, price: Usd, share: Decimal, hours: Decimal) -> HostingCost:
     """A reservation is paid around the clock for its whole term, whatever is used of it."""
     month = price * machines * hours
-    note = f"{machines} × {billing.instance} × ${price}/h × {hours:g} h, {billing.term_months} months fixed"
+    note = f"{machines} × {billing.instance} × ${price}/h × {float(hours):g} h, {billing.term_months} months fixed"
     notes = ("a reservation is paid around the clock: switching it off at night saves nothing",) if share < 1 else ()
     return _sum(
         [line("reserved machines", "compute", month, note=note)],
@@ -148,11 +148,12 @@ def _spot(billing: PerHour, machines: int, price: Usd, hours: Decimal, fallback:
             price * running,
             low=price * wanted * (1 - missing.high),
             high=price * wanted * (1 - missing.low),
-            note=f"{machines} × {billing.instance} × ${price}/h × {hours:g} h, {missing.value:%} of them not to be had",
+            note=f"{machines} × {billing.instance} × ${price}/h × {float(hours):g} h, "
+            f"{float(missing.value):.0%} of them not to be had",
         )
     ]
     notes = [
-        f"spot: {per_day:g} interruptions a day and machine ({'stated' if stated else 'assumed'}), "
+        f"spot: {float(per_day):g} interruptions a day and machine ({'stated' if stated else 'assumed'}), "
         f"{lost / wanted if wanted else 0:.2%} of hours lost to restarts"
     ]
     if fallback is None:
@@ -210,7 +211,7 @@ def _owned(billing: Owned, machines: int, busy: Decimal, hours: Decimal) -> Host
             kwh * kwh_price,
             low=kwh * low_price,
             high=kwh * high_price,
-            note=f"{draw:.0f} W × PUE {pue:g} × {hours:g} h × {machines} × ${kwh_price}/kWh",
+            note=f"{draw:.0f} W × PUE {float(pue):g} × {float(hours):g} h × {machines} × ${kwh_price}/kWh",
             basis="published" if stated else tariff.kind,
         ),
         _spare_parts(price * machines, parts),

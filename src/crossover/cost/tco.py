@@ -115,7 +115,7 @@ def _people(fte: float | None, cost: float | None) -> Line:
         share[0] * month[0],
         low=low,
         high=high,
-        note=f"{share[0]:g} of an engineer × ${month[0]:,} a month",
+        note=f"{float(share[0]):g} of an engineer × ${month[0]:,} a month",
         basis="published" if fte is not None and cost is not None else "assumed",
     )
 
@@ -171,7 +171,7 @@ def _updates(machines: HostingCost, per_year: float | None, hours: float | None)
         often[0] * beside[0] * factor,
         low=low * factor,
         high=high * factor,
-        note=f"{often[0]:g} a year × {beside[0]:g} h of a second set of machines",
+        note=f"{float(often[0]):g} a year × {float(beside[0]):g} h of a second set of machines",
         basis="assumed",
     )
 
@@ -202,7 +202,7 @@ def _storage(machines: int, stated: float | None) -> Line:
         size[0] * times * price.value,
         low=low * times,
         high=high * times,
-        note=f"{size[0] * times:g} GB × ${price.value} a month",
+        note=f"{float(size[0] * times):g} GB × ${price.value} a month",
         basis="assumed" if stated is None else price.kind,
     )
 

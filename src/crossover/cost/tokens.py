@@ -354,7 +354,9 @@ def _discounts(
     if batch:
         saved = (listed_batch.all - listed.all) * batch * volume
         lines.append(
-            line("batch discount", "tokens", saved, note=f"{batch:%} of requests" if saved else "no batch price")
+            line(
+                "batch discount", "tokens", saved, note=f"{float(batch):.0%} of requests" if saved else "no batch price"
+            )
         )
     if contract and contract.discount_percent:
         less = (paid.all - listed.all) * kept + (paid_batch.all - listed_batch.all) * batch
@@ -385,9 +387,8 @@ def _provisioned(
     carried = units * reserved.tokens_per_minute
     beyond = sum(max(0.0, mean * hour - carried) for hour in workload.profile) / len(workload.profile)
     hours = Decimal(str(days)) * HOURS_PER_DAY
-    note = (
-        f"{units} units × ${reserved.usd_per_unit_hour}/h × {hours:g} h; {beyond / mean if mean else 0:.1%} beyond them"
-    )
+    price = f"{units} units × ${reserved.usd_per_unit_hour}/h × {float(hours):g} h"
+    note = f"{price}; {beyond / mean if mean else 0:.1%} of tokens beyond them"
     amount = units * reserved.usd_per_unit_hour * hours
     overflow = Decimal(str(beyond / mean)) if mean and carried < busiest else Decimal(0)
     return overflow, line("provisioned throughput", "tokens", amount, note=note)
