@@ -34,9 +34,9 @@ class Load(NamedTuple):
 class Log(NamedTuple):
     """What one replica did. ``start`` (admission), ``first`` (token) and ``done`` are moments in seconds per request.
 
-    ``done`` is -1 for a request that was sent elsewhere. ``runs`` has four numbers for each run of steps: seconds in all,
-    number of steps, sequences that decode, and by how many seconds each step is longer than the one before. ``end`` is
-    when the replica fell idle for good.
+    ``done`` is -1 for a request that was sent elsewhere. ``runs`` has four numbers for each run of steps: seconds in
+    all, number of steps, sequences that decode, and by how many seconds each step is longer than the one before.
+    ``end`` is when the replica fell idle for good.
     """
 
     start: list[float]
