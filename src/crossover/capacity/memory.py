@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from crossover.capacity.calibration import EngineMemory, memory_calibration
 from crossover.capacity.words import MemoryFit
-from crossover.catalog.items import Accelerator, OpenModel, Quantisation
+from crossover.catalog.items import Accelerator, OpenModel, Quantisation, weight_bytes
 from crossover.deployment import Engine
 from crossover.errors import InputError
 
@@ -22,8 +22,8 @@ _MANY_SEQUENCES = 1 << 20
 
 
 def weights_bytes(model: OpenModel, quantisation: Quantisation) -> float:
-    """Bytes of all weights: every parameter, every expert. ``bits`` is the mean over the whole model."""
-    return model.params_b * 1e9 * quantisation.bits / 8.0
+    """Bytes of all weights: every parameter, every expert; embedding and output matrix at their own bits."""
+    return weight_bytes(model, quantisation)
 
 
 def growing_layers(model: OpenModel) -> tuple[int, int]:
