@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,6 +14,9 @@ from crossover import compliance, sensitivity
 from crossover.compliance import Permit, Refusal, permit
 from crossover.deployment import Zone
 from crossover.errors import UnknownNameError
+from tests.docs_examples import rerun
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "compliance.md"
 
 TODAY = dt.date(2026, 12, 1)
 HEALTH = sensitivity.of(["health"])
@@ -194,3 +198,14 @@ def test_more_agreements_never_refuse_and_more_regimes_never_permit(
     else:
         assert isinstance(permit(zone, data, regimes + more, TODAY), Refusal)
         assert isinstance(permit(zone, None, regimes, TODAY), Refusal)
+
+
+def test_the_page_lists_every_rule_and_its_examples_run() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert rerun(PAGE) == text
+    for rule in compliance.shipped_rules():
+        assert f"| {rule.title} |" in text
+        assert rule.rule in text
+        assert (rule.requirement or rule.remains) in text
+    for name, title in compliance.agreement_names().items():
+        assert f"| `{name}` | {title} |" in text

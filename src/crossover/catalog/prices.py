@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Processing: TypeAlias = Literal["standard", "batch"]
 DEFAULT_TIER = "default"
+NO_CACHED_PRICE = "no price for cached input; it is charged as other input"
+NO_WRITE_PRICE = "no price for cache writes; they are charged as other input"
 _RATES = {
     "input": "input_mtok",
     "output": "output_mtok",
@@ -490,9 +492,9 @@ def _gaps(rates: dict[str, Rate | None]) -> list[str]:
         return [f"no price per {missing} token is held; such tokens count as free here"]
     notes = []
     if rates["cached_read"] is None:
-        notes.append("no price for cached input; it is charged as other input")
+        notes.append(NO_CACHED_PRICE)
     if rates["cache_write"] is None and rates["cache_write_5m"] is None:
-        notes.append("no price for cache writes; they are charged as other input")
+        notes.append(NO_WRITE_PRICE)
     return notes
 
 

@@ -18,6 +18,8 @@ import msgspec
 
 from crossover.catalog.prices import (
     DEFAULT_TIER,
+    NO_CACHED_PRICE,
+    NO_WRITE_PRICE,
     Contract,
     PricedModel,
     PriceOverride,
@@ -401,7 +403,9 @@ def _notes(
     shares: tuple[Decimal, Decimal],
     date: dt.date,
 ) -> tuple[str, ...]:
-    notes = [f"price of {card.provider}/{card.model} as of {date.isoformat()}: {note}" for note in card.notes]
+    beside = {NO_CACHED_PRICE: not shares[0], NO_WRITE_PRICE: not shares[1]}  # says nothing about this workload
+    told = [note for note in card.notes if not beside.get(note)]
+    notes = [f"price of {card.provider}/{card.model} as of {date.isoformat()}: {note}" for note in told]
     if batch_card is not None:
         notes += [f"batch: {note}" for note in batch_card.notes if note not in card.notes]
     if shares[0] and not shares[1] and (card.cache_write or card.cache_write_5m):
