@@ -16,8 +16,9 @@ Assumptions, each of which moves the answer and is shown with it:
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from crossover.errors import InputError
@@ -32,13 +33,33 @@ _MOST_COPIES = 32  # beyond, copies hardly change the shape of the sum, only the
 _SHARPEST = 60.0  # exponent at which a profile is all but its busiest hours
 
 
-class Arrivals(NamedTuple):
-    """Requests in order of arrival, as columns of equal length: seconds from 0, and tokens."""
+class Arrivals(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests in order of arrival, as columns of equal length: seconds from 0, and tokens.
+
+    ``duration_s`` is the stretch of time they were drawn for, ``cached_tokens`` the part of each prompt that a prefix
+    cache would hold.
+    """
 
     arrival_s: NDArray[np.float64]
     input_tokens: NDArray[np.int64]
     output_tokens: NDArray[np.int64]
     cached_tokens: NDArray[np.int64]
+    duration_s: float
+
+    @property
+    def requests(self) -> int:
+        """How many requests there are."""
+        return len(self.arrival_s)
+
+    @property
+    def rate_rps(self) -> float:
+        """Requests per second."""
+        return self.requests / self.duration_s if self.duration_s > 0 else 0.0
+
+    @property
+    def fresh_tokens(self) -> NDArray[np.int64]:
+        """The part of each prompt that must be computed."""
+        return self.input_tokens - self.cached_tokens
 
 
 def sample(workload: Workload, rng: np.random.Generator, *, hours_level: float, duration_s: float) -> Arrivals:
@@ -57,10 +78,16 @@ def sample(workload: Workload, rng: np.random.Generator, *, hours_level: float, 
     count = _whole(rate * duration_s, rng)
     arrival = _clock(rng, count, duration_s, workload.burstiness)
     if trace is not None and trace.requests:
-        return _rows(trace, arrival, rng.integers(0, trace.requests, count), workload.cached_share)
+        return _rows(trace, arrival, rng.integers(0, trace.requests, count), duration_s, workload.cached_share)
     prompt = draw_tokens(workload.input, rng, count)
     output = draw_tokens(workload.output, rng, count)
-    return Arrivals(arrival, prompt, output, _cached(prompt, workload.cached_share))
+    return Arrivals(
+        arrival_s=arrival,
+        input_tokens=prompt,
+        output_tokens=output,
+        cached_tokens=_cached(prompt, workload.cached_share),
+        duration_s=duration_s,
+    )
 
 
 def request_rate(workload: Workload, level: float = 1.0) -> float:
@@ -187,13 +214,20 @@ def _replayed(trace: Trace, rng: np.random.Generator, rate: float, duration_s: f
         rows.append(row)
     arrival, row = np.concatenate(times), np.concatenate(rows)
     order = np.argsort(arrival, kind="stable")
-    return _rows(trace, arrival[order], row[order], cached_share)
+    return _rows(trace, arrival[order], row[order], duration_s, cached_share)
 
 
-def _rows(trace: Trace, arrival: NDArray[np.float64], row: NDArray[np.int64], cached_share: float) -> Arrivals:
+def _rows(
+    trace: Trace, arrival: NDArray[np.float64], row: NDArray[np.int64], duration_s: float, cached_share: float
+) -> Arrivals:
     prompt = trace.input_tokens[row]
-    cached = _cached(prompt, cached_share) if trace.cached_tokens is None else trace.cached_tokens[row]
-    return Arrivals(arrival, prompt, trace.output_tokens[row], cached)
+    return Arrivals(
+        arrival_s=arrival,
+        input_tokens=prompt,
+        output_tokens=trace.output_tokens[row],
+        cached_tokens=_cached(prompt, cached_share) if trace.cached_tokens is None else trace.cached_tokens[row],
+        duration_s=duration_s,
+    )
 
 
 def _cached(prompt: NDArray[np.int64], share: float) -> NDArray[np.int64]:
