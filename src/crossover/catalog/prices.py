@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Processing: TypeAlias = Literal["standard", "batch"]
 DEFAULT_TIER = "default"
+_SHOWN_OFFERS = 6
+_GO_BETWEENS = ("huggingface_", "openrouter")  # resell others' offers, so they are named last
 NO_CACHED_PRICE = "no price for cached input; it is charged as other input"
 NO_WRITE_PRICE = "no price for cache writes; they are charged as other input"
 _RATES = {
@@ -265,14 +267,17 @@ def resolve(name: str, provider: str | None = None) -> PricedModel:
 def _bare(name: str) -> PricedModel:
     """Find a name without a provider: the maker first, then a single seller."""
     sellers = [(seller, found) for seller in _providers() if (found := _find(seller, name, fallback=False)) is not None]
+    sellers.sort(key=lambda pair: pair[0].id.startswith(_GO_BETWEENS))
     if not sellers:
         known = [known.id if "/" in name else known.model for known in list_models()]
         raise UnknownNameError("model", name, known)
     lowered = name.lower()
     makers = [pair for pair in sellers if pair[0].model_match is not None and pair[0].model_match.is_match(lowered)]
     if not makers and len(sellers) > 1:
-        offers = ", ".join(f"{seller.id}/{found.id}" for seller, found in sellers)
-        raise InputError(f"{name!r} is sold by several providers", hint=f"Name one of them: {offers}", field="model")
+        offers = [f"{seller.id}/{found.id}" for seller, found in sellers]
+        more = f" and {len(offers) - _SHOWN_OFFERS} more" if len(offers) > _SHOWN_OFFERS else ""
+        hint = f"Name one of them: {', '.join(offers[:_SHOWN_OFFERS])}{more}"
+        raise InputError(f"{name!r} is sold by several providers", hint=hint, field="model")
     chosen = (makers or sellers)[0]
     others = tuple(f"{seller.id}/{found.id}" for seller, found in sellers if seller is not chosen[0])
     return _priced(*chosen, asked=name, others=others)

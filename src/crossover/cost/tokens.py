@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import pairwise
 from statistics import NormalDist
@@ -133,6 +133,15 @@ class _Bill(msgspec.Struct, frozen=True, kw_only=True):
         return self.prompt + self.output + self.fee
 
 
+class _Bills(msgspec.Struct, frozen=True, kw_only=True):
+    """The mean request at list price and as paid under the contract, at once and in a batch."""
+
+    listed: _Bill
+    listed_batch: _Bill
+    paid: _Bill
+    paid_batch: _Bill
+
+
 def monthly(
     workload: Workload,
     model: PricedModel,
@@ -140,7 +149,7 @@ def monthly(
     *,
     ratio: TokenRatio = SAME_MODEL,
     service_tier: str = DEFAULT_TIER,
-    overrides: Iterable[PriceOverride] = (),
+    overrides: Sequence[PriceOverride] = (),
     contract: Contract | None = None,
     cache_write_share: float = 0.0,
     days: float = DAYS_PER_MONTH,
@@ -157,44 +166,37 @@ def monthly(
         exact(workload.cached_share, "cached_share", high=1),
         exact(cache_write_share, "cache_write_share", high=1 - workload.cached_share),
     )
-    own = tuple(overrides)
 
-    def bill(processing: Processing, terms: Contract | None) -> tuple[_Bill, RateCard]:
+    def mean_request(processing: Processing, terms: Contract | None) -> tuple[_Bill, RateCard]:
         cards = hourly_cards(
-            model, date, processing=processing, service_tier=service_tier, overrides=own, contract=terms
+            model, date, processing=processing, service_tier=service_tier, overrides=overrides, contract=terms
         )
         return _hourly(workload, cards, ratio, shares), cards[0]
 
-    listed, card = bill("standard", None)
-    listed_batch, batch_card = bill("batch", None) if batch else (listed, card)
-    paid, _ = bill("standard", contract) if contract else (listed, card)
-    paid_batch, _ = bill("batch", contract) if contract and batch else (listed_batch, card)
-    reserved = contract.provisioned if contract else None
-    overflow, reserved_line = Decimal(1), None
-    if reserved is not None:
-        overflow, reserved_line = _provisioned(workload, reserved, ratio, float(batch), days)
-    kept = (1 - batch) * overflow  # the share of requests billed by token at once
-    lines = _lines(listed, volume * (kept + batch), bool(shares[0]), bool(shares[1]))
-    lines += _discounts(volume, batch, kept, listed, listed_batch, paid, paid_batch, contract)
-    if reserved_line is not None:
-        lines.append(reserved_line)
-    mean_request = paid.all * kept + paid_batch.all * batch
-    lines += _minimum(lines, contract)
-    scaled_input, scaled_output = _means(workload, ratio)
+    listed, card = mean_request("standard", None)
+    listed_batch, batch_card = mean_request("batch", None) if batch else (listed, card)
+    bills = _Bills(
+        listed=listed,
+        listed_batch=listed_batch,
+        paid=mean_request("standard", contract)[0] if contract else listed,
+        paid_batch=mean_request("batch", contract)[0] if contract and batch else listed_batch,
+    )
+    beyond, lines = _monthly_lines(workload, bills, ratio, contract, days, volume, batch, shares)
     usd_month = total(lines)
+    into, out = _means(workload, ratio)
     return TokenCost(
         lines=tuple(lines),
         usd_month=usd_month,
         low=usd_month * Decimal(str(ratio.low)),
         high=usd_month * Decimal(str(ratio.high)),
-        usd_per_request=mean_request,
-        usd_per_input_mtok=_blend(paid.prompt, paid_batch.prompt, batch, scaled_input),
-        usd_per_output_mtok=_blend(paid.output, paid_batch.output, batch, scaled_output),
+        usd_per_request=bills.paid.all * (1 - batch) * beyond + bills.paid_batch.all * batch,
+        usd_per_input_mtok=_blend(bills.paid.prompt, bills.paid_batch.prompt, batch, into),
+        usd_per_output_mtok=_blend(bills.paid.output, bills.paid_batch.output, batch, out),
         requests_month=volume,
-        input_tokens_month=volume * scaled_input,
-        output_tokens_month=volume * scaled_output,
+        input_tokens_month=volume * into,
+        output_tokens_month=volume * out,
         minimum_usd_month=contract.minimum_usd_month if contract else Decimal(0),
-        linear=reserved is None,
+        linear=contract is None or contract.provisioned is None,
         source=card.source,
         as_of=card.as_of,
         dated=card.dated,
@@ -342,29 +344,33 @@ def _lines(bill: _Bill, requests: Decimal, cached: bool, written: bool) -> list[
     return lines
 
 
-def _discounts(
+def _monthly_lines(
+    workload: Workload,
+    bills: _Bills,
+    ratio: TokenRatio,
+    contract: Contract | None,
+    days: float,
     volume: Decimal,
     batch: Decimal,
-    kept: Decimal,
-    listed: _Bill,
-    listed_batch: _Bill,
-    paid: _Bill,
-    paid_batch: _Bill,
-    contract: Contract | None,
-) -> list[Line]:
-    lines = []
+    shares: tuple[Decimal, Decimal],
+) -> tuple[Decimal, list[Line]]:
+    """(share of standard requests that are billed by token, all lines of the month)."""
+    beyond, reservation = Decimal(1), None
+    if contract is not None and contract.provisioned is not None:
+        beyond, reservation = _provisioned(workload, contract.provisioned, ratio, float(batch), days)
+    kept = (1 - batch) * beyond
+    lines = _lines(bills.listed, volume * (kept + batch), bool(shares[0]), bool(shares[1]))
     if batch:
-        saved = (listed_batch.all - listed.all) * batch * volume
-        lines.append(
-            line(
-                "batch discount", "tokens", saved, note=f"{float(batch):.0%} of requests" if saved else "no batch price"
-            )
-        )
-    if contract and contract.discount_percent:
-        less = (paid.all - listed.all) * kept + (paid_batch.all - listed_batch.all) * batch
+        saved = (bills.listed_batch.all - bills.listed.all) * batch * volume
+        note = f"{float(batch):.0%} of requests" if saved else "no batch price"
+        lines.append(line("batch discount", "tokens", saved, note=note))
+    if contract is not None and contract.discount_percent:
+        at_once, later = bills.paid.all - bills.listed.all, bills.paid_batch.all - bills.listed_batch.all
         note = f"{contract.discount_percent} % ({contract.source})"
-        lines.append(line("contract discount", "tokens", less * volume, note=note))
-    return lines
+        lines.append(line("contract discount", "tokens", (at_once * kept + later * batch) * volume, note=note))
+    if reservation is not None:
+        lines.append(reservation)
+    return beyond, lines + _minimum(lines, contract)
 
 
 def _minimum(lines: list[Line], contract: Contract | None) -> list[Line]:
