@@ -150,6 +150,7 @@ def test_names_are_checked() -> None:
     assert caught.value.nearest == ("hipaa",)
     with pytest.raises(UnknownNameError, match="agreement"):
         permit(provider("baaa"), PLAIN, [], TODAY)
+    assert [compliance.regime(name) for name in ("SOC 2", "pci", "Gdpr")] == ["soc2", "pci-dss", "gdpr"]
     assert set(compliance.regime_names()) == {"hipaa", "gdpr", "fedramp", "soc2", "pci-dss"}
 
 

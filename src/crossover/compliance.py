@@ -131,6 +131,11 @@ def regime_names() -> tuple[str, ...]:
     return tuple(dict.fromkeys(rule.regime for rule in shipped_rules() if rule.regime != HOUSE_RULE))
 
 
+def regime(name: str) -> str:
+    """A regime's own name from what people type (``SOC 2``, ``PCI``); raises UnknownNameError with the nearest."""
+    return _regime(name, shipped_rules())
+
+
 def agreement_names() -> dict[str, str]:
     """What a user can declare as signed or in force: name and title."""
     return dict(_agreements())

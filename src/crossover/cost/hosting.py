@@ -128,11 +128,6 @@ def _reserved(billing: PerHour, machines: int, price: Usd, share: Decimal, hours
 
 def _spot(billing: PerHour, machines: int, price: Usd, hours: Decimal, fallback: Usd | None) -> HostingCost:
     """Spot hours: paid while capacity is there; restarts after interruptions are paid and answer nothing."""
-    if fallback is not None and fallback < price:
-        raise ContradictionError(
-            f"the on-demand price {fallback} that stands in for spot is below the spot price {price}",
-            field="fallback_usd_per_hour",
-        )
     wanted = hours * machines
     missing = assumed("spot_unavailable_share")
     restart = assumed("spot_restart_hours")
@@ -156,6 +151,8 @@ def _spot(billing: PerHour, machines: int, price: Usd, hours: Decimal, fallback:
         f"spot: {float(per_day):g} interruptions a day and machine ({'stated' if stated else 'assumed'}), "
         f"{lost / wanted if wanted else 0:.2%} of hours lost to restarts"
     ]
+    if fallback is not None and fallback < price:
+        notes.append(f"spot at ${price}/h is dearer than on demand at ${fallback}/h")
     if fallback is None:
         notes.append("no on-demand price stands in while spot capacity is away: those hours are not served")
         served = running - lost
