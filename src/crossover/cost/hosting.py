@@ -133,7 +133,8 @@ def _spot(billing: PerHour, machines: int, price: Usd, hours: Decimal, fallback:
     restart = assumed("spot_restart_hours")
     rate = assumed("spot_interruptions_per_day")
     stated = exact(billing.interruptions_per_day, "interruptions_per_day", high=1000)
-    per_day = stated or rate.value
+    per_day = stated or rate.value  # nothing stated: the assumed rate and its range
+    rarely, often = (stated, stated) if stated else (rate.low, rate.high)
     running = wanted * (1 - missing.value)
     lost = _lost(running, per_day, restart.value)
     lines = [
@@ -163,8 +164,8 @@ def _spot(billing: PerHour, machines: int, price: Usd, hours: Decimal, fallback:
                 "on demand while spot is away",
                 "compute",
                 fallback * gap,
-                low=fallback * (wanted * missing.low + _lost(wanted, rate.low, restart.low)),
-                high=fallback * (wanted * missing.high + _lost(wanted, max(per_day, rate.high), restart.high)),
+                low=fallback * (wanted * missing.low + _lost(wanted, rarely, restart.low)),
+                high=fallback * (wanted * missing.high + _lost(wanted, often, restart.high)),
                 note=f"{gap:.1f} h × ${fallback}/h",
                 basis="assumed",
             )
