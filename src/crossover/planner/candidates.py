@@ -23,6 +23,7 @@ DEFAULT_CLASS = "medium"
 TENSOR_PARALLEL = (1, 2, 4, 8)
 CONTEXT_SHARE = 0.999  # the context a replica must hold: all but one request in a thousand
 MIN_CONTEXT = 2048
+LEAST_MEMORY_GIB = 14.0  # smaller devices are looked at when the user names them
 SERVER_KINDS = frozenset({"datacenter", "workstation", "consumer"})
 
 
@@ -270,7 +271,10 @@ def _devices(question: Question, catalog: Catalog) -> tuple[Accelerator, ...]:
         return tuple(match.accelerator(catalog, name) for name in question.scope.devices)
     sold = {offer.accelerator for offer in catalog.offers}
     return tuple(
-        device for device in catalog.accelerators if device.name in sold or (question.scope.owned and device.price_usd)
+        device
+        for device in catalog.accelerators
+        if device.memory_gib >= LEAST_MEMORY_GIB
+        and (device.name in sold or (question.scope.owned and device.price_usd))
     )
 
 

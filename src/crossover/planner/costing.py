@@ -48,10 +48,10 @@ class TokenFacts(msgspec.Struct, frozen=True, kw_only=True):
 class MachineFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What own machines cost and carry.
 
-    ``machine_usd_month`` is one machine (an instance or a bought box) with everything that scales with machines;
-    ``replicas_per_machine`` fit on it. ``replica_rps`` requests per second of one replica in the busiest hour within
-    the SLO. ``input_weight`` is the share of a request's work that its input causes. ``fixed_replicas`` is set for a
-    hybrid: the number that is bought whatever comes. ``overflow`` holds points (load, share of requests, of input
+    ``machine_usd_month`` is one machine (an instance or a bought box), ``operations_usd_machine`` what running one more
+    adds; ``replicas_per_machine`` fit on it. ``replica_rps``: requests per second of one replica in the busiest hour
+    within the SLO. ``input_weight`` is the share of a request's work that its input causes. ``fixed_replicas`` is set
+    for a hybrid: the number that is bought whatever comes. ``overflow`` holds points (load, share of requests, of input
     tokens, of output tokens), load being the demand of the busiest hour over the capacity of all own replicas.
     """
 
@@ -63,6 +63,7 @@ class MachineFacts(msgspec.Struct, frozen=True, kw_only=True):
     price_range: Literal["rent_on_demand", "rent_reserved", "rent_spot", "owned"]
     seller: str
     input_weight: float
+    operations_usd_machine: float = 0.0
     writer: Writer = Writer()
     spare: int = 0
     fixed_replicas: int | None = None
@@ -127,13 +128,14 @@ def bill(facts: Facts, draws: Draws, volume: Floats | float | None = None) -> Bi
         spill, input_share, output_share = _overflow(facts, facts.machines, own, replicas, draws)
         if facts.local_share is not None:
             spill = input_share = output_share = np.full_like(demand, 1.0 - facts.local_share)
+    each = facts.machines.operations_usd_machine if facts.machines is not None else 0.0
     if facts.tokens is not None:
         tokens = _tokens(facts.tokens, monthly, input_share, output_share, draws)
     return Bill(
         tokens=tokens,
         machines=machines,
         people=zero + facts.people_usd * draws.scaled("people", facts.people_log_sd),
-        operations=zero + facts.operations_usd * draws.scaled("operations", facts.operations_log_sd),
+        operations=(zero + facts.operations_usd + paid * each) * draws.scaled("operations", facts.operations_log_sd),
         replicas=replicas,
         paid_machines=paid,
         overflow_share=spill,

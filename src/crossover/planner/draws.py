@@ -65,8 +65,9 @@ class Draws(msgspec.Struct, frozen=True, kw_only=True):
 
     def own(self, name: str, key: str) -> Floats:
         """Multipliers of the range ``name`` for one owner ``key`` (a cloud, a seller), shape (count,)."""
-        if self.certain:
-            return self.fixed.get(name, np.ones(self.count))
+        if self.certain:  # "rent_on_demand:runpod/H100" moves one price, "rent_on_demand" all of them
+            still = np.ones(self.count)
+            return self.fixed.get(f"{name}:{key}", self.fixed.get(name, still))
         row = self.ranges[name]
         return np.exp(row.log_mean + row.log_sd * self._normal(f"{name}:{key}"))
 

@@ -79,7 +79,7 @@ def _ends(lever: Lever, ranges: dict[str, Range], own: Facts) -> tuple[float, fl
     if lever.name in spreads:
         reach = Z80 * spreads[lever.name]
         return float(np.exp(-reach)), float(np.exp(reach))
-    row = ranges[lever.name]
+    row = ranges[lever.name.partition(":")[0]]
     return row.low, row.high
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
 from typing import Literal
 
 import msgspec
 
+from crossover.catalog.prices import Contract, PriceOverride
 from crossover.deployment import Purchase
 from crossover.evidence import Evidence
 from crossover.planner.words import OptionKind
@@ -35,7 +35,8 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
     """What the user says about money beside prices; None takes the shipped default with its range.
 
-    ``target_usd_month`` is a budget the plan is asked to reach.
+    ``contract`` holds with the seller of today's model. ``life_months`` and ``colocation_usd_month`` (per machine) are
+    those of bought machines. ``target_usd_month`` is a budget the plan is asked to reach.
     """
 
     fte: float | None = None
@@ -44,9 +45,10 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     target_usd_month: float | None = None
     monitoring_usd_month: float | None = None
     usd_per_kwh: float | None = None
-    api_discount: float = 0.0
-    api_minimum_usd_month: float = 0.0
-    price_overrides: tuple[tuple[str, Decimal, Decimal], ...] = ()
+    price_overrides: tuple[PriceOverride, ...] = ()
+    contract: Contract | None = None
+    life_months: int = 36
+    colocation_usd_month: float = 0.0
 
 
 class RateLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from crossover.deployment import Deployment
 from crossover.evidence import Band, SourceKind
 
 OptionKind = Literal["api", "hosted", "self", "hybrid"]
+RefusalStage = Literal["memory", "slo", "compliance", "capability", "lifecycle", "price", "limits"]
 LineKind = Literal["tokens", "compute", "power", "people", "operations", "overflow"]
 KIND_TITLES: dict[OptionKind, str] = {
     "api": "API",
@@ -95,7 +96,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     kind: OptionKind
     example: str
     count: int
-    stage: Literal["memory", "slo", "compliance", "capability", "lifecycle", "price", "limits"]
+    stage: RefusalStage
     reason: str
     rule: str = ""
     source: str = ""

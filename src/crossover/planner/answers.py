@@ -1,0 +1,208 @@
+"""Answers: break-evens, tornado, flip conditions, curves and reach of one plan, from the facts of its options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from crossover.deployment import PerHour
+from crossover.money import TOKENS_PER_MTOK
+from crossover.planner.costing import Facts
+from crossover.planner.crossings import between, with_band
+from crossover.planner.draws import Draws, draw
+from crossover.planner.hybrids import Hybrid
+from crossover.planner.outlook import Lever, curve, flips, tornado, volumes
+from crossover.planner.question import Question
+from crossover.planner.verdict import POPULAR_CLAIM, reach_of
+from crossover.planner.words import (
+    KIND_TITLES,
+    BreakEven,
+    Flip,
+    Option,
+    OptionKind,
+    Reach,
+    ReplicaCurve,
+    TornadoBar,
+    VolumeCurve,
+)
+
+if TYPE_CHECKING:
+    from crossover.planner.plan import Estimated
+
+CURVE_DRAWS = 300
+BAND_DRAWS = 400
+CURVE_MEMBERS = 24  # per class: the cheapest at today's volume, and so the ones that may be cheapest near it
+BANDS = 6  # pairs that get an interval; the others are exact crossings of the point estimates
+BREAK_EVEN_REPLICAS = 64
+
+
+class Answers(msgspec.Struct, frozen=True, kw_only=True):
+    """What explains a ranking."""
+
+    break_evens: tuple[BreakEven, ...]
+    tornado: tuple[TornadoBar, ...]
+    flips: tuple[Flip, ...]
+    curves: tuple[VolumeCurve, ...]
+    replica_curve: ReplicaCurve | None
+    reach: tuple[Reach, ...]
+
+
+def answers(
+    question: Question,
+    facts: Sequence[Facts],
+    hybrids: Sequence[Hybrid],
+    ranking: Sequence[Option],
+    today: Option | None,
+    estimated: Estimated,
+) -> Answers:
+    """Everything beside the ranking itself."""
+    ranges = estimated.ranges
+    by_id = {row.id: row for row in facts}
+    ordered = [by_id[option.id] for option in ranking]
+    paid = [row for row in ordered if row.kind in {"api", "hosted"}]
+    own = [row for row in ordered if row.kind == "self"]
+    if today is not None:
+        paid.sort(key=lambda row: row.id != today.id)
+    small = draw(CURVE_DRAWS, question.seed, ranges)
+    reference = paid[0] if paid else None
+    levers = _levers(question, ranking, reference, own)
+    variants = [variant for hybrid in hybrids for variant in hybrid.variants]
+    free = [by_id[option.id] for option in ranking if not option.demoted_by and option.kind != "hybrid"]
+    titles = {option.id: option.title for option in ranking}
+    titles.update({variant.id: _hybrid_title(hybrid) for hybrid in hybrids for variant in hybrid.variants})
+    return Answers(
+        break_evens=_break_evens(question, paid, own, draw(BAND_DRAWS, question.seed, ranges)),
+        tornado=tornado(reference, own[0], ranges, levers) if reference is not None and own else (),
+        flips=flips([*free, *variants], titles, ranges, levers) if free else (),
+        curves=_curves(question, ordered, hybrids, today, small),
+        replica_curve=_replica_curve(hybrids),
+        reach=_reach(question, ranking, today, estimated),
+    )
+
+
+def _break_evens(question: Question, paid: list[Facts], own: list[Facts], draws: Draws) -> tuple[BreakEven, ...]:
+    """Every pair; the first few with an interval."""
+    most = min(question.scope.max_replicas, BREAK_EVEN_REPLICAS)
+    rows: list[BreakEven] = []
+    for seller in paid:
+        for machines in own:
+            row = between(seller, machines, most)
+            rows.append(with_band(row, seller, machines, draws) if len(rows) < BANDS else row)
+    return tuple(rows)
+
+
+def _levers(
+    question: Question, ranking: Sequence[Option], reference: Facts | None, own: list[Facts]
+) -> tuple[Lever, ...]:
+    """The inputs that can move the answer, with today's values."""
+    load = question.workload
+    rows = [
+        Lever(name="volume", title="volume", now=load.requests_per_day, unit="requests/day", span=(0.001, 100.0)),
+        Lever(name="lengths", title="tokens per request", now=load.input.mean + load.output.mean, unit="tokens"),
+    ]
+    if reference is not None and reference.tokens is not None:
+        tokens = load.input.mean + load.output.mean
+        each = (reference.tokens.input_usd + reference.tokens.output_usd) / max(tokens, 1e-9) * TOKENS_PER_MTOK
+        seller = reference.id.split(":", 1)[1]
+        name = reference.tokens.price_range
+        rows.append(
+            Lever(
+                name=name if name == "api_price" else f"{name}:{reference.tokens.seller}",
+                title=f"the price of {seller}",
+                now=each,
+                unit="$/Mtok",
+            )
+        )
+    rows.append(Lever(name="peak", title="peak factor", now=load.peak_factor, unit="×"))
+    best = next((option for option in ranking if own and option.id == own[0].id), None)
+    if best is not None and own[0].machines is not None:
+        machines = own[0].machines
+        billing = best.deployment.billing
+        if isinstance(billing, PerHour):
+            per_device = float(billing.usd_per_hour) / (best.deployment.accelerators * machines.replicas_per_machine)
+            rows.append(
+                Lever(
+                    name=f"{machines.price_range}:{machines.seller}",
+                    title=f"rent of one {best.deployment.accelerator} ({billing.cloud})",
+                    now=per_device,
+                    unit="$/h",
+                )
+            )
+        else:
+            price = machines.machine_usd_month
+            title = f"cost of one bought {best.deployment.accelerator} machine"
+            rows.append(Lever(name=f"owned:{machines.seller}", title=title, now=price, unit="$/month"))
+        people = own[0].people_usd
+        if people > 0:
+            rows.append(Lever(name="people", title="people", now=people, unit="$/month", span=(0.02, 5.0)))
+        title = "speed of own machines"
+        rows.append(Lever(name="speed", title=title, now=machines.replica_rps, unit="requests/s and replica"))
+    ratio = own[0].machines.writer.ratio if own and own[0].machines is not None else ""
+    if ratio:
+        title = "length of the other model's answers"
+        rows.append(Lever(name=f"{ratio}:{own[0].machines.writer.name}", title=title, now=1.0, unit="×"))  # type: ignore[union-attr]
+    return tuple(rows)
+
+
+def _curves(
+    question: Question, ordered: list[Facts], hybrids: Sequence[Hybrid], today: Option | None, draws: Draws
+) -> tuple[VolumeCurve, ...]:
+    grid = volumes(question.workload.requests_per_day)
+    kinds: tuple[OptionKind, ...] = ("api", "hosted", "self", "hybrid")
+    rows: list[VolumeCurve] = []
+    for kind in kinds:
+        members = [facts for facts in ordered if facts.kind == kind][:CURVE_MEMBERS]
+        title = f"cheapest {KIND_TITLES[kind]}"
+        if today is not None and today.kind == kind and kind in {"api", "hosted"}:
+            members = [facts for facts in members if facts.id == today.id] or [
+                facts for facts in ordered if facts.id == today.id
+            ]
+            title = f"today: {today.title}"
+        if kind == "hybrid":
+            members = [variant for hybrid in hybrids[:2] for variant in hybrid.variants][: 2 * CURVE_MEMBERS]
+        if members:
+            rows.append(curve(kind, members, title, members[0].id, grid, draws))
+    return tuple(rows)
+
+
+def _replica_curve(hybrids: Sequence[Hybrid]) -> ReplicaCurve | None:
+    """The curve of the hybrid with the lowest cost that has more than one number of replicas to choose from."""
+    fitting = [row for row in hybrids if row.facts.local_share is None]
+    if not fitting:
+        return None
+
+    def least(row: Hybrid) -> float:
+        return min(point.own_usd_month + point.overflow_usd_month for point in row.points)
+
+    chosen = min(fitting, key=lambda row: (len(row.points) < 2, least(row)))
+    best = min(chosen.points, key=lambda point: point.own_usd_month + point.overflow_usd_month)
+    return ReplicaCurve(
+        option=chosen.facts.id,
+        title=_hybrid_title(chosen),
+        overflow_to=chosen.target.candidate.id,
+        best=best.replicas,
+        points=chosen.points,
+    )
+
+
+def _hybrid_title(row: Hybrid) -> str:
+    from crossover.planner.estimates import api_title, own_title
+
+    return f"{own_title(row.own.way)} with peaks to {api_title(row.target.candidate)}"
+
+
+def _reach(
+    question: Question, ranking: Sequence[Option], today: Option | None, estimated: Estimated
+) -> tuple[Reach, ...]:
+    """The user's own budget, and a fifth of today's bill, which is what articles promise."""
+    order = {facts.id: index for index, facts in enumerate(estimated.facts)}
+    costs = estimated.costs[[order[option.id] for option in ranking]] if ranking else estimated.costs
+    rows: list[Reach] = []
+    if question.costs.target_usd_month is not None:
+        rows.append(reach_of(question.costs.target_usd_month, "your budget", ranking, costs))
+    if today is not None and len(ranking) > 1:
+        target = POPULAR_CLAIM * today.usd_month
+        rows.append(reach_of(target, f"{POPULAR_CLAIM:.0%} of today's bill", ranking, costs))
+    return tuple(rows)

@@ -1,0 +1,85 @@
+"""Break-even: at which volumes own machines and a price per token change places, for every pair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from crossover.cost.break_even import staircase_crossings
+from crossover.planner.costing import Facts, MachineFacts, TokenFacts, bill
+from crossover.planner.draws import Draws, Range, certain
+from crossover.planner.outlook import band
+from crossover.planner.words import BreakEven, Crossing
+
+GRID_POINTS = 241
+SEARCH = (1.0, 1e9)  # requests/day
+
+
+def between(api: Facts, own: Facts, max_replicas: int) -> BreakEven:
+    """Every crossing of one option billed by the token with one of own machines, in closed form."""
+    tokens, machines = api.tokens, own.machines
+    if tokens is None or machines is None:
+        raise ValueError("a break-even needs one option billed by the token and one with machines")
+    edges, costs = staircase(own, machines, max_replicas)
+    found = staircase_crossings(_each(tokens), edges, costs, api_fixed_usd_month=0.0)
+    return BreakEven(api=api.id, own=own.id, crossings=found, note=_note(tokens, found, edges[-1]))
+
+
+def staircase(own: Facts, machines: MachineFacts, max_replicas: int) -> tuple[list[float], list[float]]:
+    """Up to which volume (requests/day) each number of machines carries the traffic, and what it costs a month."""
+    per_replica = machines.replica_rps / own.peak_rps * own.requests_per_day
+    fixed = own.people_usd + own.operations_usd
+    each = machines.machine_usd_month + machines.operations_usd_machine
+    edges: list[float] = []
+    costs: list[float] = []
+    for replicas in range(1, max_replicas + 1):
+        paid = -(-(replicas + machines.spare) // machines.replicas_per_machine)
+        cost = fixed + paid * each
+        if costs and costs[-1] == cost:
+            edges[-1] = replicas * per_replica
+        else:
+            edges.append(replicas * per_replica)
+            costs.append(cost)
+    return edges, costs
+
+
+def _each(tokens: TokenFacts) -> float:
+    return tokens.input_usd + tokens.output_usd
+
+
+def _note(tokens: TokenFacts, found: Sequence[Crossing], last: float) -> str:
+    if tokens.minimum_usd_month:
+        return "the minimum spend of the contract is left out of the break-even"
+    if not found:
+        return f"no crossing up to {last:,.0f} requests a day"
+    if len(found) > 1:
+        return "several crossings: each further machine must be filled before it pays"
+    return ""
+
+
+def with_band(row: BreakEven, api: Facts, own: Facts, draws: Draws) -> BreakEven:
+    """The same break-even with the 80 % interval of its first crossing, over all draws in which there is one."""
+    grid = np.geomspace(*SEARCH, GRID_POINTS)
+    gap = bill(own, draws, grid).total - bill(api, draws, grid).total
+    cheaper = gap < 0
+    has = cheaper.any(axis=0)
+    share = float(has.mean())
+    if not has.any():
+        return BreakEven(api=row.api, own=row.own, crossings=row.crossings, share_crossing=0.0, note=row.note)
+    first = np.argmax(cheaper[:, has], axis=0)
+    volumes = grid[first]
+    return BreakEven(
+        api=row.api,
+        own=row.own,
+        crossings=row.crossings,
+        band=band(volumes),
+        share_crossing=share,
+        note=row.note,
+    )
+
+
+def gap_at(api: Facts, own: Facts, volume: float, ranges: dict[str, Range]) -> float:
+    """Own cost minus the other at this volume without any chance: a crossing recomputed must change its sign."""
+    still = certain(ranges)
+    return float((bill(own, still, volume).total - bill(api, still, volume).total)[0])

@@ -1,0 +1,229 @@
+"""Options: puts the figures of one candidate together as a reader sees them. No figure is made here."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossover.capacity.words import SimResult
+from crossover.cost.lines import Line
+from crossover.cost.tco import payback_months
+from crossover.evidence import Band, best
+from crossover.money import DAYS_PER_MONTH
+from crossover.planner.constraints import remains_of_zone
+from crossover.planner.costing import Bill, bill
+from crossover.planner.draws import Range, certain
+from crossover.planner.estimates import (
+    Priced,
+    api_deployment,
+    api_title,
+    itemised,
+    output_factor,
+    own_deployment,
+    own_title,
+)
+from crossover.planner.hybrids import Hybrid
+from crossover.planner.outlook import band
+from crossover.planner.question import Question
+from crossover.planner.survey import OwnOption
+from crossover.planner.words import CostLine, Option, SloCheck
+from crossover.workload import Slo
+
+Floats = NDArray[np.float64]
+REASONING = "it thinks before it answers: {:.0f} × the stated answer is billed, and answers come later"
+
+
+def of_tokens(question: Question, row: Priced, costs: Floats, chance: float) -> Option:
+    """An option billed by the token."""
+    candidate = row.candidate
+    total = float(row.cost.usd_month)
+    caveats = list(row.cost.notes)
+    if row.reasoning_factor != 1.0:
+        caveats.append(REASONING.format(row.reasoning_factor))
+    if candidate.priced.deprecated:
+        caveats.append("its provider has announced its end: plan the next move now")
+    deployment = api_deployment(question, candidate)
+    caveats.extend(remains_of_zone(question, deployment.zone))
+    return Option(
+        id=candidate.id,
+        kind=candidate.kind,
+        title=api_title(candidate),
+        model=candidate.priced.model,
+        deployment=deployment,
+        usd_month=total,
+        usd_band=band(costs),
+        p_cheapest=chance,
+        usd_per_request=float(row.cost.usd_per_request),
+        usd_per_mtok=per_mtok(question, total),
+        lines=tuple(_line(line) for line in row.cost.lines),
+        slo=_unmeasured(question, candidate.id),
+        capability=candidate.capability,
+        caveats=tuple(caveats),
+    )
+
+
+def of_machines(question: Question, row: OwnOption, costs: Floats, chance: float, ranges: dict[str, Range]) -> Option:
+    """A self-hosted option."""
+    sums = bill(row.facts, certain(ranges))
+    total, paid = float(sums.total[0]), round(float(sums.paid_machines[0]))
+    answer = question.workload.output.mean * output_factor(row.way.spec.model)
+    owned = itemised(question, row.way, paid, row.utilisation, answer)
+    serving = row.fleet.serving
+    deployment = own_deployment(question, row.way, row.terms.billing)
+    return Option(
+        id=row.way.id,
+        kind="self",
+        title=own_title(row.way),
+        model=row.way.spec.model.name,
+        deployment=deployment,
+        usd_month=total,
+        usd_band=band(costs),
+        p_cheapest=chance,
+        usd_per_request=per_request(question, total),
+        usd_per_mtok=per_mtok(question, total),
+        lines=tuple(_line(line) for line in owned.lines),
+        replicas=round(float(sums.replicas[0])),
+        spare_replicas=question.spare,
+        machines=paid,
+        replica_rps=row.fleet.capacity_rps,
+        peak=row.fleet.peak,
+        slo=_simulated(question.slo, row.fleet.peak),
+        utilisation=row.utilisation,
+        tco_cross_check_usd=(float(owned.cross_check[0]), float(owned.cross_check[1])),
+        capability=row.way.spec.model.capability,
+        calibrated=serving.calibrated,
+        reasons=(f"one replica fewer fails: {row.fleet.why_not_fewer}",) if row.fleet.replicas > 1 else (),
+        caveats=(*_own_caveats(row), *remains_of_zone(question, deployment.zone)),
+    )
+
+
+def of_hybrid(question: Question, row: Hybrid, costs: Floats, chance: float, ranges: dict[str, Range]) -> Option:
+    """Own machines with somebody else's beside them."""
+    sums = bill(row.facts, certain(ranges))
+    total, paid = float(sums.total[0]), round(float(sums.paid_machines[0]))
+    replicas = round(float(sums.replicas[0]))
+    answer = question.workload.output.mean * output_factor(row.own.way.spec.model)
+    owned = itemised(question, row.own.way, paid, row.own.utilisation, answer)
+    target = api_title(row.target.candidate)
+    spilled = float(sums.overflow_share[0])
+    split = row.facts.local_share is not None
+    what = f"{spilled:.0%} of requests that may leave" if split else f"{spilled:.1%} of requests overflow"
+    lines = [_line(line) for line in owned.lines]
+    lines.append(
+        CostLine(
+            name=f"{'rest' if split else 'overflow'} to {target}", kind="overflow", usd_month=_tokens(sums), note=what
+        )
+    )
+    title = f"{own_title(row.own.way)}, {'the rest' if split else 'peaks'} to {target}"
+    deployment = own_deployment(question, row.own.way, row.own.terms.billing)
+    return Option(
+        id=row.facts.id,
+        kind="hybrid",
+        title=title,
+        model=row.own.way.spec.model.name,
+        deployment=deployment,
+        usd_month=total,
+        usd_band=band(costs),
+        p_cheapest=chance,
+        usd_per_request=per_request(question, total),
+        usd_per_mtok=per_mtok(question, total),
+        lines=tuple(lines),
+        replicas=replicas,
+        spare_replicas=question.spare if split else 0,
+        machines=paid,
+        replica_rps=row.own.fleet.capacity_rps,
+        overflow_share=spilled,
+        overflow_to=row.target.candidate.id,
+        peak=row.own.fleet.peak,
+        slo=_simulated(question.slo, row.own.fleet.peak),
+        utilisation=row.points[min(replicas, len(row.points)) - 1].utilisation,
+        tco_cross_check_usd=(float(owned.cross_check[0]), float(owned.cross_check[1])),
+        capability=row.own.way.spec.model.capability,
+        calibrated=row.own.fleet.serving.calibrated,
+        caveats=(
+            *_own_caveats(row.own),
+            "latency is that of the own machines; nobody measured how fast the share sent elsewhere is answered",
+        ),
+    )
+
+
+def with_saving(option: Option, today: Option | None, one_off_usd: float, savings: Floats | None) -> Option:
+    """The same option with what it saves against today's, and when that has paid the one-off cost.
+
+    ``savings`` are dollars a month in every future, shape (draws,).
+    """
+    import msgspec
+
+    if today is None or option.id == today.id or savings is None:
+        return option
+    saving = today.usd_month - option.usd_month
+    months = payback_months(one_off_usd, saving) if one_off_usd > 0 else None
+    spread: Band | None = None
+    if one_off_usd > 0 and float(np.quantile(savings, 0.1)) > 0:
+        spread = band(one_off_usd / np.maximum(savings, 1e-9))
+    return msgspec.structs.replace(
+        option, one_off_usd=one_off_usd, saving_usd_month=saving, payback_months=months, payback_band=spread
+    )
+
+
+def per_request(question: Question, usd_month: float) -> float:
+    """Dollars per request, idle hours included."""
+    return usd_month / (question.workload.requests_per_day * DAYS_PER_MONTH)
+
+
+def per_mtok(question: Question, usd_month: float) -> float:
+    """Dollars per million tokens of the workload (input and output together), idle hours included."""
+    load = question.workload
+    tokens = load.requests_per_day * DAYS_PER_MONTH * (load.input.mean + load.output.mean)
+    return usd_month / tokens * 1e6 if tokens > 0 else math.inf
+
+
+def _tokens(sums: Bill) -> float:
+    return float(sums.tokens[0])
+
+
+def _line(line: Line) -> CostLine:
+    return CostLine(name=line.name, kind=line.kind, usd_month=float(line.usd_month), note=line.note, basis=line.basis)
+
+
+def _simulated(slo: Slo, peak: SimResult) -> tuple[SloCheck, ...]:
+    return tuple(
+        SloCheck(label=target.label, limit_s=target.limit_s, reached_s=reached, met=met, note="simulated, busiest hour")
+        for target, met, reached in zip(slo.targets, peak.slo_met, peak.slo_reached_s, strict=True)
+    )
+
+
+def _unmeasured(question: Question, subject: str) -> tuple[SloCheck, ...]:
+    """What is known of an API's latency: the user's own measurement, or nothing."""
+    checks: list[SloCheck] = []
+    for target in question.slo.targets:
+        metric = f"{target.metric}_p{target.percentile:g}_s"
+        row = best(question.evidence, subject, metric, question.today)
+        checks.append(
+            SloCheck(
+                label=target.label,
+                limit_s=target.limit_s,
+                reached_s=None if row is None else row.value,
+                met=None if row is None else row.value < target.limit_s,
+                note="not measured" if row is None else f"{row.kind}: {row.source}",
+            )
+        )
+    return tuple(checks)
+
+
+def _own_caveats(row: OwnOption) -> list[str]:
+    caveats = [row.fleet.serving.note] if row.fleet.serving.note and not row.fleet.serving.calibrated else []
+    spec = row.way.spec
+    if spec.quantisation.bits < 5 and spec.quantisation.bits < spec.model.native_bits:
+        change = spec.quantisation.perplexity_change
+        worse = f" (perplexity {change:+.0%} measured on another model)" if change is not None else ""
+        caveats.append(f"{spec.quantisation.name} loses some quality against the original weights{worse}")
+    if row.way.purchase == "reserved":
+        caveats.append("a reservation binds for its whole term, whatever the traffic does")
+    if row.way.purchase == "spot":
+        caveats.append("spot machines can be taken away at any time; on-demand ones stand in")
+    if spec.model.reasoning:
+        caveats.append(REASONING.format(output_factor(spec.model)))
+    return caveats

@@ -1,0 +1,232 @@
+"""The plan: enumerate, filter, estimate, rank, explain. A pure function: same question and catalog, same plan."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from crossover import __version__
+from crossover.capacity.arrivals import peak_level
+from crossover.catalog.items import Catalog
+from crossover.money import HOURS_PER_MONTH
+from crossover.planner import answers, options
+from crossover.planner import fleet as fleets
+from crossover.planner.assumptions import assumptions, notes
+from crossover.planner.candidates import enumerate_all, grouped
+from crossover.planner.constraints import screen_api
+from crossover.planner.costing import Facts
+from crossover.planner.draws import Draws, Range, draw, read_ranges
+from crossover.planner.estimates import Priced, peak_rps, priced
+from crossover.planner.hybrids import Hybrid, overflowing, splitting
+from crossover.planner.outlook import chance_cheapest, totals
+from crossover.planner.question import Question
+from crossover.planner.rules import effects, ranked
+from crossover.planner.survey import Progress, Survey, survey
+from crossover.planner.verdict import decide
+from crossover.planner.words import Counts, Option, Plan, Refused, WorkloadView
+from crossover.workload import length_at
+
+SCHEMA_VERSION = 1
+SHORT_TRACE_S = 86_400.0
+QUICK = fleets.Effort(search=1_000, final=2_000)
+THOROUGH = fleets.Effort(search=4_000, final=20_000)
+EMPTY = Survey(options=(), fleets=(), refused=(), bounded=0, simulations=0, best_bound_usd=None)
+Floats = NDArray[np.float64]
+
+
+class Estimated(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that passed the filters, in one order, with its cost in every future (options, draws)."""
+
+    tokens: tuple[Priced, ...]
+    own: Survey
+    hybrids: tuple[Hybrid, ...]
+    facts: tuple[Facts, ...]
+    costs: Floats
+    draws: Draws
+    ranges: dict[str, Range]
+
+
+def plan(question: Question, catalog: Catalog, progress: Progress | None = None) -> Plan:
+    """The ranked decision for a question.
+
+    ``progress`` is called with (done, total, what) while configurations are simulated. Raises InputError for a name or
+    a number that cannot be.
+    """
+    question = with_true_peak(question)
+    ranges = ranges_for(question)
+    enumeration = enumerate_all(question, catalog)
+    whole, partly, refused = screen_api(question, catalog, enumeration)
+    tokens = sorted((priced(question, row) for row in whole), key=lambda row: row.cost.usd_month)
+    effort = THOROUGH if question.workload.trace is not None else QUICK
+    arrivals = fleets.busiest(question.workload, requests_of(question, effort), question.seed)
+    found = survey(question, enumeration, arrivals, effort, progress or _silent) if enumeration.specs else EMPTY
+    targets = _targets(tokens, enumeration.today)
+    hybrids: list[Hybrid] = []
+    if "hybrid" in question.scope.kinds:
+        hybrids += overflowing(question, found, targets, arrivals, effort, ranges)
+        outside = sorted((priced(question, row) for row in (*whole, *partly)), key=lambda row: row.cost.usd_month)
+        hybrids += splitting(question, found, _targets(outside, enumeration.today), ranges)
+    estimated = estimate(question, tokens, found, hybrids, ranges)
+    rows = build(question, estimated, enumeration.today)
+    ranking = ranked(rows, question)
+    all_refused = grouped([*refused, *enumeration.refused, *found.refused])
+    return assemble(question, catalog, estimated, ranking, all_refused, enumeration.today, enumeration.notes)
+
+
+def with_true_peak(question: Question) -> Question:
+    """The question with the peak factor that its profile really shows."""
+    load = question.workload
+    return msgspec.structs.replace(question, workload=msgspec.structs.replace(load, peak_factor=peak_level(load)))
+
+
+def ranges_for(question: Question) -> dict[str, Range]:
+    """The ranges in force; a trace shorter than a day makes the volume less certain."""
+    ranges = read_ranges()
+    trace = question.workload.trace
+    if trace is not None and trace.span_s < SHORT_TRACE_S:
+        ranges["volume"] = msgspec.structs.replace(ranges["volume_from_short_trace"], name="volume")
+    return ranges
+
+
+def requests_of(question: Question, effort: fleets.Effort) -> int:
+    """How many requests of the busiest hour are drawn: a trace as a whole where it is not longer than the effort."""
+    trace = question.workload.trace
+    return min(effort.final, max(trace.requests, effort.search)) if trace is not None else effort.final
+
+
+def estimate(
+    question: Question, tokens: list[Priced], found: Survey, hybrids: list[Hybrid], ranges: dict[str, Range]
+) -> Estimated:
+    """Costs of everything that passed, in the same imagined futures."""
+    growth = None
+    if question.workload.growth_per_month:
+        # the mean volume over the months of a year, drawn between no growth and twice the stated one
+        rate = question.workload.growth_per_month * np.random.default_rng([question.seed, 3]).uniform(
+            0, 2, question.draws
+        )
+        growth = np.mean([(1 + rate) ** month for month in range(12)], axis=0)
+    futures = draw(question.draws, question.seed, ranges, growth)
+    facts = (
+        *(row.facts for row in tokens),
+        *((row.facts for row in found.options) if "self" in question.scope.kinds else ()),
+        *(row.facts for row in hybrids),
+    )
+    costs = totals(facts, futures) if facts else np.zeros((0, question.draws))
+    return Estimated(
+        tokens=tuple(tokens),
+        own=found,
+        hybrids=tuple(hybrids),
+        facts=tuple(facts),
+        costs=costs,
+        draws=futures,
+        ranges=ranges,
+    )
+
+
+def build(question: Question, estimated: Estimated, today_id: str | None) -> list[Option]:
+    """Every option with its figures, unranked."""
+    if not estimated.facts:
+        return []
+    chances = dict(zip((facts.id for facts in estimated.facts), chance_cheapest(estimated.costs), strict=True))
+    costs = dict(zip((facts.id for facts in estimated.facts), estimated.costs, strict=True))
+    rows: list[Option] = []
+    for token in estimated.tokens:
+        key = token.candidate.id
+        rows.append(options.of_tokens(question, token, costs[key], float(chances[key])))
+    if "self" in question.scope.kinds:
+        for own in estimated.own.options:
+            key = own.way.id
+            rows.append(options.of_machines(question, own, costs[key], float(chances[key]), estimated.ranges))
+    for hybrid in estimated.hybrids:
+        key = hybrid.facts.id
+        rows.append(options.of_hybrid(question, hybrid, costs[key], float(chances[key]), estimated.ranges))
+    today = next((row for row in rows if row.id == today_id), None)
+    one_off = question.costs.migration_usd
+    return [
+        options.with_saving(row, today, one_off, None if today is None else costs[today.id] - costs[row.id])
+        for row in rows
+    ]
+
+
+def assemble(
+    question: Question,
+    catalog: Catalog,
+    estimated: Estimated,
+    ranking: list[Option],
+    refused: tuple[Refused, ...],
+    today_id: str | None,
+    first_notes: tuple[str, ...],
+) -> Plan:
+    """The plan with everything that explains it."""
+    today = next((row for row in ranking if row.id == today_id), None)
+    parts = answers.answers(question, estimated.facts, estimated.hybrids, ranking, today, estimated)
+    costs = dict(zip((facts.id for facts in estimated.facts), estimated.costs, strict=True))
+    saving_chance = (
+        {} if today is None else {row.id: float((costs[row.id] < costs[today.id]).mean()) for row in ranking}
+    )
+    enumerated = len(ranking) + estimated.own.bounded + sum(row.count for row in refused)
+    return Plan(
+        schema_version=SCHEMA_VERSION,
+        product_version=__version__,
+        made_on=question.today,
+        prices_as_of=question.as_of,
+        hours_per_month=HOURS_PER_MONTH,
+        workload=view(question),
+        today=None if today is None else today.id,
+        verdict=decide(ranking, today, saving_chance, parts.break_evens, refused, parts.reach),
+        options=tuple(ranking),
+        refused=refused,
+        break_evens=parts.break_evens,
+        tornado=parts.tornado,
+        flips=parts.flips,
+        rules=effects(question),
+        curves=parts.curves,
+        replica_curve=parts.replica_curve,
+        assumptions=assumptions(question, catalog, ranking, estimated.ranges),
+        counts=Counts(
+            enumerated=enumerated,
+            refused=sum(row.count for row in refused),
+            bounded=estimated.own.bounded,
+            simulated=len(estimated.own.options) + len(estimated.hybrids),
+            servings_simulated=len(estimated.own.fleets),
+            draws=question.draws,
+        ),
+        notes=(*first_notes, *notes(question, catalog)),
+        reach=parts.reach,
+        seed=question.seed,
+    )
+
+
+def view(question: Question) -> WorkloadView:
+    """The workload as the plan understood it."""
+    load = question.workload
+    return WorkloadView(
+        name=load.name,
+        source=load.source,
+        requests_per_day=load.requests_per_day,
+        input_tokens_mean=load.input.mean,
+        output_tokens_mean=load.output.mean,
+        input_tokens_p95=length_at(load.input, 0.95),
+        output_tokens_p95=length_at(load.output, 0.95),
+        peak_factor=load.peak_factor,
+        peak_rps=peak_rps(question),
+        cached_share=load.cached_share,
+        batch_share=load.batch_share,
+        sensitive_share=load.sensitive_share,
+        burstiness=load.burstiness,
+        slo=tuple(target.label for target in question.slo.targets),
+        regimes=question.regimes,
+        profile=load.profile,
+        notes=load.notes,
+    )
+
+
+def _targets(tokens: list[Priced], today_id: str | None) -> list[Priced]:
+    """Where a hybrid may send its peaks: today's model first, then the cheapest."""
+    today = [row for row in tokens if row.candidate.id == today_id]
+    return today + [row for row in tokens if row.candidate.id != today_id]
+
+
+def _silent(_done: int, _total: int, _what: str) -> None:
+    """No progress is shown."""
