@@ -231,7 +231,7 @@ def volume_curves() -> tuple[VolumeCurve, ...]:
         ("api", TODAY, "GPT-4o (OpenAI)", tokens(0.00425), 0.1),
         ("hosted", HOSTED, "Llama 3.3 70B on Groq", tokens(0.000532), 0.1),
         ("self", OWN, "Llama 3.3 70B fp8 on 2 × H100", machines(55_000, 3_000, 8_500), 0.25),
-        ("hybrid", HYBRID, "2 × H100, overflow to Groq", [volume * 0.0045 + 8_500 + 3_000 for volume in volumes], 0.2),
+        ("hybrid", HYBRID, "2 × H100, overflow to Groq", [volume * 0.012 + 11_500 for volume in volumes], 0.2),
     ]
     return tuple(
         VolumeCurve(
