@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
-from crossover.catalog import user
+from crossover.catalog import match, user
 from crossover.catalog.items import (
     Accelerator,
     Catalog,
@@ -26,7 +26,7 @@ from crossover.catalog.items import (
     Quantisation,
     Rules,
 )
-from crossover.errors import FileError
+from crossover.errors import FileError, UnknownNameError
 from crossover.evidence import Source
 
 __all__ = ["Catalog", "load"]
@@ -54,9 +54,10 @@ def load(user_dir: Path | None = None, as_of: dt.date | None = None) -> Catalog:
     sources = {key: _plain(row) for key, row in rows.items()}
     history = tuple(_read(DATA / "offers.csv", Offer, sources))
     own = user.load(user_dir) if user_dir is not None else user.UserRows()
+    accelerators = _merge(_read(DATA / "accelerators.csv", Accelerator, sources), own.accelerators)
     return Catalog(
-        accelerators=_merge(_read(DATA / "accelerators.csv", Accelerator, sources), own.accelerators),
-        offers=_merge(_newest(history, as_of), own.offers),
+        accelerators=accelerators,
+        offers=_merge(_newest(history, as_of), (_own_offer(offer, accelerators, user_dir) for offer in own.offers)),
         offer_history=history,
         models=_merge(_with_hosted(_read(DATA / "models.csv", OpenModel, sources)), own.models),
         quantisations=_merge(_read(DATA / "quantisations.csv", Quantisation, sources), own.quantisations),
@@ -111,6 +112,16 @@ def _fields(cells: dict[str, str], sources: dict[str, Source]) -> dict[str, obje
         else:
             fields[name] = text.split(";") if name in _LISTS else text
     return fields
+
+
+def _own_offer(offer: Offer, accelerators: tuple[Accelerator, ...], user_dir: Path | None) -> Offer:
+    """A user's offer with the catalog's own name of its device; FileError where there is no such device."""
+    try:
+        device = match.device(accelerators, offer.accelerator)
+    except UnknownNameError as error:
+        place = f"offer {offer.cloud} {offer.instance}.accelerator"
+        raise FileError(error.message, hint=error.hint, file=str(user_dir), field=place) from None
+    return msgspec.structs.replace(offer, accelerator=device.name)
 
 
 def _rules() -> Rules:

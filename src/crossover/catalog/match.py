@@ -22,7 +22,12 @@ _TUNED = re.compile(r"[-_ ](instruct|it|chat|chat-hf|hf)(?=$|[-_ ])", re.IGNOREC
 
 def accelerator(catalog: Catalog, name: str) -> Accelerator:
     """The accelerator of that name. Raises UnknownNameError with the nearest names."""
-    return _find(catalog.accelerators, "accelerator", name, _device_keys)
+    return device(catalog.accelerators, name)
+
+
+def device(accelerators: Iterable[Accelerator], name: str) -> Accelerator:
+    """The row of that name among ``accelerators``. Raises UnknownNameError with the nearest names."""
+    return _find(accelerators, "accelerator", name, _device_keys)
 
 
 def model(catalog: Catalog, name: str) -> OpenModel:

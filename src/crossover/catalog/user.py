@@ -13,6 +13,7 @@ import json
 import math
 import tomllib
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeAlias
 
@@ -160,7 +161,28 @@ def _row(kind: str, table: dict[str, object], path: Path, changed: dt.date, *, p
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$.")
         raise FileError(what, file=str(path), field=f"{place}.{where.rstrip('`')}" if where else place) from None
+    for field in msgspec.structs.fields(row):  # a price written as text has become a number only now
+        value = getattr(row, field.name)
+        if isinstance(value, Decimal):
+            _check_size(field.name, float(value), str(path), f"{place}.{field.name}")
+    _check_sense(row, str(path), place)
     return row
+
+
+def _check_sense(row: UserRow, file: str, place: str) -> None:
+    """Refuses figures that are fine alone but not together, and names that are empty."""
+    for field in ("name", "cloud", "instance", "accelerator"):
+        if getattr(row, field, "filled").strip() == "":
+            raise FileError("is empty", file=file, field=f"{place}.{field}")
+    if isinstance(row, OpenModel):
+        if row.active_b > row.params_b:
+            raise FileError("more parameters are active than there are", file=file, field=f"{place}.active_b")
+        if row.kv_heads > row.heads:
+            raise FileError("more KV heads than heads", file=file, field=f"{place}.kv_heads")
+        if row.experts_per_token > row.experts:
+            raise FileError("more experts per token than experts", file=file, field=f"{place}.experts_per_token")
+    if isinstance(row, Quantisation) and not row.engines:
+        raise FileError("names no engine", file=file, field=f"{place}.engines")
 
 
 def _source(table: Mapping[str, object], path: Path, changed: dt.date, place: str) -> Source:
