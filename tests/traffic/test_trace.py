@@ -90,7 +90,7 @@ def test_burstgpt(tmp_path: Path) -> None:
     trace = read_trace(write(tmp_path, head + "5,ChatGPT,472,18,490,Conversation log\n45,GPT-4,1087,0,1087,API log\n"))
     assert trace.arrival_s.tolist() == [0, 40]
     assert trace.start is None
-    assert any("1 requests have no output token" in note for note in trace.notes)
+    assert any("1 row is without any output token" in note for note in trace.notes)
 
 
 @pytest.mark.parametrize("wrap", ["", "response", "response.body"])
@@ -259,8 +259,8 @@ def test_unsorted_and_repeated_rows(tmp_path: Path) -> None:
     trace = read_trace(write(tmp_path, AZURE + "".join([*GOOD[10:], *GOOD[:10], GOOD[0]])))
     assert np.all(np.diff(trace.arrival_s) >= 0)
     assert trace.input_tokens[0] == 100
-    assert any("2 rows came before the row above" in note for note in trace.notes)
-    assert any("1 rows repeat another one" in note for note in trace.notes)
+    assert any("2 rows are earlier than the row above" in note for note in trace.notes)
+    assert any("1 row is the same as another one" in note for note in trace.notes)
 
 
 # Files

@@ -25,6 +25,7 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True):
 
     ``unit`` is the unit of a time column that counts from the start of the trace. ``cached`` may be absent from single
     rows (then nothing was cached); ``blocks`` names a list of ids of prompt blocks; cached tokens are computed from it.
+    ``marker`` is a further name that tells a shape from another one with the same columns.
     """
 
     shape: str
@@ -33,6 +34,7 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True):
     output: str
     cached: str | None = None
     blocks: str | None = None
+    marker: str | None = None
     unit: Unit | None = None
 
     @property
@@ -62,6 +64,14 @@ def _openai(prefix: str, shape: str) -> tuple[Mapping, ...]:
 
 SHAPES: tuple[Mapping, ...] = (
     Mapping(shape="Azure LLM inference", time="TIMESTAMP", input="ContextTokens", output="GeneratedTokens"),
+    Mapping(
+        shape="RAGPulse",
+        time="timestamp",
+        input="input_length",
+        output="output_length",
+        marker="hash_ids.sys_prompt",
+        unit="s",
+    ),
     Mapping(
         shape="Mooncake",
         time="timestamp",
@@ -132,7 +142,8 @@ def detect(names: Collection[str], file: str) -> Mapping:
     Raises FileError that lists what was found and the flag that maps it.
     """
     for shape in SHAPES:
-        if all(name in names for name in shape.needed) and (shape.blocks is None or shape.blocks in names):
+        wanted = (*shape.needed, shape.blocks, shape.marker)
+        if all(name is None or name in names for name in wanted):
             keep = shape.cached if shape.cached in names else None
             return msgspec.structs.replace(shape, cached=keep)
     folded = {_key(name): name for name in reversed(list(names))}

@@ -67,7 +67,11 @@ def _blocks(values: AnyMapping[str, object], mapping: Mapping) -> tuple[object, 
 
 
 def _tokens(values: AnyMapping[str, object], field: str) -> int:
-    value = values[field]
+    return token_count(values[field], field)
+
+
+def token_count(value: object, field: str, most: int = MAX_REQUEST_TOKENS) -> int:
+    """A count of tokens from text or a number: a whole number from 0 to ``most``. Raises RowError."""
     if isinstance(value, str):
         text = value.strip()
         match = _NUMBER.fullmatch(text)
@@ -80,8 +84,9 @@ def _tokens(values: AnyMapping[str, object], field: str) -> int:
         raise RowError(field, f"is {shown(value)}, not a whole number of tokens")
     if value < 0:
         raise RowError(field, f"is {value}: a count of tokens cannot be negative")
-    if value > MAX_REQUEST_TOKENS:
-        raise RowError(field, f"is {value:g}: more than {MAX_REQUEST_TOKENS:,} tokens in one request")
+    if value > most:
+        place = "one request" if most == MAX_REQUEST_TOKENS else "one bucket"
+        raise RowError(field, f"is {value:.3g}: more than {most:,} tokens in {place}")
     if value != int(value):
         raise RowError(field, f"is {value}, not a whole number of tokens")
     return int(value)

@@ -386,13 +386,13 @@ def _assembled(name: str, table: Table, mapping: Mapping, form: Form, notes: lis
     if backward:
         order = np.argsort(ns, kind="stable")
         ns, prompt, answer, cached = ns[order], prompt[order], answer[order], cached[order]
-        said.append(f"{backward:,} rows came before the row above them; all were sorted by time")
+        said.append(f"{_rows(backward)} earlier than the row above; all were sorted by time")
     repeated = _repeated(ns, prompt, answer)
     if repeated:
-        said.append(f"{repeated:,} rows repeat another one exactly; they were kept, since two requests can be alike")
+        said.append(f"{_rows(repeated)} the same as another one; kept, since two requests can be alike")
     silent = int(np.count_nonzero(answer == 0))
     if silent:
-        said.append(f"{silent:,} requests have no output token (a failure, or only a prompt); they were kept")
+        said.append(f"{_rows(silent)} without any output token (a failure, or only a prompt); kept")
     if table.bad:
         said.append(table.bad_note())
     if table.full:
@@ -409,6 +409,10 @@ def _assembled(name: str, table: Table, mapping: Mapping, form: Form, notes: lis
         bad_rows=table.bad,
         notes=(*said, *notes),
     )
+
+
+def _rows(count: int) -> str:
+    return "1 row is" if count == 1 else f"{count:,} rows are"
 
 
 def _repeated(ns: Ints, prompt: Ints, answer: Ints) -> int:

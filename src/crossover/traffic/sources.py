@@ -1,0 +1,17 @@
+"""A file with traffic, whatever it holds: a usage export is told from a trace by its content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crossover.traffic.exports import is_export, read_export
+from crossover.traffic.facts import Facts
+from crossover.traffic.observed import facts_of
+from crossover.traffic.trace import read_trace
+
+
+def facts_of_file(path: str | Path, columns: str | None = None) -> Facts:
+    """What a trace or a usage export says. With ``columns`` it is a trace. Raises FileError."""
+    if columns is None and is_export(Path(path)):
+        return read_export(path)
+    return facts_of(read_trace(path, columns=columns))
