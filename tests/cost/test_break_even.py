@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from crossover.cost.break_even import Crossing, crossings, staircase_crossings, step_crossings
@@ -112,6 +112,34 @@ def test_bisection_agrees_with_the_closed_form(price: float, fixed: float, repli
             and other.requests_per_day == pytest.approx(row.requests_per_day, rel=1e-6)
             for other in general
         )
+
+
+def test_a_minimum_spend_moves_the_crossing() -> None:
+    (free,) = step_crossings(0.01, 0, 300, 1e6, max_replicas=1)
+    assert free.requests_per_day == pytest.approx(1000)
+    (small,) = step_crossings(0.01, 0, 300, 1e6, max_replicas=1, api_minimum_usd_month=299)
+    assert small.requests_per_day == pytest.approx(1000)
+    assert step_crossings(0.01, 0, 300, 1e6, max_replicas=1, api_minimum_usd_month=301) == ()  # own always wins
+    both = step_crossings(0.01, 0, 300, 5000, max_replicas=2, api_minimum_usd_month=400)
+    assert both == ()
+    # one replica (300) beats the minimum (400) up to 1,000 requests a day, two (600) lose to it until 0.3 n passes 600
+    twice = step_crossings(0.01, 0, 300, 1000, max_replicas=3, api_minimum_usd_month=400)
+    assert [(round(row.requests_per_day), row.cheaper_above) for row in twice] == [(1000, "api")]
+
+
+@settings(max_examples=60, deadline=None)
+@given(PRICE, st.floats(0, 1e5), st.floats(1, 1e5), CAPACITY)
+def test_a_minimum_spend_agrees_with_looking(price: float, minimum: float, replica: float, capacity: float) -> None:
+    top = 9
+    assume(abs(replica - minimum) > 1e-6 * replica)  # level from the start: neither side is first
+    found = step_crossings(price, 0, replica, capacity, max_replicas=top, api_minimum_usd_month=minimum)
+    for volume in np.linspace(capacity * 0.013, capacity * top, 151):
+        gap = own_cost(float(volume), 0, replica, capacity, 0) - max(minimum, float(volume) * 30 * price)
+        if abs(gap) <= 1e-6 * (replica * top + minimum):
+            continue
+        before = [row for row in found if row.requests_per_day < volume]
+        first = "own" if replica < minimum else "api"
+        assert (before[-1].cheaper_above if before else first) == ("own" if gap < 0 else "api")
 
 
 def test_curved_costs_cross_where_they_should() -> None:

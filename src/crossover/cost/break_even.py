@@ -92,6 +92,7 @@ def step_crossings(
     *,
     own_usd_per_request: float = 0.0,
     api_fixed_usd_month: float = 0.0,
+    api_minimum_usd_month: float = 0.0,
     spare: int = 0,
     max_replicas: int = 512,
     days: float = DAYS_PER_MONTH,
@@ -112,6 +113,7 @@ def step_crossings(
         own_fixed_usd_month + (replicas + spare) * own_usd_month_per_replica,
         own_usd_per_request=own_usd_per_request,
         api_fixed_usd_month=api_fixed_usd_month,
+        api_minimum_usd_month=api_minimum_usd_month,
         days=days,
     )
 
@@ -123,29 +125,40 @@ def staircase_crossings(
     *,
     own_usd_per_request: float = 0.0,
     api_fixed_usd_month: float = 0.0,
+    api_minimum_usd_month: float = 0.0,
     days: float = DAYS_PER_MONTH,
 ) -> tuple[Crossing, ...]:
     """Every crossing of a price per request with a staircase, in closed form.
 
     Up to and including ``edges[i]`` requests/day (rising), own machines cost ``own_usd_month[i]`` plus
     ``own_usd_per_request`` each. Whole machines that hold several replicas, a spare one and volume discounts are all
-    staircases. Raises InputError where the two lists differ in length, are empty, or edges do not rise.
+    staircases. The API costs its fixed part plus its price, and never less than ``api_minimum_usd_month``. Raises
+    InputError where the two lists differ in length, are empty, or edges do not rise.
     """
     import numpy as np
 
-    ends = np.asarray(edges, dtype=np.float64)
-    own = np.asarray(own_usd_month, dtype=np.float64)
-    starts = np.concatenate(([0.0], ends[:-1]))
-    if ends.shape != own.shape or ends.size == 0 or not np.all(np.isfinite(own)) or not np.all(ends > starts):
+    ends, own = np.asarray(edges, dtype=np.float64), np.asarray(own_usd_month, dtype=np.float64)
+    rising = ends.size > 0 and ends[0] > 0 and bool(np.all(np.diff(ends) > 0))
+    if ends.shape != own.shape or not rising or not np.all(np.isfinite(own)):
         raise InputError("a staircase needs one cost per edge, and edges that rise", field="edges")
-    slope = (api_usd_per_request - own_usd_per_request) * days  # what one more request/day saves a month
-    if not math.isfinite(slope) or not math.isfinite(api_fixed_usd_month):
+    each, own_each = api_usd_per_request * days, own_usd_per_request * days
+    if not all(map(math.isfinite, (each, own_each, api_fixed_usd_month, api_minimum_usd_month))):
         raise InputError("prices must be finite numbers", field="api_usd_per_request")
-    flat = own - api_fixed_usd_month
-    at_start, at_end = flat - slope * starts, flat - slope * ends  # own minus api, at both ends of each step
+    spent = (api_minimum_usd_month - api_fixed_usd_month) / each if each > 0 else 0.0  # where the minimum is used up
+    if 0 < spent < ends[-1] and spent not in ends:
+        at = int(np.searchsorted(ends, spent))
+        ends, own = np.insert(ends, at, spent), np.insert(own, at, own[at])
+    starts = np.concatenate(([0.0], ends[:-1]))
+
+    def gap(volumes: NDArray[np.float64]) -> NDArray[np.float64]:
+        api = np.maximum(api_fixed_usd_month + each * volumes, api_minimum_usd_month)
+        return own + own_each * volumes - api
+
+    at_start, at_end = gap(starts), gap(ends)
     found: list[tuple[float, bool]] = []
-    inside = np.flatnonzero(at_start * at_end < 0)
-    found += [(float(flat[i] / slope), bool(at_end[i] < 0)) for i in inside]
+    for i in np.flatnonzero(at_start * at_end < 0):
+        share = at_start[i] / (at_start[i] - at_end[i])
+        found.append((float(starts[i] + (ends[i] - starts[i]) * share), bool(at_end[i] < 0)))
     jumps = np.flatnonzero(at_end[:-1] * at_start[1:] < 0)
     found += [(float(ends[i]), bool(at_start[i + 1] < 0)) for i in jumps]
     found += _touching(at_start, at_end, starts, ends)
