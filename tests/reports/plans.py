@@ -25,6 +25,7 @@ from crossover.planner.words import (
     Option,
     OptionKind,
     Plan,
+    Reach,
     Refused,
     ReplicaCurve,
     ReplicaPoint,
@@ -496,6 +497,14 @@ def sample() -> Plan:
         assumptions=assumptions(),
         counts=Counts(enumerated=312, refused=41, bounded=205, simulated=66, servings_simulated=24, draws=2_000),
         notes=("17 of 96 catalog prices were last checked more than 90 days ago (oldest 2026-02-11).",),
+        reach=(
+            Reach(
+                target_usd=8_000.0,
+                label="a fifth of today's bill",
+                chances=(("hosted", HOSTED, 0.99), ("self", OWN, 0.0)),
+                sentence="Is $8,000 a month (a fifth of today's bill) reachable? hosted open weights yes; self-hosted no.",
+            ),
+        ),
         seed=7,
     )
 
@@ -534,4 +543,5 @@ def smallest() -> Plan:
         replica_curve=None,
         assumptions=(),
         notes=(),
+        reach=(),
     )

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from crossover.reports import progress
+from crossover.reports.progress import progress
 
 
 class Terminal(io.StringIO):
@@ -14,21 +14,21 @@ class Terminal(io.StringIO):
 
 def test_nothing_is_drawn_where_nobody_watches() -> None:
     out = io.StringIO()
-    with progress.bar(out) as report:
+    with progress(out) as report:
         report(1, 10, "simulating")
     assert out.getvalue() == ""
 
 
 def test_nothing_is_drawn_where_nobody_wants_it() -> None:
     out = Terminal()
-    with progress.bar(out, wanted=False) as report:
+    with progress(out, enabled=False) as report:
         report(1, 10, "simulating")
     assert out.getvalue() == ""
 
 
 def test_a_terminal_sees_label_and_count() -> None:
     out = Terminal()
-    with progress.bar(out) as report:
+    with progress(out) as report:
         report(0, 0, "reading")
         report(3, 10, "[bold]simulating[/]")
     assert "[bold]simulating[/]" in out.getvalue()
@@ -39,7 +39,7 @@ def test_an_interrupt_passes_through() -> None:
     out = Terminal()
 
     def stopped() -> None:
-        with progress.bar(out) as report:
+        with progress(out) as report:
             report(1, 2, "x")
             raise KeyboardInterrupt
 

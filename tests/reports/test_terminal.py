@@ -52,6 +52,7 @@ def test_every_section_is_there(width: int) -> None:
         "Options",
         "Break-even",
         "What would change the answer",
+        "Budgets in reach",
         "Refused",
         "Rules applied",
         "Biggest uncertainties",

@@ -11,23 +11,23 @@ Report: TypeAlias = Callable[[int, int, str], None]
 
 
 @contextmanager
-def bar(stream: TextIO | None = None, *, wanted: bool = True) -> Iterator[Report]:
+def progress(stream: TextIO | None = None, *, enabled: bool = True) -> Iterator[Report]:
     """Yield ``report(done, total, label)``; it draws on ``stream`` (stderr unless told) if that is a terminal.
 
     The bar is gone when the context ends, also by an error or Ctrl-C. ``total`` 0 means that the end is not known.
     """
     out = sys.stderr if stream is None else stream
-    if not wanted or not out.isatty():
+    if not enabled or not out.isatty():
         yield lambda _done, _total, _label: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(file=out, stderr=stream is None), transient=True) as progress:
-        task = progress.add_task("", total=None)
+    with Progress(*columns, console=Console(file=out, stderr=stream is None), transient=True) as drawn:
+        task = drawn.add_task("", total=None)
 
         def report(done: int, total: int, label: str) -> None:
-            progress.update(task, completed=done, total=total or None, description=label)
+            drawn.update(task, completed=done, total=total or None, description=label)
 
         yield report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 
 from crossover.planner.words import KIND_TITLES, Option, Plan, ReplicaCurve
@@ -229,6 +230,10 @@ def tornado(plan: Plan) -> Markup:
     return table("Saving of the best own option over the best API, dollars a month", columns, rows)
 
 
+def _date(day: dt.date | None) -> Child:
+    return tag("span", str(day), cls="date") if day else ""
+
+
 def rules(plan: Plan) -> Markup:
     """Rules of the decision framework, as the user stated them."""
     columns = [Column("rule"), Column("stated"), Column("effect"), Column("touches")]
@@ -258,7 +263,7 @@ def refused(plan: Plan) -> Markup:
             item.reason,
             item.rule,
             link(item.source),
-            str(item.checked or ""),
+            _date(item.checked),
         )
         for stage, _, entries in phrases.refused_by_stage(plan)
         for item in entries
@@ -284,7 +289,7 @@ def assumptions(plan: Plan) -> Markup:
             item.range,
             item.kind,
             link(item.source),
-            str(item.checked or ""),
+            _date(item.checked),
             item.note,
         )
         for item in plan.assumptions

@@ -11,7 +11,7 @@ from crossover.reports import figures, phrases
 from crossover.reports.explanation import explain
 from crossover.reports.paper import COLOURS, Paper, cost_bar, joined, plain_table, span_bar
 
-__all__ = ["explain", "render"]
+__all__ = ["console", "explain", "render"]
 
 BREAK_EVENS = 6
 TORNADO_BARS = 6
@@ -19,6 +19,11 @@ ASSUMPTIONS = 6
 NARROW_BAR = 22
 WIDE_BAR = 16
 REASONS_OF_STAGE = 2
+
+
+def console() -> Console:
+    """A console on stdout: as wide as the terminal (80 columns in a pipe), in colour only where that is wanted."""
+    return Console(highlight=False, soft_wrap=False)
 
 
 def render(plan: Plan, console: Console, *, top: int = 8) -> None:
@@ -35,6 +40,7 @@ def render(plan: Plan, console: Console, *, top: int = 8) -> None:
     _under_options(rows, plan, paper)
     _break_evens(plan, paper)
     _flips(plan, paper)
+    _reach(plan, paper)
     _refused(plan, paper)
     _rules(plan, paper)
     _tornado(plan, paper)
@@ -206,6 +212,14 @@ def _flips(plan: Plan, paper: Paper) -> None:
     paper.section("What would change the answer")
     for flip in plan.flips:
         paper.line(flip.sentence, lead=" → ")
+
+
+def _reach(plan: Plan, paper: Paper) -> None:
+    if not plan.reach:
+        return
+    paper.section("Budgets in reach")
+    for row in plan.reach:
+        paper.line(row.sentence, lead=" • ")
 
 
 def _refused(plan: Plan, paper: Paper) -> None:

@@ -13,6 +13,7 @@
   var FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", Arial, sans-serif';
   var ROW = 46;
   var charts = [];
+  var pen = document.createElement("canvas").getContext("2d");
 
   function colour(name) {
     return getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
@@ -92,16 +93,23 @@
       padding: [4, 7],
     };
   }
+  // The text, cut with an ellipsis to a width in pixels.
+  function fitted(text, width) {
+    pen.font = "13px " + FONT;
+    if (pen.measureText(text).width <= width) return text;
+    var kept = Array.from(text);
+    while (kept.length > 1 && pen.measureText(kept.join("") + "…").width > width) kept.pop();
+    return kept.join("").trimEnd() + "…";
+  }
   // Rows of bars with their titles above them: long names stay readable on a phone.
   function rowsAxis(titles, width) {
     return {
       type: "category", inverse: true, data: titles.map(function (_, row) { return String(row); }),
       axisLine: { show: false }, axisTick: { show: false }, splitLine: { show: false },
       axisLabel: {
-        inside: true, align: "left", verticalAlign: "bottom", margin: 0, padding: [0, 0, 9, 0], interval: 0,
-        color: colour("ink"), fontSize: 13, fontFamily: FONT, width: width, overflow: "truncate",
-        formatter: function (row) { return clean(titles[Number(row)]); },
-        textBorderColor: colour("card"), textBorderWidth: 3,
+        inside: true, align: "left", verticalAlign: "bottom", margin: 0, padding: [0, 0, 8, 0], interval: 0,
+        formatter: function (row) { return "{title|" + fitted(clean(titles[Number(row)]), width) + "}"; },
+        rich: { title: { color: colour("ink"), fontSize: 13, fontFamily: FONT, backgroundColor: colour("card"), padding: [1, 5, 1, 0] } },
       },
       z: 10,
     };
