@@ -6,11 +6,20 @@ say it follows instructions (``-Instruct``, ``-it``, ``-chat``) and without the 
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from crossover.catalog.items import Accelerator, CapabilityClass, Catalog, HostedFacts, OpenModel, Quantisation
+from crossover.catalog.items import (
+    Accelerator,
+    CapabilityClass,
+    Catalog,
+    HostedFacts,
+    Lifecycle,
+    OpenModel,
+    Quantisation,
+)
 from crossover.errors import UnknownNameError, fold
 
 Row = TypeVar("Row", Accelerator, OpenModel, Quantisation, HostedFacts)
@@ -43,6 +52,12 @@ def quantisation(catalog: Catalog, name: str) -> Quantisation:
 def hosted(catalog: Catalog, hosted_id: str) -> HostedFacts | None:
     """The facts about ``provider/model``; None where the catalog holds none."""
     return next((row for row in catalog.hosted if row.id == hosted_id), None)
+
+
+def lifecycle(facts: HostedFacts, today: dt.date) -> Lifecycle:
+    """The state of a hosted model on a day: one whose announced end has come is retired."""
+    ended = facts.ends_on is not None and facts.ends_on <= today
+    return "retired" if facts.lifecycle == "retired" or (ended and facts.lifecycle == "deprecated") else facts.lifecycle
 
 
 def capability_of(catalog: Catalog, score: float) -> CapabilityClass:

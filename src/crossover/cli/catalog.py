@@ -234,7 +234,7 @@ def _quantisation_cells(row: Quantisation) -> tuple[str, ...]:
 
 def _hosted_cells(row: HostedFacts) -> tuple[str, ...]:
     return (
-        _name(row, row.id), _figure(row, "capability"), _figure(row, "score", 1), _figure(row, "lifecycle"),
+        _name(row, row.id), _figure(row, "capability"), _figure(row, "score", 1), match.lifecycle(row, dt.date.today()),
         f"{row.ends_on or ''}", row.replacement,
     )  # fmt: skip
 
