@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 # A queue is growing if the median wait of the last quarter of the requests exceeds both that of the second quarter by
 # half and this share of the time: offering 1 / (1 - share) times what a replica can serve reaches it by the end.
 _GROWTH = 1.5
-_GROWTH_SHARE = 0.03
+_GROWTH_SHARE = 0.01
 _PIECES = 16  # a run of steps whose duration grows is drawn as at most this many pieces
 
 
