@@ -11,7 +11,23 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "api_cost", "break_even", "hosting_cost", "memory", "plan", "simulate", "tco", "throughput"]
+__all__ = [
+    "__version__",
+    "api_cost",
+    "as_dict",
+    "as_frame",
+    "as_html",
+    "break_even",
+    "hosting_cost",
+    "memory",
+    "owning_cost",
+    "plan",
+    "simulate",
+    "tco",
+    "throughput",
+    "workload",
+    "write_report",
+]
 CALCULATORS = frozenset(__all__) - {"__version__"}
 
 

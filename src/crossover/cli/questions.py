@@ -23,10 +23,11 @@ MAX_DRAWS = 200_000
 
 def question_from(flags: Flags, today: dt.date) -> Question:
     """The question these flags ask. Raises InputError, ContradictionError or UnknownNameError naming the flag."""
-    from crossover.traffic.flags import workload_from_flags
-    from crossover.workload import parse_slo
+    from crossover.traffic.flags import demand_from_flags
 
-    stated = workload_from_flags(
+    stated = demand_from_flags(
+        slo=flags["slo"] or None,
+        regimes=regimes(flags["regime"] or ()),
         requests_per_day=flags["requests_per_day"],
         input_tokens=flags["input_tokens"],
         output_tokens=flags["output_tokens"],
@@ -35,21 +36,20 @@ def question_from(flags: Flags, today: dt.date) -> Question:
         batch_share=flags["batch_share"],
         sensitive_share=flags["sensitive_share"],
         burstiness=flags["burstiness"],
-        growth_per_month=flags["growth"],
+        growth=flags["growth"],
         models=tuple(flags["model"] or ()),
         trace=flags["trace"],
         columns=flags["columns"],
-        usage_export=flags["usage_export"],
-        toml=flags["workload"],
+        usage=flags["usage_export"],
+        workload=flags["workload"],
         preset=flags["preset"],
     )
-    slo = parse_slo(flags["slo"]) if flags["slo"] else stated.slo
     return Question(
         workload=stated.workload,
         today=today,
         as_of=_day(flags["date"], today),
-        slo=slo,
-        regimes=regimes(flags["regime"] or stated.regimes),
+        slo=stated.slo,
+        regimes=regimes(stated.regimes),
         agreements=agreements(flags["agreement"] or ()),
         preferences=_preferences(flags),
         costs=_costs(flags),

@@ -10,7 +10,7 @@ import msgspec
 from crossover.deployment import PerHour
 from crossover.money import TOKENS_PER_MTOK
 from crossover.planner.costing import Facts
-from crossover.planner.crossings import between, with_band
+from crossover.planner.crossings import between, staircase, with_band
 from crossover.planner.draws import Draws, draw
 from crossover.planner.hybrids import Hybrid
 from crossover.planner.outlook import Lever, curve, flips, tornado, volumes
@@ -86,9 +86,10 @@ def _break_evens(question: Question, paid: list[Facts], own: list[Facts], draws:
     """Every pair; the first few with an interval."""
     most = min(question.scope.max_replicas, BREAK_EVEN_REPLICAS)
     rows: list[BreakEven] = []
+    steps = [staircase(machines, most) for machines in own]
     for seller in paid:
-        for machines in own:
-            row = between(seller, machines, most)
+        for machines, steps_of in zip(own, steps, strict=True):
+            row = between(seller, machines, steps_of)
             rows.append(with_band(row, seller, machines, draws) if len(rows) < BANDS else row)
     return tuple(rows)
 

@@ -21,6 +21,9 @@ from crossover.workload import Workload, length_at
 CLASSES = match.CLASSES
 DEFAULT_CLASS = "medium"
 TENSOR_PARALLEL = (1, 2, 4, 8)
+MOST_COUNTS = 2
+MOST_OWN_MODELS = 8  # of the models that may stand in, those that most sellers offer; --open-model names others
+GIB = 2**30
 CONTEXT_SHARE = 0.999  # the context a replica must hold: all but one request in a thousand
 MIN_CONTEXT = 2048
 LEAST_MEMORY_GIB = 14.0  # smaller devices are looked at when the user names them
@@ -81,7 +84,8 @@ def enumerate_all(question: Question, catalog: Catalog) -> Enumeration:
     models = _open_models(question, catalog, stated, needed)
     context = needed_context(question.workload)
     refused: list[Refused] = []
-    specs = tuple(_specs(question, catalog, models, context, refused)) if _wants_own(question) else ()
+    own_models = models if question.scope.models else _best_known(models)
+    specs = tuple(_specs(question, catalog, own_models, context, refused)) if _wants_own(question) else ()
     return Enumeration(
         api=tuple(_api(question, catalog, stated, models, needed)),
         specs=specs,
@@ -169,6 +173,12 @@ def _open_models(
     return tuple(row for row in chosen.values() if good_enough(question, row.capability, row.score, needed))
 
 
+def _best_known(models: tuple[OpenModel, ...]) -> tuple[OpenModel, ...]:
+    """The models that most sellers offer: what people run, and what engines are tuned for."""
+    order = sorted(models, key=lambda row: -len({sold.partition("/")[0] for sold in row.hosted}))
+    return tuple(order[:MOST_OWN_MODELS])
+
+
 def good_enough(question: Question, capability: str | None, score: float | None, needed: str) -> bool:
     """Whether a model meets the class that is needed and the quality floor the user set."""
     floor = question.preferences.quality_floor
@@ -247,12 +257,19 @@ def _fitting(
     """The smallest number of devices that holds the model, and twice that: more splits one model ever thinner."""
     found = 0
     short = match.short(model.name)
+    weights = memory.weights_bytes(model, quantisation)
+    reason = ""
     for count in TENSOR_PARALLEL:
-        if count > device.max_per_node or found == 2:
+        if count > device.max_per_node or found == MOST_COUNTS:
             break
         if engine == "vllm" and model.heads % count:
             continue
+        room = device.memory_gib * count
+        if weights / GIB > room:  # cheap, and decides most cases
+            reason = f"the weights alone take {weights / GIB:.0f} of {room:.0f} GiB"
+            continue
         fit = memory.fit(model, quantisation, device, count, engine=engine, context=min(context, model.max_context))
+        reason = fit.reason
         if fit.fits:
             found += 1
             key = f"{short}/{quantisation.name}/{count}x{device.name}/{engine}"
@@ -260,9 +277,16 @@ def _fitting(
                 key=key, model=model, quantisation=quantisation, accelerator=device, count=count, engine=engine, fit=fit
             )
     if not found:
-        text = f"{short} {quantisation.name} does not fit any node of {device.name}: {fit.reason}"
+        text = f"{short} {quantisation.name} on {device.name}: {reason}"
         refused.append(
-            Refused(kind="self", example=text, count=1, stage="memory", reason=text, rule="weights and cache must fit")
+            Refused(
+                kind="self",
+                example=text,
+                count=1,
+                stage="memory",
+                reason=reason,
+                rule="weights and cache must fit one node",
+            )
         )
 
 

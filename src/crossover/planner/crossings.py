@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from crossover.cost.break_even import staircase_crossings
-from crossover.planner.costing import Facts, MachineFacts, TokenFacts, bill
+from crossover.planner.costing import Facts, TokenFacts, bill
 from crossover.planner.draws import Draws, Range, certain
 from crossover.planner.outlook import band
 from crossover.planner.words import BreakEven, Crossing
@@ -16,18 +16,21 @@ GRID_POINTS = 241
 SEARCH = (1.0, 1e9)  # requests/day
 
 
-def between(api: Facts, own: Facts, max_replicas: int) -> BreakEven:
-    """Every crossing of one option billed by the token with one of own machines, in closed form."""
-    tokens, machines = api.tokens, own.machines
-    if tokens is None or machines is None:
-        raise ValueError("a break-even needs one option billed by the token and one with machines")
-    edges, costs = staircase(own, machines, max_replicas)
+def between(api: Facts, own: Facts, steps: tuple[list[float], list[float]]) -> BreakEven:
+    """Every crossing of one option billed by the token with one of own machines (its ``staircase``), in closed form."""
+    tokens = api.tokens
+    if tokens is None:
+        raise ValueError("a break-even needs an option billed by the token")
+    edges, costs = steps
     found = staircase_crossings(_each(tokens), edges, costs, api_fixed_usd_month=0.0)
     return BreakEven(api=api.id, own=own.id, crossings=found, note=_note(tokens, found, edges[-1]))
 
 
-def staircase(own: Facts, machines: MachineFacts, max_replicas: int) -> tuple[list[float], list[float]]:
+def staircase(own: Facts, max_replicas: int) -> tuple[list[float], list[float]]:
     """Up to which volume (requests/day) each number of machines carries the traffic, and what it costs a month."""
+    machines = own.machines
+    if machines is None:
+        raise ValueError("only own machines are a staircase")
     per_replica = machines.replica_rps / own.peak_rps * own.requests_per_day
     fixed = own.people_usd + own.operations_usd
     each = machines.machine_usd_month + machines.operations_usd_machine

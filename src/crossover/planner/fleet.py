@@ -26,9 +26,9 @@ LOADS = (0.25, 0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 3.0, 6.0)
 DEFAULT_WAIT_S = 2.0  # without a promise on the first token, an overflow is due after this long in the queue
 WAIT_OF_LIMIT = 0.6  # with one, the queue may use this part of it; the rest is the prompt's own work
 REFINEMENTS = 5
+CLOSE_ENOUGH = 1.03
 IDLE_REQUESTS = 200
 FEW = 4  # replicas among which overflow is measured
-ROOM_STEPS = 6
 
 
 class Effort(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +97,13 @@ def serving_of(spec: ServingSpec, context: int, measured: Sequence[Evidence]) ->
         max_sequences=slots,
         measured=measured,
     )
+
+
+def physical_rps(spec: ServingSpec, arrivals: Arrivals) -> float:
+    """More requests per second than the arithmetic of the devices allows at their dense peak, whatever the engine."""
+    peak = throughput.peak_flops(spec.accelerator, spec.quantisation) * spec.count
+    tokens = float(arrivals.fresh_tokens.mean()) + float(arrivals.output_tokens.mean())
+    return peak / (2e9 * spec.model.active_b * max(tokens, 1.0))
 
 
 def ceiling_rps(serving: Serving, arrivals: Arrivals) -> float:
@@ -279,22 +286,21 @@ def _why(result: SimResult, slo: Slo) -> str:
 
 
 def _room(runs: _Runs, rate: float, replicas: int, effort: Effort) -> float:
-    """The rate this many replicas carry within the SLO; ``rate`` is known to be carried."""
-    low, high = rate, rate * (replicas / (replicas - 1) if replicas > 1 else 1.5)
-    if replicas == 1:
-        for _ in range(ROOM_STEPS):
-            if not _good(runs.at(high, 1, effort.search)):
-                break
-            low, high = high, high * 2.0
-        else:
-            return low
-    for _ in range(REFINEMENTS):
+    """The rate this many replicas carry within the SLO; ``rate`` is known to be carried.
+
+    One replica fewer does not carry it, so with many replicas the answer is known to a few percent already.
+    """
+    low, high = rate, rate * replicas / (replicas - 1) if replicas > 1 else ceiling_rps(runs.serving, runs.arrivals)
+    high = max(high, low)
+    for _ in range(REFINEMENTS if replicas <= FEW else 1):
+        if high / low < CLOSE_ENOUGH:
+            break
         middle = math.sqrt(low * high)
         if _good(runs.at(middle, replicas, effort.search)):
             low = middle
         else:
             high = middle
-    return low
+    return math.sqrt(low * high) if replicas > FEW else low
 
 
 def _input_weight(serving: Serving, arrivals: Arrivals, peak: SimResult) -> float:

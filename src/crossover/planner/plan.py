@@ -31,7 +31,7 @@ SCHEMA_VERSION = 1
 SHORT_TRACE_S = 86_400.0
 QUICK = fleets.Effort(search=1_000, final=2_000)
 THOROUGH = fleets.Effort(search=4_000, final=20_000)
-EMPTY = Survey(options=(), fleets=(), refused=(), bounded=0, simulations=0, best_bound_usd=None)
+EMPTY = Survey(options=(), fleets=(), refused=(), bounded=0, simulations=0)
 Floats = NDArray[np.float64]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Callable, Iterable
 
@@ -27,6 +28,7 @@ from crossover.planner.words import Refused
 
 CONTENDER = 1.25  # machines whose bound lies this far above the best simulated ones could still win in some future
 LEAST_SIMULATED = 3
+MOST_UNMET = 400  # so many refusals in a row, cheapest first, and the SLO is taken to be out of reach
 Progress = Callable[[int, int, str], None]
 
 
@@ -48,15 +50,65 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     refused: tuple[Refused, ...]
     bounded: int
     simulations: int
-    best_bound_usd: float | None
 
 
 class _Bound(msgspec.Struct, frozen=True, kw_only=True):
-    """A way of paying with the least it can cost a month."""
+    """All ways of paying for one configuration, with the least the cheapest of them can cost a month.
 
-    way: Purchasing
+    ``serving`` is None while only the physical ceiling was used: the first, cheapest bound.
+    """
+
+    ways: tuple[Purchasing, ...]
     usd_month: float
     fixed_usd: float
+    serving: Serving | None
+
+
+class _Search:
+    """Best-first search over configurations: the one with the lowest bound is bounded tighter, then simulated."""
+
+    def __init__(self, question: Question, context: int, arrivals: Arrivals) -> None:
+        self.question, self.context, self.arrivals = question, context, arrivals
+        self.terms: dict[tuple[str, ...], Terms] = {}
+        self.heap: list[tuple[float, int, _Bound]] = []
+        self.pushed = 0
+
+    def push(self, ways: tuple[Purchasing, ...], ceiling_rps: float, serving: Serving | None) -> None:
+        """Add a configuration with the bound that follows from what one replica can serve at most."""
+        replicas = max(1, math.ceil(peak_rps(self.question) / ceiling_rps)) + self.question.spare
+        costs: list[tuple[float, float]] = []
+        for way in ways:
+            paid = self._terms(way)
+            machines = math.ceil(replicas / way.replicas_per_machine)
+            fixed = paid.people_usd + paid.operations_usd
+            costs.append((machines * (paid.machine_usd_month + paid.operations_usd_machine) + fixed, fixed))
+        least, fixed = min(costs)
+        bound = _Bound(ways=ways, usd_month=least, fixed_usd=fixed, serving=serving)
+        heapq.heappush(self.heap, (least, self.pushed, bound))
+        self.pushed += 1
+
+    def pop(self) -> _Bound:
+        """The configuration with the lowest bound."""
+        return heapq.heappop(self.heap)[2]
+
+    def tighten(self, bound: _Bound) -> None:
+        """Replace the physical ceiling by that of the throughput model."""
+        spec = bound.ways[0].spec
+        serving = fleets.serving_of(spec, self.context, self.question.evidence)
+        self.push(bound.ways, fleets.ceiling_rps(serving, stretched(self.arrivals, spec)), serving)
+
+    def _terms(self, way: Purchasing) -> Terms:
+        """Terms of the cheapest case (no load, so idle power only), read once per machine."""
+        offer = way.offer
+        device = way.spec.accelerator.name
+        key = (
+            (offer.cloud, offer.instance, offer.region, str(way.purchase))
+            if offer is not None
+            else (device, str(way.spec.count))
+        )
+        if key not in self.terms:
+            self.terms[key] = terms(self.question, way, 0.0, self.question.workload.output.mean)
+        return self.terms[key]
 
 
 def survey(
@@ -64,53 +116,55 @@ def survey(
 ) -> Survey:
     """Simulate the configurations whose lower bound could still win, cheapest bound first."""
     ways, refused = _permitted(question, enumeration.purchasing)
-    servings = {
-        spec.key: _serving(question, enumeration, spec) for spec in {way.spec.key: way.spec for way in ways}.values()
-    }
-    seen: dict[tuple[str, ...], Terms] = {}
-    bounds: dict[str, list[_Bound]] = {}
+    groups: dict[str, list[Purchasing]] = {}
     for way in ways:
-        bound = _bound(question, way, servings[way.spec.key], _stretched(arrivals, way.spec), seen)
-        bounds.setdefault(way.spec.key, []).append(bound)
-    order = sorted(bounds.values(), key=lambda rows: min(row.usd_month for row in rows))
+        groups.setdefault(way.spec.key, []).append(way)
+    search = _Search(question, enumeration.context, arrivals)
+    for group in groups.values():
+        spec = group[0].spec
+        search.push(tuple(group), fleets.physical_rps(spec, stretched(arrivals, spec)), None)
     options: list[OwnOption] = []
     done: list[fleets.Fleet] = []
-    simulations, best = 0, math.inf
-    for index, rows in enumerate(order):
-        least = min(rows, key=lambda row: row.usd_month)
+    simulations, unmet, best = 0, 0, math.inf
+    while search.heap:
+        bound = search.pop()
         # people cost the same whatever is rented: only the rest decides between own machines
-        if least.usd_month - least.fixed_usd > (best - least.fixed_usd) * CONTENDER and len(done) >= LEAST_SIMULATED:
+        if bound.usd_month - bound.fixed_usd > (best - bound.fixed_usd) * CONTENDER and len(done) >= LEAST_SIMULATED:
             break
-        spec = rows[0].way.spec
-        progress(index, len(order), spec.key)
-        answer = fleets.search(
-            spec,
-            servings[spec.key],
-            _stretched(arrivals, spec),
-            peak_rps(question),
-            question.slo,
-            effort,
-            question.scope.max_replicas,
-        )
+        if bound.serving is None:
+            search.tighten(bound)
+            continue
+        spec = bound.ways[0].spec
+        progress(len(done) + unmet, len(groups), spec.key)
+        longer = stretched(arrivals, spec)
+        most = question.scope.max_replicas
+        answer = fleets.search(spec, bound.serving, longer, peak_rps(question), question.slo, effort, most)
         simulations += answer.simulations
         if isinstance(answer, fleets.Unmet):
+            unmet += len(bound.ways)
+            example = bound.ways[0].id
             refused.append(
-                Refused(kind="self", example=rows[0].way.id, count=len(rows), stage="slo", reason=answer.reason)
+                Refused(
+                    kind="self",
+                    example=f"{example}: {answer.reason}",
+                    count=len(bound.ways),
+                    stage="slo",
+                    reason=answer.reason,
+                    rule="the SLO must hold" if answer.target is None else f"the SLO must hold: {answer.target.label}",
+                )
             )
+            if unmet > MOST_UNMET and not done:
+                break
             continue
         done.append(answer)
-        for row in rows:
-            option = own_option(question, row.way, answer)
-            options.append(option)
-            best = min(best, _point(option))
-    simulated = len({option.way.id for option in options}) + sum(row.count for row in refused if row.stage == "slo")
+        options.extend(own_option(question, way, answer) for way in bound.ways)
+        best = min(best, *(_point(option) for option in options[-len(bound.ways) :]))
     return Survey(
         options=tuple(sorted(options, key=_point)),
         fleets=tuple(done),
         refused=grouped(refused),
-        bounded=len(ways) - simulated,
+        bounded=len(ways) - len(options) - unmet,
         simulations=simulations,
-        best_bound_usd=min((row.usd_month for rows in order for row in rows), default=None),
     )
 
 
@@ -156,34 +210,10 @@ def _permitted(question: Question, ways: Iterable[Purchasing]) -> tuple[list[Pur
     return kept, refused
 
 
-def _serving(question: Question, enumeration: Enumeration, spec: ServingSpec) -> Serving:
-    return fleets.serving_of(spec, enumeration.context, question.evidence)
-
-
-def _stretched(arrivals: Arrivals, spec: ServingSpec) -> Arrivals:
+def stretched(arrivals: Arrivals, spec: ServingSpec) -> Arrivals:
     """The same arrivals with the longer answers of a model that thinks before it answers."""
     factor = output_factor(spec.model)
     return arrivals if factor == 1.0 else fleets.with_answers(arrivals, factor)
-
-
-def _bound(
-    question: Question, way: Purchasing, serving: Serving, arrivals: Arrivals, seen: dict[tuple[str, ...], Terms]
-) -> _Bound:
-    """The least this way can cost: replicas at a rate none can exceed, idle power only."""
-    offer = way.offer
-    key = (
-        (offer.cloud, offer.instance, offer.region, str(way.purchase))
-        if offer is not None
-        else (way.spec.accelerator.name, str(way.spec.count))
-    )
-    if key not in seen:
-        seen[key] = terms(question, way, 0.0, question.workload.output.mean)
-    paid = seen[key]
-    replicas = max(1, math.ceil(peak_rps(question) / fleets.ceiling_rps(serving, arrivals))) + question.spare
-    machines = math.ceil(replicas / way.replicas_per_machine)
-    each = paid.machine_usd_month + paid.operations_usd_machine
-    fixed = paid.people_usd + paid.operations_usd
-    return _Bound(way=way, usd_month=machines * each + fixed, fixed_usd=fixed)
 
 
 def _point(option: OwnOption) -> float:
