@@ -109,6 +109,9 @@ def test_offers_name_known_devices_and_a_day(catalog: Catalog) -> None:
         assert 0.05 < offer.usd_per_hour / offer.count < 40
         if offer.spot_usd_per_hour is not None:
             assert 0 < offer.spot_usd_per_hour < offer.usd_per_hour
+        for reserved in (offer.reserved_1y_usd_per_hour, offer.reserved_3y_usd_per_hour):
+            assert reserved is None or 0 < reserved < offer.usd_per_hour
+    assert any(offer.reserved_3y_usd_per_hour for offer in catalog.offers)
 
 
 def test_devices_are_physically_possible(catalog: Catalog) -> None:

@@ -75,14 +75,21 @@ def key(item: Item) -> tuple[str, ...]:
 
 
 def stale_summary(catalog: Catalog, today: dt.date) -> str | None:
-    """One line about the rows last checked more than 90 days before ``today``; None where there are none."""
+    """One line about the rows with a figure last checked more than 90 days before ``today``; None where there are none."""
     items: tuple[Item, ...] = (
         *catalog.accelerators, *catalog.offers, *catalog.models, *catalog.quantisations, *catalog.hosted,
     )  # fmt: skip
-    old = [item.source.checked for item in items if item.source.stale(today)]
+    old = [source.checked for item in items for source in [_oldest(item)] if source.stale(today)]
     if not old:
         return None
-    return f"{len(old)} of {len(items)} catalog rows were last checked more than 90 days ago, the oldest on {min(old)}"
+    return f"{len(old)} of {len(items)} catalog rows hold figures older than 90 days, the oldest of {min(old)}"
+
+
+def _oldest(item: Item) -> Source:
+    """Of all sources of a row the one that was checked longest ago."""
+    price = item.price_source if isinstance(item, Accelerator) else None
+    sources = [item.source, *(source for _, source in item.field_sources), *([price] if price else [])]
+    return min(sources, key=lambda source: source.checked)
 
 
 def _plain(row: SourceRow) -> Source:
