@@ -18,33 +18,53 @@ from crossover.evidence import Evidence
 LLAMACPP_ENGINES = frozenset({"llamacpp", "ollama"})
 
 
-class StepConstants(msgspec.Struct, frozen=True, kw_only=True):
-    """What a tensor-parallel engine reaches of the peak, and what a step costs besides. Times in microseconds.
+class EngineConstants(msgspec.Struct, frozen=True, kw_only=True):
+    """How one engine differs from the common formula.
 
-    Efficiencies are shares of the peak figure of the device. ``tile_mb`` is the size of one layer's weights per
-    device (in MB, 10^6 bytes) at which half of the reachable bandwidth is lost. ``engine_scale`` and
-    ``precision_scale`` multiply the step time of an engine and of an arithmetic format, ``moe_scale`` that of
-    mixtures of experts.
+    ``scale`` multiplies every step, ``prefill_step`` the extra time of a step that holds prompt tokens. The first
+    token comes ``first_s`` seconds and ``first_steps`` decode steps after the prompt is computed; ``first_burst`` is the
+    share of requests that arrive together with all others, as at the start of a load test.
+    """
+
+    scale: float
+    prefill_step: float
+    first_s: float
+    first_steps: float
+    first_burst: float
+
+
+class StepConstants(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tensor-parallel engine reaches of the peak, and what a step costs besides.
+
+    ``*_efficiency``: share of the peak figure of the device that is reached. ``tile_mb``: MB (10^6 bytes) by which a
+    layer's weights appear larger, since small matrices do not reach full bandwidth. ``layer_us``, ``moe_layer_us``,
+    ``mla_layer_us``: microseconds per layer and step (all models, mixtures of experts, latent attention);
+    ``collective_us``: per layer and doubling of devices, twice. ``step_us``, ``token_us``: microseconds per step and
+    per sequence. ``copied_activations`` and ``split_activations``: how often a sequence's hidden state is read or
+    written per layer, on every device and in all. ``prefill_slowdown``: loss of prefill per doubling of devices.
+    ``prefill_layer_us``: microseconds per layer by which a step is longer that holds prompt tokens.
     """
 
     weight_efficiency: float
+    expert_efficiency: float
     tile_mb: float
     compute_efficiency: float
     kv_efficiency: float
+    latent_efficiency: float
     layer_us: float
-    token_us: float
-    collective_us: float
-    link_efficiency: float
-    prefill_efficiency: float
-    prefill_tile: float
-    attention_efficiency: float
-    prefill_fixed_us: float
-    first_token_us: float
-    moe_spread: float
     moe_layer_us: float
-    mla_kv_efficiency: float
-    engine_scale: dict[str, float]
-    precision_scale: dict[str, float]
+    mla_layer_us: float
+    collective_us: float
+    step_us: float
+    token_us: float
+    copied_activations: float
+    split_activations: float
+    decode_link_efficiency: float
+    prefill_link_efficiency: float
+    prefill_efficiency: float
+    prefill_slowdown: float
+    attention_efficiency: float
+    prefill_layer_us: float
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,38 +78,59 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
     prefill_anchored: float
 
 
+class KindCalibration(msgspec.Struct, frozen=True, kw_only=True):
+    """The fit of one kind of model (``dense`` or ``moe``): on how many rows, with what error on rows left out."""
+
+    rows: int
+    constants: StepConstants
+    engines: dict[str, EngineConstants]
+    spread: Spread
+
+
 class ServingCalibration(msgspec.Struct, frozen=True, kw_only=True):
     """The constants of engines that batch under tensor parallelism, and where they were measured."""
 
     fitted: str
-    rows: int
     source: str
-    constants: StepConstants
-    spread: dict[str, Spread]
+    dense: KindCalibration
+    moe: KindCalibration
     devices: tuple[str, ...]
-    engines: tuple[str, ...]
     max_devices: int
 
 
 class ClassConstants(msgspec.Struct, frozen=True, kw_only=True):
-    """llama.cpp on one class of memory: shares of the peak reached, and time per layer in microseconds."""
+    """llama.cpp on one class of memory.
+
+    ``decode_efficiency``, ``kv_efficiency``: shares of the bandwidth reached on weights and on the cache.
+    ``unpack_flop``: operations by which a packed weight costs more than a plain one, against the peak. ``layer_us``:
+    microseconds per layer and token. ``prefill_efficiency``: share of the peak reached on prompts, before the ceiling.
+    ``attention_cost``: how many times its plain operations attention over the prompt takes.
+    """
 
     decode_efficiency: float
-    layer_us: float
     kv_efficiency: float
+    unpack_flop: float
+    layer_us: float
     prefill_efficiency: float
+    attention_cost: float
 
 
 class LlamaCppCalibration(msgspec.Struct, frozen=True, kw_only=True):
-    """The constants of llama.cpp by memory class (``gddr``, ``hbm``, ``apple``, ``cpu``, ``unified``)."""
+    """The constants of llama.cpp by memory class (``gddr``, ``hbm``, ``apple``, ``cpu``, ``unified``).
+
+    ``prefill_ceiling_tflops``: what its kernels reach at most on any device. ``packed_prefill``: speed of prompts on
+    packed weights against plain ones. ``hop_us``: microseconds to hand a token to the next device.
+    ``pipelining``: share of the ideal gain that several devices bring on long prompts.
+    """
 
     fitted: str
     rows: int
     source: str
     classes: dict[str, ClassConstants]
-    quantised_decode: float
-    quantised_prefill: float
+    prefill_ceiling_tflops: float
+    packed_prefill: float
     hop_us: float
+    pipelining: float
     spread: Spread
     measured_classes: tuple[str, ...]
     devices: tuple[str, ...]

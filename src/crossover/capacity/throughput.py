@@ -16,6 +16,8 @@ import msgspec
 from crossover.capacity import llamacpp, memory
 from crossover.capacity.calibration import (
     LLAMACPP_ENGINES,
+    EngineConstants,
+    KindCalibration,
     ServingCalibration,
     Spread,
     StepConstants,
@@ -31,8 +33,11 @@ from crossover.errors import InputError
 from crossover.evidence import Band, Evidence
 from crossover.stats import Z80
 
-_ROOFLINE_ORDER = 4.0  # how sharply a step turns from bandwidth-bound to compute-bound
+_SHARPNESS = 4.0  # how sharply a step turns from bandwidth-bound to compute-bound
 _CHUNK_TOKENS = 8192
+_LATENT_HEAD = 160  # mean of the query (192) and value (128) head sizes of latent attention
+_E = math.e
+_HOST_LINK_GBS = 16.0  # PCIe 4 ×8: what devices without a stated link have at least
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,8 +45,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
 
     ``shared_bytes`` is read in every step, ``expert_bytes`` is all experts, ``expert_share`` the share of them one
     token takes (0 for dense). ``kv_bytes`` is read per cached token of a sequence. ``flop`` and ``attention_flop`` (per
-    squared token) are for one token. ``reduce_bytes`` crosses the link per token and layer, ``hops`` is the depth of
-    the collectives of one layer.
+    squared token) are for one token. ``hidden_bytes`` is the hidden state of a token in all layers, ``reduce_bytes``
+    what of it crosses the link, ``doublings`` the logarithm of the number of devices.
     """
 
     layers: float
@@ -51,17 +56,28 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     kv_bytes: float
     flop: float
     attention_flop: float
+    hidden_bytes: float
     reduce_bytes: float
-    hops: float
+    doublings: float
+    devices: float
     bandwidth: float
     peak: float
     peak_fp16: float
     link: float
-    devices: float
-    moe: float
     mla: float
-    engine_scale: float
-    precision_scale: float
+
+
+STEADY = EngineConstants(scale=1.0, prefill_step=1.0, first_s=0.0, first_steps=1.0, first_burst=0.0)
+
+
+class Costs(msgspec.Struct, frozen=True, kw_only=True):
+    """The seconds from which a closed loop follows: see ``Serving`` for each of them."""
+
+    step: float
+    kv_per_token: float
+    prefill_per_token: float
+    prefill_per_token2: float
+    prefill_step: float
 
 
 def shape(
@@ -70,38 +86,35 @@ def shape(
     accelerator: Accelerator,
     count: int,
     *,
-    engine: str,
     context: int,
     kv_bits: float = 16.0,
-    constants: StepConstants,
 ) -> Shape:
     """What one step of this replica moves and computes. ``context`` decides how much of a sliding window is in use."""
-    embedding = 0.0 if model.tied_embeddings else model.vocab * model.hidden / 1e9
-    total, active = model.params_b - embedding, model.active_b - embedding
-    expert = (total - active) / (model.experts - model.experts_per_token) if model.experts else 0.0
-    shared = active - model.experts_per_token * expert
+    head = model.vocab * model.hidden / 1e9  # the embedding is looked up, the output matrix is read
+    body = model.active_b - (head if model.tied_embeddings else 2.0 * head)
+    expert = (model.params_b - model.active_b) / (model.experts - model.experts_per_token) if model.experts else 0.0
     bytes_each = 1e9 * quantisation.bits / 8.0
-    split = count / memory.kv_shards(model, count)
+    head_bytes = head * 1e9 * (quantisation.embedding_bits or quantisation.bits) / 8.0
     full, _ = memory.growing_layers(model)
+    width = _LATENT_HEAD if model.attention == "mla" else model.head_dim
+    hidden_bytes = 2.0 * model.hidden * model.layers
     return Shape(
         layers=float(model.layers),
-        shared_bytes=shared * bytes_each / count,
+        shared_bytes=((body - model.experts_per_token * expert) * bytes_each + head_bytes) / count,
         expert_bytes=model.experts * expert * bytes_each / count,
         expert_share=model.experts_per_token / model.experts if model.experts else 0.0,
-        kv_bytes=memory.kv_bytes(model, context, kv_bits) / context * split / count,
-        flop=2.0 * active * 1e9 / count,
-        attention_flop=2.0 * full * model.heads * (model.head_dim or 192) / count,
-        reduce_bytes=4.0 * model.hidden * (count - 1) / count,
-        hops=2.0 * math.log2(count),
+        kv_bytes=memory.kv_bytes(model, context, kv_bits) / context / memory.kv_shards(model, count),
+        flop=2.0 * (body + head) * 1e9 / count,
+        attention_flop=2.0 * full * model.heads * width / count,
+        hidden_bytes=hidden_bytes,
+        reduce_bytes=4.0 * hidden_bytes * (count - 1) / count,
+        doublings=math.log2(count),
+        devices=float(count),
         bandwidth=accelerator.bandwidth_gbs * 1e9,
         peak=peak_flops(accelerator, quantisation),
         peak_fp16=accelerator.fp16_tflops * 1e12,
-        link=max(accelerator.interconnect_gbs, 1.0) * 1e9,
-        devices=float(count),
-        moe=1.0 if model.experts else 0.0,
+        link=max(accelerator.interconnect_gbs, _HOST_LINK_GBS) * 1e9,
         mla=1.0 if model.attention == "mla" else 0.0,
-        engine_scale=constants.engine_scale.get(engine, 1.0),
-        precision_scale=constants.precision_scale.get(quantisation.compute, 1.0),
     )
 
 
@@ -111,39 +124,72 @@ def peak_flops(accelerator: Accelerator, quantisation: Quantisation) -> float:
     return (rates.get(quantisation.compute) or accelerator.fp16_tflops) * 1e12
 
 
-def step_seconds(form: Shape, constants: StepConstants, sequences: float) -> float:
-    """Seconds of a step that decodes ``sequences`` sequences, without reading their cache."""
-    touched = form.shared_bytes + form.expert_bytes * (
-        1.0 - (1.0 - form.expert_share) ** (sequences * constants.moe_spread)
+def step_seconds(form: Shape, fitted: StepConstants, sequences: float) -> float:
+    """Seconds of a step that decodes ``sequences`` sequences, without reading their cache and before ``scale``."""
+    experts = form.expert_bytes * (1.0 - (1.0 - form.expert_share) ** sequences)
+    shared = form.shared_bytes + form.layers * fitted.tile_mb * 1e6
+    moving = (shared / fitted.weight_efficiency + experts / fitted.expert_efficiency) / form.bandwidth
+    computing = form.flop * sequences / (form.peak * fitted.compute_efficiency)
+    busy: float = (moving**_SHARPNESS + computing**_SHARPNESS) ** (1.0 / _SHARPNESS)
+    copies = fitted.copied_activations + fitted.split_activations / form.devices
+    each = (
+        fitted.token_us * 1e-6
+        + form.hidden_bytes * copies / form.bandwidth
+        + form.reduce_bytes / (form.link * fitted.decode_link_efficiency)
     )
-    tiles = form.layers * constants.tile_mb * 1e6
-    moving = (touched + tiles) / (form.bandwidth * constants.weight_efficiency)
-    computing = form.flop * sequences / (form.peak * constants.compute_efficiency)
-    busy: float = (moving**_ROOFLINE_ORDER + computing**_ROOFLINE_ORDER) ** (1.0 / _ROOFLINE_ORDER)
-    waiting = idle_seconds(form, constants) + sequences * constants.token_us * 1e-6
-    linking = form.layers * 2.0 * form.reduce_bytes * sequences / (form.link * constants.link_efficiency)
-    return (busy + waiting + linking) * form.engine_scale * form.precision_scale
+    return busy + idle_seconds(form, fitted) + sequences * each
 
 
-def idle_seconds(form: Shape, constants: StepConstants) -> float:
-    """Seconds of a step that nothing of the batch explains: launching layers and synchronising devices."""
-    launch = constants.layer_us + form.moe * constants.moe_layer_us + form.hops * constants.collective_us
-    return form.layers * launch * 1e-6
+def idle_seconds(form: Shape, fitted: StepConstants) -> float:
+    """Seconds of a step that nothing of the batch explains: scheduling, launching layers, synchronising devices."""
+    layer = fitted.layer_us + fitted.moe_layer_us + form.mla * fitted.mla_layer_us
+    return (fitted.step_us + form.layers * (layer + 2.0 * form.doublings * fitted.collective_us)) * 1e-6
 
 
-def kv_seconds(form: Shape, constants: StepConstants) -> float:
-    """Seconds per step and cached token of a sequence."""
-    efficiency = constants.kv_efficiency * (1.0 - form.mla) + constants.mla_kv_efficiency * form.mla
-    return form.kv_bytes / (form.bandwidth * efficiency) * form.engine_scale
+def costs(form: Shape, fitted: StepConstants, engine: EngineConstants, sequences: float) -> Costs:
+    """All seconds of one engine at ``sequences`` sequences. The fit calls this on arrays."""
+    kv_share = fitted.kv_efficiency * (1.0 - form.mla) + fitted.latent_efficiency * form.mla
+    slower = 1.0 + fitted.prefill_slowdown * form.doublings
+    linear = form.flop * slower / (form.peak * fitted.prefill_efficiency)
+    linking = form.reduce_bytes / (form.link * fitted.prefill_link_efficiency)
+    return Costs(
+        step=step_seconds(form, fitted, sequences) * engine.scale,
+        kv_per_token=form.kv_bytes / (form.bandwidth * kv_share) * engine.scale,
+        prefill_per_token=(linear + linking) * engine.scale,
+        prefill_per_token2=form.attention_flop / (form.peak_fp16 * fitted.attention_efficiency) * engine.scale,
+        prefill_step=form.layers * fitted.prefill_layer_us * 1e-6 * engine.prefill_step * engine.scale,
+    )
 
 
-def prefill_seconds(form: Shape, constants: StepConstants) -> tuple[float, float]:
-    """Seconds per prompt token, and per squared token of one prompt."""
-    slower = 1.0 + constants.prefill_tile * form.hops / 2.0
-    linear = form.flop * slower / (form.peak * constants.prefill_efficiency)
-    linking = form.layers * 2.0 * form.reduce_bytes / (form.link * constants.link_efficiency)
-    square = form.attention_flop / (form.peak_fp16 * constants.attention_efficiency)
-    return (linear + linking) * form.engine_scale, square * form.engine_scale
+def loop_seconds(
+    cost: Costs,
+    engine: EngineConstants,
+    clients: float,
+    active: float,
+    input_tokens: float,
+    output_tokens: float,
+    one_round: float = 0.0,
+) -> tuple[float, float]:
+    """Mean time to first token and time per output token (s) of a closed loop, from its seconds; also on arrays.
+
+    All times of a cycle add up: it holds ``output_tokens`` decode steps, every sequence's prompt, and the extra time of
+    the steps that hold prompt tokens (of n prompts at random moments, ``1 − exp(−n / steps)`` of the steps do). What is
+    not time to first token is decoding. ``active`` of ``clients`` sequences run at a time, the others wait a turn.
+    ``one_round`` is 1 for a test in which every client asks once and all at the same moment.
+    """
+    chunks = 1.0 + input_tokens / _CHUNK_TOKENS * (input_tokens > _CHUNK_TOKENS)
+    prompt = input_tokens * cost.prefill_per_token + input_tokens**2 * cost.prefill_per_token2
+    step = cost.step + cost.kv_per_token * active * (input_tokens + output_tokens / 2.0)
+    spread = output_tokens * (1.0 - _E ** (-active * chunks / output_tokens))
+    packed = 1.0 + active * input_tokens / _CHUNK_TOKENS
+    prefilling = spread * (1.0 - one_round) + packed * one_round
+    cycle = output_tokens * step + active * prompt + prefilling * cost.prefill_step
+    own = prompt + cost.prefill_step * prefilling / active
+    burst = engine.first_burst * (1.0 - one_round) + one_round
+    first = engine.first_s + own * (1.0 + burst * (active - 1.0) / 2.0) + engine.first_steps * step
+    first = (first**-8.0 + (0.9 * cycle) ** -8.0) ** -0.125  # the first token comes within the cycle
+    waiting = (clients - active) / active * cycle
+    return first + waiting, (cycle - first) / (output_tokens - 1.0 + (output_tokens <= 1.0))
 
 
 def serving(
@@ -181,8 +227,9 @@ def serving(
     if engine in LLAMACPP_ENGINES:
         spread = llamacpp_calibration().spread
     else:
-        spread = serving_calibration().spread["moe" if model.experts else "dense"]
-    return anchored(plain, measured, deployment_key(model, quantisation, accelerator, count, engine), spread)
+        spread = kind_of(serving_calibration(), model).spread
+    subject = deployment_key(model, quantisation, accelerator, count, engine)
+    return anchored(plain, measured, subject, spread, profile_of(model, engine))
 
 
 def _batched(
@@ -198,39 +245,46 @@ def _batched(
     kv_capacity_tokens: int,
 ) -> Serving:
     known = serving_calibration()
-    fitted = known.constants
-    form = shape(
-        model, quantisation, accelerator, count, engine=engine, context=context, kv_bits=kv_bits, constants=fitted
-    )
-    beyond = outside(known, model, accelerator, count, engine)
-    spread = known.spread["moe" if model.experts else "dense"]
-    per_token, per_square = prefill_seconds(form, fitted)
-    first = (idle_seconds(form, fitted) + fitted.prefill_fixed_us * 1e-6) * form.engine_scale
+    kind = kind_of(known, model)
+    special = kind.engines[engine]
+    form = shape(model, quantisation, accelerator, count, context=context, kv_bits=kv_bits)
+    beyond = outside(known, model, accelerator, count)
+    cost = costs(form, kind.constants, special, 1.0)
     return Serving(
-        step_s=(first, *(step_seconds(form, fitted, float(c)) for c in range(1, max_sequences + 1))),
-        kv_s_per_token=kv_seconds(form, fitted),
-        prefill_s_per_token=per_token,
-        prefill_s_per_token2=per_square,
-        fixed_s=fitted.first_token_us * 1e-6,
+        step_s=(
+            idle_seconds(form, kind.constants) * special.scale,
+            *(step_seconds(form, kind.constants, float(c)) * special.scale for c in range(1, max_sequences + 1)),
+        ),
+        kv_s_per_token=cost.kv_per_token,
+        prefill_s_per_token=cost.prefill_per_token,
+        prefill_s_per_token2=cost.prefill_per_token2,
+        prefill_step_s=cost.prefill_step,
+        fixed_s=special.first_s,
         kv_capacity_tokens=kv_capacity_tokens,
         max_sequences=max_sequences,
         chunk_tokens=_CHUNK_TOKENS,
-        decode_log_sd=spread.decode_extrapolated if beyond else spread.decode,
-        prefill_log_sd=spread.prefill_extrapolated if beyond else spread.prefill,
+        decode_log_sd=kind.spread.decode_extrapolated if beyond else kind.spread.decode,
+        prefill_log_sd=kind.spread.prefill_extrapolated if beyond else kind.spread.prefill,
         calibrated=not beyond,
         note=f"extrapolated: {'; '.join(beyond)}" if beyond else "",
     )
 
 
-def outside(
-    known: ServingCalibration, model: OpenModel, accelerator: Accelerator, count: int, engine: str
-) -> tuple[str, ...]:
+def profile_of(model: OpenModel, engine: Engine) -> EngineConstants:
+    """How the first token of this engine comes; llama.cpp has no profile of its own."""
+    return kind_of(serving_calibration(), model).engines.get(engine, STEADY)
+
+
+def kind_of(known: ServingCalibration, model: OpenModel) -> KindCalibration:
+    """The fit that speaks for this model: of dense models or of mixtures of experts."""
+    return known.moe if model.experts else known.dense
+
+
+def outside(known: ServingCalibration, model: OpenModel, accelerator: Accelerator, count: int) -> tuple[str, ...]:
     """What of a deployment no measurement behind the constants covers, in words; empty inside the calibration."""
     reasons = []
-    if accelerator.name not in known.devices and not set(accelerator.aliases) & set(known.devices):
+    if accelerator.name not in known.devices:
         reasons.append(f"no measurement on {accelerator.name} (measured: {', '.join(known.devices)})")
-    if engine not in known.engines:
-        reasons.append(f"no measurement of {engine}")
     if count > known.max_devices:
         reasons.append(f"measured up to {known.max_devices} devices")
     if model.linear_layers:
@@ -238,35 +292,51 @@ def outside(
     return tuple(reasons)
 
 
-def closed_loop(replica: Serving, concurrency: int, input_tokens: float, output_tokens: float) -> tuple[float, float]:
-    """Mean time to first token and time per output token (s) with ``concurrency`` clients that ask again at once.
+def closed_loop(
+    replica: Serving,
+    clients: int,
+    input_tokens: float,
+    output_tokens: float,
+    *,
+    engine: EngineConstants = STEADY,
+    one_round: bool = False,
+) -> tuple[float, float]:
+    """Mean time to first token and time per output token (s) with ``clients`` that ask again at once.
 
-    In the steady state one cycle of a sequence takes ``output_tokens`` decode steps with all sequences in flight plus
-    everybody's prefill. A prompt that arrives waits for half a step and for the prompts that happen to arrive with it.
-    Sequences beyond what the cache or the batch admits wait for a whole turn.
+    Sequences beyond what the cache or the batch admits wait for a turn. See ``loop_seconds`` for the formula.
     """
-    tokens = input_tokens + output_tokens / 2.0
-    room = replica.kv_capacity_tokens / max(tokens, 1.0)
-    active = max(1, int(min(concurrency, replica.max_sequences, max(room, 1.0))))
-    step = replica.step_s[active] + replica.kv_s_per_token * active * tokens
-    prompt = input_tokens * replica.prefill_s_per_token + input_tokens**2 * replica.prefill_s_per_token2
-    chunks = max(1.0, math.ceil(input_tokens / replica.chunk_tokens))
-    own = prompt + replica.step_s[0] * chunks
-    cycle = output_tokens * step + active * own
-    tpot = step + (active - 1) * own / output_tokens
-    waiting = (concurrency - active) / active * cycle
-    ttft = replica.fixed_s + own + tpot / 2.0 + own * (active - 1) * own / cycle + waiting
-    return ttft, tpot
+    active = active_sequences(replica, clients, input_tokens, output_tokens)
+    cost = Costs(
+        step=replica.step_s[active],
+        kv_per_token=replica.kv_s_per_token,
+        prefill_per_token=replica.prefill_s_per_token,
+        prefill_per_token2=replica.prefill_s_per_token2,
+        prefill_step=replica.prefill_step_s,
+    )
+    profile = msgspec.structs.replace(engine, first_s=replica.fixed_s)
+    return loop_seconds(cost, profile, clients, active, input_tokens, output_tokens, float(one_round))
 
 
-def anchored(replica: Serving, measured: Sequence[Evidence], subject: str, spread: Spread) -> Serving:
+def active_sequences(replica: Serving, clients: int, input_tokens: float, output_tokens: float) -> int:
+    """How many of the clients' sequences run at a time: as many as the batch and the cache, half grown, admit."""
+    room = replica.kv_capacity_tokens / (input_tokens + output_tokens / 2.0)
+    return max(1, int(min(clients, replica.max_sequences, room)))
+
+
+def anchored(
+    replica: Serving,
+    measured: Sequence[Evidence],
+    subject: str,
+    spread: Spread,
+    engine: EngineConstants = STEADY,
+) -> Serving:
     """The replica rescaled so that it reproduces the measurements of this subject (geometric mean of their ratios).
 
     Metrics: ``tpot_s``, ``output_tokens_per_s`` (both decode) and ``ttft_s`` (prefill); ``context`` of each must hold
     concurrency, input_tokens and output_tokens. Raises InputError where one is missing or not positive.
     """
-    decode = [ratio for row in relevant(measured, subject, "tpot_s") for ratio in [_ratio(replica, row)]]
-    decode += [1.0 / _ratio(replica, row) for row in relevant(measured, subject, "output_tokens_per_s")]
+    decode = [_ratio(replica, row, engine) for row in relevant(measured, subject, "tpot_s")]
+    decode += [1.0 / _ratio(replica, row, engine) for row in relevant(measured, subject, "output_tokens_per_s")]
     if decode:
         scale = math.exp(math.fsum(map(math.log, decode)) / len(decode))
         replica = msgspec.structs.replace(
@@ -275,17 +345,19 @@ def anchored(replica: Serving, measured: Sequence[Evidence], subject: str, sprea
             kv_s_per_token=replica.kv_s_per_token * scale,
             prefill_s_per_token=replica.prefill_s_per_token * scale,
             prefill_s_per_token2=replica.prefill_s_per_token2 * scale,
+            prefill_step_s=replica.prefill_step_s * scale,
             decode_log_sd=min(replica.decode_log_sd, spread.decode_anchored),
             calibrated=True,
             note=_joined(replica.note, f"rescaled by {len(decode)} measured decode speed(s)"),
         )
-    prefill = [_ratio(replica, row) for row in relevant(measured, subject, "ttft_s")]
+    prefill = [_ratio(replica, row, engine) for row in relevant(measured, subject, "ttft_s")]
     if prefill:
         scale = math.exp(math.fsum(map(math.log, prefill)) / len(prefill))
         replica = msgspec.structs.replace(
             replica,
             prefill_s_per_token=replica.prefill_s_per_token * scale,
             prefill_s_per_token2=replica.prefill_s_per_token2 * scale,
+            prefill_step_s=replica.prefill_step_s * scale,
             fixed_s=replica.fixed_s * scale,
             prefill_log_sd=min(replica.prefill_log_sd, spread.prefill_anchored),
             note=_joined(replica.note, f"rescaled by {len(prefill)} measured time(s) to first token"),
@@ -293,7 +365,7 @@ def anchored(replica: Serving, measured: Sequence[Evidence], subject: str, sprea
     return replica
 
 
-def _ratio(replica: Serving, row: Evidence) -> float:
+def _ratio(replica: Serving, row: Evidence, engine: EngineConstants) -> float:
     """Measured over predicted, for one measurement."""
     figures = {}
     for name in ("concurrency", "input_tokens", "output_tokens"):
@@ -303,7 +375,7 @@ def _ratio(replica: Serving, row: Evidence) -> float:
         figures[name] = float(value)
     memory.check_positive(**{row.metric: row.value})
     concurrency = int(figures["concurrency"])
-    ttft, tpot = closed_loop(replica, concurrency, figures["input_tokens"], figures["output_tokens"])
+    ttft, tpot = closed_loop(replica, concurrency, figures["input_tokens"], figures["output_tokens"], engine=engine)
     if row.metric == "ttft_s":
         return row.value / ttft
     if row.metric == "tpot_s":
@@ -338,7 +410,7 @@ def speed(
         model, quantisation, accelerator, count, engine=engine, context=input_tokens + output_tokens,
         max_sequences=concurrency, kv_bits=kv_bits, measured=measured,
     )  # fmt: skip
-    ttft, tpot = closed_loop(replica, concurrency, input_tokens, output_tokens)
+    ttft, tpot = closed_loop(replica, concurrency, input_tokens, output_tokens, engine=profile_of(model, engine))
     rate = _output_rate(concurrency, output_tokens, ttft, tpot)
     return Speed(
         concurrency=concurrency,

@@ -30,8 +30,9 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     """One replica as the simulator sees it; all times in seconds.
 
     A step that decodes ``c`` sequences holding ``k`` cached tokens in all, and that also prefills ``p`` prompt tokens,
-    takes ``step_s[c] + kv_s_per_token * k + p * prefill_s_per_token``. Prefilling a prompt of ``n`` tokens costs
-    ``n * prefill_s_per_token + n**2 * prefill_s_per_token2`` in all, spread over its chunks. ``fixed_s`` is added once
+    takes ``step_s[c] + kv_s_per_token * k + p * prefill_s_per_token``, and ``prefill_step_s`` more where ``p > 0``
+    (such steps run without captured graphs). Prefilling a prompt of ``n`` tokens costs ``n * prefill_s_per_token +
+    n**2 * prefill_s_per_token2`` in all, spread over its chunks. ``fixed_s`` is added once
     to the first token (tokenising, scheduling, HTTP). ``step_s[0]`` is the overhead of a step that only prefills.
 
     ``step_s`` has ``max_sequences + 1`` entries. ``kv_capacity_tokens`` bounds admission, ``chunk_tokens`` is the
@@ -51,6 +52,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     prefill_log_sd: float
     calibrated: bool
     note: str = ""
+    prefill_step_s: float = 0.0
 
 
 class Speed(msgspec.Struct, frozen=True, kw_only=True):
