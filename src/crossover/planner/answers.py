@@ -110,7 +110,7 @@ def _levers(
         name = reference.tokens.price_range
         rows.append(
             Lever(
-                name=name if name == "api_price" else f"{name}:{reference.tokens.seller}",
+                name=f"{name}:{reference.tokens.seller}",
                 title=f"the price of {seller}",
                 now=each,
                 unit="$/Mtok",

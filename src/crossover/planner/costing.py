@@ -144,7 +144,11 @@ def bill(facts: Facts, draws: Draws, volume: Floats | float | None = None) -> Bi
 
 def _tokens(facts: TokenFacts, monthly: Floats, input_share: Floats, output_share: Floats, draws: Draws) -> Floats:
     lengths = draws.of("lengths")
-    price = draws.of("api_price") if facts.price_range == "api_price" else draws.own("hosted_price", facts.seller)
+    price = (
+        draws.of("api_price", facts.seller)
+        if facts.price_range == "api_price"
+        else draws.own("hosted_price", facts.seller)
+    )
     ratio_in, ratio_out = _ratios(facts.writer, draws)
     each = facts.input_usd * input_share * ratio_in + facts.output_usd * output_share * ratio_out
     spent: Floats = monthly * each * lengths * price

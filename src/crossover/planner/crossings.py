@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from crossover.cost.break_even import staircase_crossings
+from crossover.money import DAYS_PER_MONTH
 from crossover.planner.costing import Facts, TokenFacts, bill
 from crossover.planner.draws import Draws, Range, certain
 from crossover.planner.outlook import band
@@ -22,7 +23,12 @@ def between(api: Facts, own: Facts, steps: tuple[list[float], list[float]]) -> B
     if tokens is None:
         raise ValueError("a break-even needs an option billed by the token")
     edges, costs = steps
-    found = staircase_crossings(_each(tokens), edges, costs, api_fixed_usd_month=0.0)
+    each = _each(tokens)
+    if each * DAYS_PER_MONTH * edges[-1] < costs[0] or all(
+        each * DAYS_PER_MONTH * edge < cost for edge, cost in zip(edges, costs, strict=True)
+    ):
+        return BreakEven(api=api.id, own=own.id, crossings=(), note=_note(tokens, (), edges[-1]))
+    found = staircase_crossings(each, edges, costs)
     return BreakEven(api=api.id, own=own.id, crossings=found, note=_note(tokens, found, edges[-1]))
 
 

@@ -59,8 +59,10 @@ class Draws(msgspec.Struct, frozen=True, kw_only=True):
     fixed: dict[str, Floats] = msgspec.field(default_factory=dict)
     certain: bool = False
 
-    def of(self, name: str) -> Floats:
-        """The shared multipliers of that name, shape (count,)."""
+    def of(self, name: str, key: str = "") -> Floats:
+        """The shared multipliers of that name, shape (count,); in a future without chance one owner's may be moved."""
+        if self.certain and f"{name}:{key}" in self.fixed:
+            return self.fixed[f"{name}:{key}"]
         return self.shared[name]
 
     def own(self, name: str, key: str) -> Floats:

@@ -92,7 +92,7 @@ def priced(question: Question, candidate: ApiCandidate) -> Priced:
     tokens = TokenFacts(
         input_usd=float(cost.usd_per_request) - output_usd,
         output_usd=output_usd,
-        seller=candidate.priced.provider,
+        seller=f"{candidate.priced.provider}/{candidate.priced.model}",
         price_range="api_price" if candidate.kind == "api" else "hosted_price",
         writer=writer,
         minimum_usd_month=float(cost.minimum_usd_month),

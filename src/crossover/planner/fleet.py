@@ -22,12 +22,11 @@ from crossover.planner.candidates import ServingSpec
 from crossover.workload import Slo, SloTarget, Workload
 
 Floats = NDArray[np.float64]
-LOADS = (0.25, 0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 3.0, 6.0)
+LOADS = (0.4, 0.7, 0.9, 1.1, 1.4, 2.0, 4.0)
 DEFAULT_WAIT_S = 2.0  # without a promise on the first token, an overflow is due after this long in the queue
 WAIT_OF_LIMIT = 0.6  # with one, the queue may use this part of it; the rest is the prompt's own work
 REFINEMENTS = 5
 CLOSE_ENOUGH = 1.03
-IDLE_REQUESTS = 200
 FEW = 4  # replicas among which overflow is measured
 
 
@@ -120,6 +119,23 @@ def ceiling_rps(serving: Serving, arrivals: Arrivals) -> float:
     return 1.0 / best if best > 0 else math.inf
 
 
+def out_of_reach(serving: Serving, arrivals: Arrivals, slo: Slo) -> tuple[SloTarget, float] | None:
+    """The first target that fails even if every request had a replica to itself, and the value reached then."""
+    fresh, answer = arrivals.fresh_tokens, arrivals.output_tokens
+    first = (
+        serving.fixed_s
+        + fresh * serving.prefill_s_per_token
+        + fresh.astype(np.float64) ** 2 * (serving.prefill_s_per_token2)
+    )
+    gap = serving.step_s[1] + serving.kv_s_per_token * (arrivals.input_tokens + answer / 2)
+    best = {"ttft": first, "itl": gap, "tpot": gap, "e2e": first + gap * np.maximum(answer - 1, 0)}
+    for target in slo.targets:
+        reached = float(np.quantile(best[target.metric], target.percentile / 100))
+        if reached >= target.limit_s:
+            return target, reached
+    return None
+
+
 def search(
     spec: ServingSpec, serving: Serving, arrivals: Arrivals, rate: float, slo: Slo, effort: Effort, most: int
 ) -> Fleet | Unmet:
@@ -129,8 +145,7 @@ def search(
     not looked at.
     """
     runs = _Runs(serving, arrivals, slo)
-    idle = runs.idle()
-    failing = _failing(idle, slo)
+    failing = out_of_reach(serving, arrivals, slo)
     if failing is not None:
         target, reached = failing
         text = f"{target.label} cannot be met: {reached:.2f} s even without load"
@@ -156,7 +171,7 @@ def search(
             high, result = middle, trial
         else:
             low, worse = middle, _why(trial, slo)
-    peak = runs.at(rate, high, effort.final)
+    peak = runs.at(rate, high, effort.final) if effort.final > effort.search else result
     while not _good(peak) and high < most:  # the longer replay holds bursts that the search did not see
         worse = _why(peak, slo)
         high += max(1, high // 20)
@@ -242,25 +257,6 @@ class _Runs:
             cached_tokens=rows.cached_tokens[:keep],
             overflow_wait_s=wait_s,
             simulated=shown,
-        )
-
-    def idle(self) -> SimResult:
-        """Requests so far apart that none meets another."""
-        self.count += 1
-        rows = self.arrivals
-        keep = min(IDLE_REQUESTS, len(rows.arrival_s))
-        gap = 10.0 * (
-            float(rows.output_tokens.max()) * self.serving.step_s[1]
-            + float(rows.input_tokens.max()) * self.serving.prefill_s_per_token
-            + 1.0
-        )
-        return simulate(
-            np.arange(keep) * gap,
-            rows.input_tokens[:keep],
-            rows.output_tokens[:keep],
-            self.serving,
-            slo=self.slo,
-            cached_tokens=rows.cached_tokens[:keep],
         )
 
 

@@ -63,6 +63,11 @@ class _Bound(msgspec.Struct, frozen=True, kw_only=True):
     fixed_usd: float
     serving: Serving | None
 
+    @property
+    def shows(self) -> set[tuple[str, bool]]:
+        """What a reader wants to see at least once: each model on rented and on bought machines."""
+        return {(way.spec.model.name, way.offer is None) for way in self.ways}
+
 
 class _Search:
     """Best-first search over configurations: the one with the lowest bound is bounded tighter, then simulated."""
@@ -125,12 +130,14 @@ def survey(
         search.push(tuple(group), fleets.physical_rps(spec, stretched(arrivals, spec)), None)
     options: list[OwnOption] = []
     done: list[fleets.Fleet] = []
+    shown: set[tuple[str, bool]] = set()
     simulations, unmet, best = 0, 0, math.inf
     while search.heap:
         bound = search.pop()
         # people cost the same whatever is rented: only the rest decides between own machines
-        if bound.usd_month - bound.fixed_usd > (best - bound.fixed_usd) * CONTENDER and len(done) >= LEAST_SIMULATED:
-            break
+        could_win = bound.usd_month - bound.fixed_usd <= (best - bound.fixed_usd) * CONTENDER
+        if not could_win and len(done) >= LEAST_SIMULATED and bound.shows <= shown:
+            continue
         if bound.serving is None:
             search.tighten(bound)
             continue
@@ -157,6 +164,7 @@ def survey(
                 break
             continue
         done.append(answer)
+        shown |= bound.shows
         options.extend(own_option(question, way, answer) for way in bound.ways)
         best = min(best, *(_point(option) for option in options[-len(bound.ways) :]))
     return Survey(
