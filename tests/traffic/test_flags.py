@@ -117,7 +117,7 @@ def test_a_trace_of_days_contradicts_a_peak(tmp_path: Path) -> None:
 def test_a_trace_of_one_row_needs_a_volume(tmp_path: Path) -> None:
     path = tmp_path / "one.csv"
     path.write_text("time,input_tokens,output_tokens\n5,7,3\n")
-    with pytest.raises(InputError, match="requests a day is not known"):
+    with pytest.raises(InputError, match=r"one\.csv holds one request, which has no rate. Add --requests-per-day"):
         workload_from_flags(trace=path)
     assert workload_from_flags(trace=path, requests_per_day=10).input.mean == 7
 

@@ -67,7 +67,7 @@ def test_a_week_knows_its_weekend() -> None:
 @pytest.mark.parametrize("count", [1, 5])
 def test_one_moment_has_no_rate(count: int) -> None:
     facts = facts_of(trace_at(np.zeros(count)))
-    with pytest.raises(InputError, match="requests a day is not known"):
+    with pytest.raises(InputError, match="which has no rate"):
         finish(facts)
 
 

@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import re
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from crossover.errors import FileError, InputError
 from crossover.traffic import blocks
 from crossover.traffic import rows as rows_module
+from crossover.traffic.sources import facts_of_file
 from crossover.traffic.trace import read_trace
 from crossover.workload import Trace
 
@@ -303,6 +305,18 @@ def test_absent_file_and_folder(tmp_path: Path) -> None:
         read_trace(tmp_path)
     with pytest.raises(FileError, match="cannot be read"):
         read_trace("a\x00b")
+
+
+def test_a_pipe_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    content = gzip.compress((AZURE + "".join(GOOD)).encode())
+    writer = threading.Thread(target=path.write_bytes, args=(content,))
+    writer.start()
+    facts = facts_of_file(path)
+    writer.join()
+    assert facts.trace is not None
+    assert facts.trace.requests == 200
 
 
 def test_gzip_is_known_by_its_bytes(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import codecs
 import zlib
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from crossover.errors import FileError, nearest
 
@@ -38,7 +39,7 @@ class Block(NamedTuple):
     too_long: tuple[int, ...] = ()
 
 
-def open_file(path: Path) -> BinaryIO:
+def open_file(path: Path) -> BufferedReader:
     """The open file; absent, a folder or not readable is one clear sentence."""
     name = str(path)
     try:
@@ -97,10 +98,9 @@ def _checked(data: bytes, line: int) -> Block:
     return Block(b"\n".join(b"" if len(text) > MAX_LINE_BYTES else text for text in lines), line, too_long)
 
 
-def _unpacked(path: Path, file: BinaryIO, size: int) -> Iterator[bytes]:
+def _unpacked(path: Path, file: BufferedReader, size: int) -> Iterator[bytes]:
     """The content in chunks, unpacked when it is gzip."""
-    head = file.read(16)
-    file.seek(0) if file.seekable() else None
+    head = file.peek(16)[:16]  # works on a pipe, which cannot go back
     if not head:
         raise FileError("the file is empty", file=str(path), hint="A trace holds one request per line")
     for magic, what, hint in _MISTAKEN:
@@ -113,7 +113,7 @@ def _unpacked(path: Path, file: BinaryIO, size: int) -> Iterator[bytes]:
     yield from _gunzipped(path, file, size)
 
 
-def _gunzipped(path: Path, file: BinaryIO, size: int) -> Iterator[bytes]:
+def _gunzipped(path: Path, file: BufferedReader, size: int) -> Iterator[bytes]:
     """Unpacked chunks of at most ``size`` bytes; all that can be unpacked is given before an error is raised."""
     lines, empty = 0, True
     member = zlib.decompressobj(wbits=31)

@@ -70,6 +70,13 @@ def overlay(base: Facts, top: Facts) -> Facts:
 def finish(facts: Facts) -> Demand:
     """The workload, with gaps filled and the assumptions in its notes. Raises InputError where a gap is too wide."""
     facts = _counted(facts)
+    if facts.requests_per_day is None and facts.trace is not None:
+        count = "one request" if facts.trace.requests == 1 else f"{facts.trace.requests:,} requests at one moment"
+        raise InputError(
+            f"the trace {facts.trace.name} holds {count}, which has no rate",
+            hint="Add --requests-per-day",
+            field="--requests-per-day",
+        )
     if facts.requests_per_day is None:
         raise InputError("how many requests a day is not known", hint=_START, field="--requests-per-day")
     if facts.input is None or facts.output is None:

@@ -114,7 +114,7 @@ def _source(
     workload: str | Path | None,
 ) -> Facts:
     """The one source of traffic, or nothing."""
-    given = {"--trace": trace, "--usage": usage, "--preset": preset, "--workload": workload}
+    given = {"--trace": trace, "--usage-export": usage, "--preset": preset, "--workload": workload}
     named = [flag for flag, value in given.items() if value is not None]
     if len(named) > 1:
         raise ContradictionError(

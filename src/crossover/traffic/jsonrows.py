@@ -5,7 +5,7 @@ Like the CSV reader, it never reports an error: a line it does not understand is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Annotated, Any, NamedTuple
 
@@ -135,18 +135,20 @@ class PrefixCache:
         self._known: set[object] = set()
         self.full = False
 
-    def cached(self, ids: Sequence[object]) -> int:
-        """Tokens in the leading blocks that are known already; all its blocks are known from now on."""
-        known = self._known
-        hits = 0
-        for block in ids:
-            if block not in known:
-                break
-            hits += 1
-        if hits < len(ids) and not self.full:
-            known.update(ids[hits:])
-            self.full = len(known) >= MAX_KNOWN_BLOCKS
-        return hits * BLOCK_TOKENS
+    def cached(self, prompts: Iterable[Sequence[object]]) -> list[int]:
+        """Tokens in the leading blocks known already, for each prompt in its turn; then all its blocks are known."""
+        known, found = self._known, []
+        for ids in prompts:
+            hits = 0
+            for block in ids:
+                if block not in known:
+                    if not self.full:
+                        known.update(ids[hits:])
+                        self.full = len(known) >= MAX_KNOWN_BLOCKS
+                    break
+                hits += 1
+            found.append(hits * BLOCK_TOKENS)
+        return found
 
 
 def _none(size: int) -> tuple[Bools, Ints]:

@@ -97,7 +97,7 @@ class Table:
 
     def __init__(self, file: str, most: int) -> None:
         self.file, self._most = file, most
-        self._parts: list[tuple[Ints, Ints, Ints, Ints]] = []
+        self._columns: tuple[list[Ints], ...] = ([], [], [], [])
         self.rows = 0
         self.bad = 0
         self.problems: list[tuple[int, RowError]] = []
@@ -110,7 +110,8 @@ class Table:
     def add(self, ok: Bools, ns: Ints, prompt: Ints, answer: Ints, cached: Ints) -> None:
         """The rows of a block that are ``ok``; rows over the limit are left out."""
         chosen = np.flatnonzero(ok)[: self._most - self.rows]
-        self._parts.append((ns[chosen], prompt[chosen], answer[chosen], cached[chosen]))
+        for column, values in zip(self._columns, (ns, prompt, answer, cached), strict=True):
+            column.append(values[chosen])
         self.rows += chosen.size
 
     def problem(self, line: int, error: RowError) -> None:
@@ -127,7 +128,7 @@ class Table:
             raise self._too_many()
         if self.rows == 0:
             raise FileError("holds no request", file=self.file, hint="A trace has one request per line")
-        ns, prompt, answer, cached = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+        ns, prompt, answer, cached = (_joined(column) for column in self._columns)
         return ns, prompt, answer, cached
 
     def bad_note(self) -> str:
@@ -151,3 +152,10 @@ class Table:
             field=first.field or None,
             hint="Repair these rows, or map other columns with --columns",
         )
+
+
+def _joined(parts: list[Ints]) -> Ints:
+    """One column from its parts, which are given up on the way: both together would double the memory."""
+    whole: Ints = np.concatenate(parts)
+    parts.clear()
+    return whole

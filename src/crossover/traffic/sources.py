@@ -12,6 +12,8 @@ from crossover.traffic.trace import read_trace
 
 def facts_of_file(path: str | Path, columns: str | None = None) -> Facts:
     """What a trace or a usage export says. With ``columns`` it is a trace. Raises FileError."""
-    if columns is None and is_export(Path(path)):
+    place = Path(path)
+    # A pipe can be read once, so it is never looked at first; an absent file is reported by the reader.
+    if columns is None and (place.is_file() or not place.exists()) and is_export(place):
         return read_export(path)
     return facts_of(read_trace(path, columns=columns))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, compress, islice
 from operator import itemgetter
 from pathlib import Path
 
@@ -27,7 +27,8 @@ from crossover.traffic.rows import Row, RowError, Table, read_row
 from crossover.traffic.times import ELAPSED_BELOW, FORM_WORDS, NS_PER_UNIT, Form, Unit, form_of, iso_start, shown
 from crossover.workload import Trace
 
-MAX_ROWS = 4_000_000  # about 40 bytes each, twice while they are sorted: 350 MB at the peak
+MAX_ROWS = 4_000_000  # about 40 bytes each and as much again while they are sorted: below 500 MB in all
+MAX_QUOTED_CHARS = 4 * 2**20  # a quoted prompt of a million tokens fits; an open quote swallows no more than this
 _HEAD_ROWS = 64  # rows that decide the form of the time column
 _HEAD_LINES = 1000  # lines looked at to find them
 _DELIMITERS = ",;\t|"
@@ -90,7 +91,7 @@ def _read_csv(
     )
     reader = _CsvReader(header, found, layout, table)
     stream = chain([first], blocks)
-    limit = csv.field_size_limit(MAX_LINE_BYTES)
+    limit = csv.field_size_limit(MAX_QUOTED_CHARS)
     try:
         for block in stream:
             reader.block(block, stream, fast)
@@ -270,7 +271,7 @@ def _read_json(
         _slow_lines(part, block, found, form, unit, table)
         if cache is not None:
             good = np.flatnonzero(part.ok)
-            hits = [cache.cached(part.blocks[place]) for place in good.tolist()]
+            hits = cache.cached(compress(part.blocks, part.ok.tolist()))
             part.cached[good] = np.minimum(hits, part.input[good])
         table.add(part.ok, part.ns, part.input, part.output, part.cached)
         if table.full:
@@ -385,7 +386,8 @@ def _assembled(name: str, table: Table, mapping: Mapping, form: Form, notes: lis
     backward = int(np.count_nonzero(np.diff(ns) < 0))
     if backward:
         order = np.argsort(ns, kind="stable")
-        ns, prompt, answer, cached = ns[order], prompt[order], answer[order], cached[order]
+        for column in (ns, prompt, answer, cached):
+            column[:] = column[order]
         said.append(f"{_rows(backward)} earlier than the row above; all were sorted by time")
     repeated = _repeated(ns, prompt, answer)
     if repeated:
@@ -417,10 +419,13 @@ def _rows(count: int) -> str:
 
 def _repeated(ns: Ints, prompt: Ints, answer: Ints) -> int:
     """How many rows equal another one in all columns; ``ns`` is sorted, so only rows of one moment are compared."""
-    same = np.diff(ns) == 0
+    same = ns[1:] == ns[:-1]
     moment = np.flatnonzero(np.concatenate((same, [False])) | np.concatenate(([False], same)))
     if moment.size == 0:
         return 0
-    order = np.lexsort((answer[moment], prompt[moment], ns[moment]))
-    rows = np.stack((ns[moment][order], prompt[moment][order], answer[moment][order]))
-    return int(np.count_nonzero(np.all(np.diff(rows, axis=1) == 0, axis=0)))
+    order = moment[np.lexsort((answer[moment], prompt[moment], ns[moment]))]
+    alike = np.ones(order.size - 1, np.bool_)
+    for column in (ns, prompt, answer):
+        values = column[order]
+        alike &= values[1:] == values[:-1]
+    return int(np.count_nonzero(alike))
