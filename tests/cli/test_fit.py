@@ -44,8 +44,8 @@ def test_a_named_device_within_80_columns(shell: Shell) -> None:
     code, out, _ = shell("--device", "rtx 4090")
     assert code == 0
     assert "RTX 4090, 24.0 GiB" in out
-    assert "models do not fit" in out
-    assert max(len(line) for line in out.splitlines()) <= 80 + 25  # the line on what does not fit may wrap or not
+    assert "Models that do not fit" in out
+    assert max(len(line) for line in out.splitlines()) <= 80
     assert "\x1b" not in out
 
 
@@ -85,6 +85,28 @@ def test_all_shows_what_does_not_fit(shell: Shell) -> None:
     assert code == 0
     assert "does not fit" in out
     assert "DeepSeek-R1" in out
+
+
+def test_a_model_is_not_stored_wider_than_it_was_published(shell: Shell) -> None:
+    (row,) = rows(shell, "--device", "h100", "--model", "gpt-oss-20b")
+    assert row["quantisation"] == "mxfp4"
+    found = rows(shell, "--device", "h200", "--count", "8", "--model", "deepseek v3")
+    assert {row["quantisation"] for row in found} == {"fp8", "awq-int4"}
+
+
+def test_a_context_beyond_the_model_is_said(shell: Shell) -> None:
+    code, out, _ = shell("--device", "h200", "--model", "llama 2 7b", "--context", "8192")
+    assert code == 0
+    assert "too long for it" in out
+    _, out, _ = shell("--device", "h200")
+    assert "Made for shorter contexts than this: Llama-2-70b, Llama-2-7b" in out
+
+
+def test_several_contexts_within_80_columns(shell: Shell) -> None:
+    code, out, _ = shell("--device", "h100", "--model", "llama 3.1 8b", "--context", "4096", "--context", "131072")
+    assert code == 0
+    assert "Context" in out
+    assert max(len(line) for line in out.splitlines()) <= 80
 
 
 @pytest.mark.parametrize(

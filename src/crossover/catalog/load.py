@@ -75,7 +75,7 @@ def key(item: Item) -> tuple[str, ...]:
 
 
 def stale_summary(catalog: Catalog, today: dt.date) -> str | None:
-    """One line about the rows with a figure last checked more than 90 days before ``today``; None where there are none."""
+    """One line about the rows with a figure checked more than 90 days before ``today``; None where there are none."""
     items: tuple[Item, ...] = (
         *catalog.accelerators, *catalog.offers, *catalog.models, *catalog.quantisations, *catalog.hosted,
     )  # fmt: skip

@@ -275,7 +275,7 @@ def _print_table(console: Console, kind: str, rows: Iterable[Item]) -> None:
 
 
 def _print_legend(console: Console, catalog: Catalog, rows: Sequence[Item]) -> None:
-    lines = [f"{len(rows)} rows."]
+    lines = ["1 row." if len(rows) == 1 else f"{len(rows)} rows."]
     if any("?" in cell for row in rows for cell in _cells(row)):
         lines.append("? not yet compared with the maker's own figure; `crossover catalog show NAME` gives the sources.")
     if any(row.origin == "user" for row in rows):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import msgspec
 import typer
@@ -102,12 +102,12 @@ def rows_for(
     chosen = _quantisations(catalog, found.accelerator, runs, quantisations)
     rows: list[Row] = []
     for model in models:
+        stored = chosen if quantisations else _sensible(catalog, model, runs, chosen)
         for context in contexts:
-            options = [_fit(model, each, found, runs, context) for each in chosen]
+            options = [_fit(model, each, found, runs, context) for each in stored]
             if not wide:
-                options = options[:1] if not options[0][1].fits else options
                 fitting = [option for option in options if option[1].fits]
-                options = fitting[:1] or [_fit(model, chosen[-1], found, runs, context)]
+                options = fitting[:1] or options[-1:]
             rows.extend(_row(model, each, found, runs, context, room) for each, room in options)
     return rows
 
@@ -148,6 +148,17 @@ def _quantisations(
     if not names:
         rows = [row for row in rows if row.compute != "fp8" or device.fp8_tflops]
     return tuple(sorted(rows, key=lambda row: -row.bits))
+
+
+def _sensible(
+    catalog: Catalog, model: OpenModel, engine: Engine, usual: tuple[Quantisation, ...]
+) -> tuple[Quantisation, ...]:
+    """The usual ways to store this model that are not wider than how it was published, or else the nearest to that."""
+    rows = tuple(row for row in usual if row.bits <= model.native_bits + 1)
+    if rows and model.native_bits >= 8:
+        return rows
+    able = [row for row in catalog.quantisations if engine in row.engines]
+    return (min(able, key=lambda row: abs(row.bits - model.native_bits)),)
 
 
 def _fit(
@@ -206,28 +217,32 @@ def _print(catalog: Catalog, found: tuple[Found, ...], machine: Machine | None, 
         mine = [row for row in rows if (row.device, row.count) == (each.accelerator.name, each.count)]
         _print_device(console, each, mine, wide=wide)
     if any(row.fits for row in rows):
-        console.print(
-            "Tokens a second of one request alone, with an 80 % interval; a prompt of up to "
-            f"{MAX_PROMPT} tokens.\n~ extrapolated: nobody measured this device with this engine.",
-            markup=False,
-        )
+        text = f"Tokens a second of one request alone, with an 80 % interval; a prompt of up to {MAX_PROMPT} tokens."
+        if any(row.fits and row.extrapolated for row in rows):
+            text += "\n~ extrapolated: the fit rests on other devices or engines, so the interval is wider."
+        console.print(text, markup=False)
 
 
 def _print_device(console: Console, found: Found, rows: list[Row], *, wide: bool) -> None:
     device = found.accelerator
     engine = rows[0].engine if rows else ""
     title = f"{found.count} × {device.name}" if found.count > 1 else device.name
-    console.print(f"\n{title}, {device.memory_gib:.1f} GiB each, {engine}", style="bold", markup=False)
+    each = " each" if found.count > 1 else ""
+    console.print(f"\n{title}, {device.memory_gib:.1f} GiB{each}, {engine}", style="bold", markup=False)
     shown = [row for row in rows if wide or row.fits]
     if shown:
         console.print(_table(shown, several=len({row.context for row in rows}) > 1))
-    hidden = [row for row in rows if row not in shown]
-    if hidden:
-        names = sorted({match.short(row.model) for row in hidden}, key=str.casefold)
-        least = min(hidden, key=lambda row: row.needed_gib)
+    hidden = [row for row in rows if not wide and not row.fits]
+    brief = sorted({match.short(row.model) for row in hidden if row.needed_gib <= row.usable_gib}, key=str.casefold)
+    large = [row for row in hidden if row.needed_gib > row.usable_gib]
+    if brief:
+        console.print(f"Made for shorter contexts than this: {', '.join(brief)}", markup=False)
+    if large:
+        least = min(large, key=lambda row: row.needed_gib)
         console.print(
-            f"{len(names)} models do not fit, the smallest of them {match.short(least.model)} {least.quantisation}: "
-            f"{least.needed_gib:.1f} of {least.usable_gib:.1f} GiB (--all shows them)",
+            f"Models that do not fit: {len({row.model for row in large})}. The smallest of them is "
+            f"{match.short(least.model)} {least.quantisation}, {least.needed_gib:.1f} of {least.usable_gib:.1f} GiB. "
+            "--all shows them.",
             markup=False,
         )
 
@@ -237,27 +252,31 @@ def _table(rows: list[Row], *, several: bool) -> Table:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("Model", overflow="fold", min_width=20)
+    table.add_column("Model", overflow="fold", min_width=18)
     table.add_column("Stored as", no_wrap=True)
-    if several:
-        table.add_column("Context", justify="right", no_wrap=True)
-    for name in ("GiB", "Longest", "Prefill", "Decode"):
-        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("Context" if several else "", "GiB", "" if several else "Longest", "Prefill", "Decode"):
+        if name:
+            table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        cells: list[Any] = [match.short(row.model), row.quantisation]
-        if several:
-            cells.append(f"{row.context:,}")
-        cells += [f"{row.needed_gib:.1f}", _short(row.max_context) if row.max_context else "–"]
-        cells += [_speed(row.prefill_tokens_per_s, row), _speed(row.decode_tokens_per_s, row)]
+        longest = _short(row.max_context) if row.max_context else "–"
+        cells = [match.short(row.model), row.quantisation]
+        cells += [_short(row.context), f"{row.needed_gib:.1f}"] if several else [f"{row.needed_gib:.1f}", longest]
+        if row.fits:
+            cells += [_speed(row.prefill_tokens_per_s, row), _speed(row.decode_tokens_per_s, row)]
+        else:
+            cells += ["does not fit" if row.needed_gib > row.usable_gib else "too long for it", ""]
         table.add_row(*cells, style="" if row.fits else "dim")
     return table
 
 
 def _speed(band: Band | None, row: Row) -> str:
     if band is None:
-        return "does not fit"
+        return ""
     mark = "~" if row.extrapolated else ""
-    return f"{mark}{_short(band.p50)} ({_short(band.p10)}–{_short(band.p90)})"
+    low, high = _short(band.p10), _short(band.p90)
+    if low.endswith("k") and high.endswith("k"):
+        low = low.removesuffix("k")
+    return f"{mark}{_short(band.p50)} ({low}–{high})"
 
 
 def _short(value: float) -> str:
