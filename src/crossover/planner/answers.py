@@ -73,7 +73,9 @@ def answers(
     titles = {option.id: option.title for option in ranking}
     titles.update({variant.id: _hybrid_title(hybrid) for hybrid in hybrids for variant in hybrid.variants})
     return Answers(
-        break_evens=_break_evens(question, paid, own, draw(BAND_DRAWS, question.seed, ranges)),
+        break_evens=_break_evens(
+            question, _one_seller_each(ranking, paid), own, draw(BAND_DRAWS, question.seed, ranges)
+        ),
         tornado=tornado(reference, own[0], ranges, levers) if reference is not None and own else (),
         flips=flips([*free, *variants], titles, ranges, levers) if free else (),
         curves=_curves(question, ordered, hybrids, today, small),
@@ -82,8 +84,23 @@ def answers(
     )
 
 
+def _one_seller_each(ranking: Sequence[Option], paid: list[Facts]) -> list[Facts]:
+    """Of each model the cheapest seller; the first of ``paid`` (today's) always."""
+    model_of = {option.id: (option.kind, option.model.rsplit("/", 1)[-1].casefold()) for option in ranking}
+    titles = {option.id: option.title.split(" on ")[0] for option in ranking if option.kind == "hosted"}
+    chosen: dict[tuple[str, str], Facts] = {}
+    for index, row in enumerate(paid):
+        kind, name = model_of[row.id]
+        key = (kind if index else "first", titles.get(row.id, name))
+        chosen.setdefault(key, row)
+    return list(chosen.values())
+
+
 def _break_evens(question: Question, paid: list[Facts], own: list[Facts], draws: Draws) -> tuple[BreakEven, ...]:
-    """Every pair; the first few with an interval."""
+    """Every model sold per token (its cheapest seller, and those the user named) with every self-hosted option.
+
+    The first few pairs get an interval.
+    """
     most = min(question.scope.max_replicas, BREAK_EVEN_REPLICAS)
     rows: list[BreakEven] = []
     steps = [staircase(machines, most) for machines in own]

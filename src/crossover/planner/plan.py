@@ -29,7 +29,7 @@ from crossover.workload import length_at
 
 SCHEMA_VERSION = 1
 SHORT_TRACE_S = 86_400.0
-QUICK = fleets.Effort(search=1_000, final=1_000)
+QUICK = fleets.Effort(search=800, final=800)
 THOROUGH = fleets.Effort(search=4_000, final=20_000)
 EMPTY = Survey(options=(), fleets=(), refused=(), bounded=0, simulations=0)
 Floats = NDArray[np.float64]

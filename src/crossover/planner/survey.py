@@ -102,17 +102,22 @@ class _Search:
         serving = fleets.serving_of(spec, self.context, self.question.evidence)
         self.push(bound.ways, fleets.ceiling_rps(serving, stretched(self.arrivals, spec)), serving)
 
+    def known_terms(self, way: Purchasing) -> Terms | None:
+        """Terms that do not hang on the load: those of rented machines, whose power is in the rent."""
+        return self._terms(way) if way.offer is not None else None
+
     def _terms(self, way: Purchasing) -> Terms:
         """Terms of the cheapest case (no load, so idle power only), read once per machine."""
         offer = way.offer
         device = way.spec.accelerator.name
         key = (
-            (offer.cloud, offer.instance, offer.region, str(way.purchase))
+            (offer.cloud, offer.instance, offer.region, str(way.purchase), str(way.spec.model.reasoning))
             if offer is not None
-            else (device, str(way.spec.count))
+            else (device, str(way.spec.count), str(way.spec.model.reasoning))
         )
         if key not in self.terms:
-            self.terms[key] = terms(self.question, way, 0.0, self.question.workload.output.mean)
+            answer = self.question.workload.output.mean * output_factor(way.spec.model)
+            self.terms[key] = terms(self.question, way, 0.0, answer)
         return self.terms[key]
 
 
@@ -165,7 +170,7 @@ def survey(
             continue
         done.append(answer)
         shown |= bound.shows
-        options.extend(own_option(question, way, answer) for way in bound.ways)
+        options.extend(own_option(question, way, answer, search.known_terms(way)) for way in bound.ways)
         best = min(best, *(_point(option) for option in options[-len(bound.ways) :]))
     return Survey(
         options=tuple(sorted(options, key=_point)),
@@ -176,11 +181,11 @@ def survey(
     )
 
 
-def own_option(question: Question, way: Purchasing, fleet: fleets.Fleet) -> OwnOption:
+def own_option(question: Question, way: Purchasing, fleet: fleets.Fleet, known: Terms | None = None) -> OwnOption:
     """One way of paying for a simulated fleet, as facts."""
     utilisation = min(1.0, fleet.peak.utilisation / question.workload.peak_factor)
     answer = question.workload.output.mean * output_factor(way.spec.model)
-    paid = terms(question, way, utilisation, answer)
+    paid = known or terms(question, way, utilisation, answer)
     weight = fleet.input_weight
     spread = math.hypot(weight * fleet.serving.prefill_log_sd, (1 - weight) * fleet.serving.decode_log_sd)
     facts = own_facts(
