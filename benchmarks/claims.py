@@ -233,11 +233,11 @@ def _seventy(catalog: Catalog, model: OpenModel) -> Claim:
     card = match.accelerator(catalog, "RTX 4090")
     four = match.quantisation(catalog, "Q4_K_M")
     weights = weight_bytes(model, four)
-    fits = memory.fit(model, four, card, 1, engine="llamacpp", context=2048).fits
+    fits = memory.fit(model, four, card, 1, engine="llamacpp", context=4096).fits
     inside = [
         row
         for row in catalog.quantisations
-        if "llamacpp" in row.engines and memory.fit(model, row, card, 1, engine="llamacpp", context=2048).fits
+        if "llamacpp" in row.engines and memory.fit(model, row, card, 1, engine="llamacpp", context=4096).fits
     ]
     best = min((row for row in inside if row.perplexity_change is not None), key=lambda row: row.perplexity_change or 0)
     assert not fits
@@ -246,7 +246,7 @@ def _seventy(catalog: Catalog, model: OpenModel) -> Claim:
     return Claim(
         claim="70B at 4 bit runs in 24 GB, with minimal loss",
         answer=f"No: {weights / memory.GIB:.1f} GiB ({weights / 1e9:.1f} GB) of weights before any KV cache. The best that fits "
-        f"a 24 GB card with 2,048 tokens is {best.name}, at {best.perplexity_change:.0%} more perplexity; 4 bit "
+        f"a 24 GB card with 4,096 tokens is {best.name}, at {best.perplexity_change:.0%} more perplexity; 4 bit "
         f"({four.name}) costs {four.perplexity_change:.0%}.",
     )
 
