@@ -38,6 +38,7 @@ def walk(requests: list[Request], serving: Serving) -> float:
         time = serving.step_s[len(decoding)]
         time += serving.kv_s_per_token * sum(request.prompt + request.made for request in decoding)
         finishing = []
+        before = time
         prefilling = [request for request in running if not request.made]
         while budget > 0:
             if prefilling:
@@ -62,6 +63,8 @@ def walk(requests: list[Request], serving: Serving) -> float:
             budget -= part
             if end == request.prompt:
                 finishing.append(request)
+        if time > before:
+            time += serving.prefill_step_s
         now += time
         busy += time
         for request in decoding:

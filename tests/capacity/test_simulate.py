@@ -26,6 +26,7 @@ def serving(
     capacity: int = 100_000,
     slots: int = 64,
     chunk: int = 2048,
+    prefill_step: float = 0.0,
 ) -> Serving:
     return Serving(
         step_s=tuple(base + per_sequence * count for count in range(slots + 1)),
@@ -39,6 +40,7 @@ def serving(
         decode_log_sd=0.1,
         prefill_log_sd=0.2,
         calibrated=True,
+        prefill_step_s=prefill_step,
     )
 
 
@@ -61,7 +63,7 @@ def lengths(seed: int, count: int, rate: float) -> tuple[np.ndarray, np.ndarray,
 def test_agrees_with_the_simulator_that_walks_every_step(
     seed: int, count: int, rate: float, capacity: int, slots: int, chunk: int, kv: float
 ) -> None:
-    replica = serving(capacity=capacity, slots=slots, chunk=chunk, kv=kv)
+    replica = serving(capacity=capacity, slots=slots, chunk=chunk, kv=kv, prefill_step=0.003)
     arrival, prompt, output = lengths(seed, count, rate)
     rng = np.random.default_rng(seed)
     cached = np.where(rng.random(count) < 0.3, (prompt * rng.random(count)).astype(int), 0)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crossover.capacity.words import Percentiles
-from crossover.stats import weighted_quantiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +31,7 @@ def weighted_summary(values: NDArray[np.float64], weights: NDArray[np.float64]) 
     """The same over ``values`` that count ``weights`` times each."""
     if not values.size:
         return NOTHING
-    found = weighted_quantiles(values, weights, _WANTED).tolist()
+    found = _weighted(values, weights, _WANTED).tolist()
     return _percentiles(float(values @ weights / weights.sum()), found)
 
 
@@ -46,7 +45,18 @@ def percentile(values: NDArray[np.float64], share: float) -> float:
 
 def weighted_percentile(values: NDArray[np.float64], weights: NDArray[np.float64], share: float) -> float:
     """One percentile of values that count ``weights`` times each; 0 where nothing was measured."""
-    return float(weighted_quantiles(values, weights, share)[0]) if values.size else 0.0
+    return float(_weighted(values, weights, np.array([share]))[0]) if values.size else 0.0
+
+
+def _weighted(
+    values: NDArray[np.float64], weights: NDArray[np.float64], shares: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Like ``stats.weighted_quantiles``, several times faster: equal values need no stable order."""
+    order = np.argsort(values)
+    cumulated = np.cumsum(weights[order])
+    index = np.searchsorted(cumulated, shares * cumulated[-1] * (1 - 1e-12), side="left")
+    found: NDArray[np.float64] = values[order[np.minimum(index, values.size - 1)]]
+    return found
 
 
 def _rank(shares: NDArray[np.float64], count: int) -> NDArray[np.int64]:

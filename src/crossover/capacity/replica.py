@@ -7,6 +7,7 @@ the batch is constant and its cache grows by one token per sequence and step, so
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from heapq import heappop, heappush
 from math import sqrt
 from typing import NamedTuple
@@ -34,15 +35,16 @@ class Load(NamedTuple):
 class Log(NamedTuple):
     """What one replica did. ``start`` (admission), ``first`` (token) and ``done`` are moments in seconds per request.
 
-    ``done`` is -1 for a request that was sent elsewhere. ``runs`` has four numbers for each run of steps: seconds in
-    all, number of steps, sequences that decode, and by how many seconds each step is longer than the one before.
-    ``end`` is when the replica fell idle for good.
+    ``done`` is -1 for a request that was sent elsewhere. A run of steps has ``run_s`` seconds in all, ``run_steps``
+    steps and ``run_batch`` sequences that decode. ``end`` is when the replica fell idle for good.
     """
 
     start: list[float]
     first: list[float]
     done: list[float]
-    runs: list[float]
+    run_s: list[float]
+    run_steps: list[int]
+    run_batch: list[int]
     end: float
 
 
@@ -60,18 +62,18 @@ class Gate:
         self.max_queue = max_queue
         self._load = load
         self._serving = serving
-        self._seen = 0
+        self.seen = 0
         # Sums over the requests that were let in, up to each request: cache needed, fresh tokens, answers, number.
         self._sums: list[tuple[int, int, int, int]] = [(0, 0, 0, 0)]
 
-    def screen(self, head: int, now: float, batch: int, free: int, remaining: int) -> int:
-        """Decide on every request that has arrived up to ``now``, and return the first one that waits.
+    def screen(self, head: int, now: float, batch: int, free: int, remaining: int) -> None:
+        """Decide on every request that has arrived up to ``now``: ``gone`` marks those that are sent elsewhere.
 
         ``head`` is the first one not yet admitted, ``remaining`` what the prompt in work still needs.
         """
         load = self._load
-        while load.arrival[self._seen] <= now:
-            index = self._seen
+        while load.arrival[self.seen] <= now:
+            index = self.seen
             need, fresh, output, number = self._sums[index]
             wait, blocked, queued = self._wait(index, head, batch, free, remaining)
             full = self.max_queue is not None and blocked and queued >= self.max_queue
@@ -82,10 +84,7 @@ class Gate:
                 self._sums.append(
                     (need + load.need[index], fresh + load.fresh[index], output + load.output[index], number + 1)
                 )
-            self._seen += 1
-        while self.gone[head]:
-            head += 1
-        return head
+            self.seen += 1
 
     def _wait(self, index: int, head: int, batch: int, free: int, remaining: int) -> tuple[float, bool, int]:
         """Seconds until the request would be admitted, whether cache or slots are short, and requests before it."""
@@ -108,37 +107,39 @@ class Gate:
 class _Queue:
     """The FIFO queue of a replica and the one prompt that is being computed over several steps.
 
-    ``head`` is the first request not yet admitted, ``free`` the cache left in tokens. Of the prompt in work
-    (``partial``, -1: none), ``position`` tokens stand in the cache and ``remaining`` are to be computed.
+    Of the prompt in work (``partial``), ``position`` tokens stand in the cache and ``remaining`` are to be computed
+    (0: none is in work). The loop keeps the rest: the first request not yet admitted and the cache left.
     """
 
-    __slots__ = ("free", "gone", "head", "load", "partial", "patience", "position", "remaining", "start")
+    __slots__ = ("gone", "load", "partial", "patience", "position", "remaining", "start")
 
-    def __init__(self, load: Load, free: int, gate: Gate | None) -> None:
+    def __init__(self, load: Load, gate: Gate | None) -> None:
         count = len(load.arrival) - 1
         self.load = load
-        self.free = free
         self.gone = gate.gone if gate else bytearray(count + 1)
         self.patience = gate.limit_s if gate else NEVER
         self.start = [0.0] * count
-        self.head = self.position = self.remaining = 0
-        self.partial = -1
+        self.partial = self.position = self.remaining = 0
 
-    def fill(self, now: float, before: float, budget: int, vacant: int) -> tuple[list[int], int, int]:
-        """Give the budget of one step to prompts: those that end in it, tokens computed, and sum of b**2 - a**2.
+    def fill(
+        self, head: int, free: int, now: float, before: float, budget: int, vacant: int
+    ) -> tuple[int, int, list[int], int, int]:
+        """Give the budget of one step to prompts.
 
-        ``before`` is when the last step began: whoever had waited longer than allowed by then has left.
+        ``head`` is the first request not yet admitted, ``free`` the cache left in tokens, ``before`` when the last step
+        began: whoever had waited longer than allowed by then has left. Returns the new head and free cache, requests
+        whose prompt ends in this step, tokens computed, and sum of b**2 - a**2.
         """
         arrival, prompt, fresh, _, need = self.load
         ready: list[int] = []
         tokens = squares = 0
-        if self.partial >= 0:
+        if self.remaining:
             ready.append(self.partial)
             tokens = self.remaining
             squares = prompt[self.partial] ** 2 - self.position**2
-            self.partial, self.remaining = -1, 0
+            self.remaining = 0
             vacant -= 1
-        head, free, gone, late = self.head, self.free, self.gone, before - self.patience
+        gone, late = self.gone, before - self.patience
         while tokens < budget and vacant > 0 and arrival[head] <= now and need[head] <= free:
             if gone[head] or arrival[head] < late:
                 gone[head] = 1
@@ -158,8 +159,7 @@ class _Queue:
             tokens += part
             squares += whole * whole - position * position
             head += 1
-        self.head, self.free = head, free
-        return ready, tokens, squares
+        return head, free, ready, tokens, squares
 
     def grind(self, budget: int, most: int) -> tuple[int, int]:
         """Steps, at most ``most``, in which a prompt longer than the budget takes all of it; and sum of b**2 - a**2."""
@@ -180,63 +180,78 @@ def _steps_until(wait: float, duration: float, growth: float) -> int:
 
 
 # The hot loop handles its events in place, because calls would double its time.
-def replay(load: Load, serving: Serving, gate: Gate | None = None) -> Log:  # noqa: PLR0912
+def replay(load: Load, serving: Serving, gate: Gate | None = None) -> Log:  # noqa: PLR0912, PLR0915
     """Serve all requests, each of which must fit in the cache alone; ``gate`` may send some elsewhere."""
     arrival, prompt, _, output, need = load
     count = len(arrival) - 1
     width = count + 1  # finishing step and request share one integer in the heap: step * width + request
     step_s, kv_s, chunk, slots = serving.step_s, serving.kv_s_per_token, serving.chunk_tokens, serving.max_sequences
-    linear, square = serving.prefill_s_per_token, serving.prefill_s_per_token2
-    queue = _Queue(load, serving.kv_capacity_tokens, gate)
+    linear, square, extra = serving.prefill_s_per_token, serving.prefill_s_per_token2, serving.prefill_step_s
+    queue = _Queue(load, gate)
+    gone = queue.gone
     first, done = [0.0] * count, [-1.0] * count
-    runs: list[float] = []
+    run_s: list[float] = []
+    run_steps: list[int] = []
+    run_batch: list[int] = []
     heap = [_NO_FINISH]
+    finish = _NO_FINISH // width  # the step in which the next sequence finishes
     now = before = arrival[0] if count else 0.0
-    steps = batch = cache = 0
+    free, head, steps, batch, cache, remaining = serving.kv_capacity_tokens, 0, 0, 0, 0, 0
     while True:
         if gate:
-            queue.head = gate.screen(queue.head, now, batch, queue.free, queue.remaining)
-        coming = arrival[queue.head]
+            if arrival[gate.seen] <= now:
+                gate.screen(head, now, batch, free, remaining)
+            while gone[head]:
+                head += 1
+        coming = arrival[head]
+        if coming > now and not batch and not remaining:
+            if head == count:
+                return Log(queue.start, first, done, run_s, run_steps, run_batch, now)
+            now = before = coming
+            if gate:
+                continue
+        ready: Sequence[int] = ()
         duration = step_s[batch] + kv_s * cache
         growth = 0.5 * kv_s * batch  # half of what the growing cache adds to each further step
-        ready: list[int] = []
-        if batch >= chunk or (queue.partial < 0 and (coming > now or need[queue.head] > queue.free or batch >= slots)):
-            if not batch:
-                if queue.head == count:
-                    return Log(queue.start, first, done, runs, now)
-                now = before = coming
-                continue
-            k = heap[0] // width - steps
+        if batch >= chunk or (not remaining and (coming > now or need[head] > free or batch >= slots)):
+            k = finish - steps
             spent = (duration + growth * (k - 1)) * k
             if spent > coming - now > 0:
                 k = _steps_until(coming - now, duration, growth)
                 spent = (duration + growth * (k - 1)) * k
-        elif queue.remaining > chunk - batch:
-            k, squares = queue.grind(chunk - batch, heap[0] // width - steps)
-            spent = (duration + (chunk - batch) * linear + growth * (k - 1)) * k + square * squares
+        elif remaining > chunk - batch:
+            k, squares = queue.grind(chunk - batch, finish - steps)
+            remaining = queue.remaining
+            spent = (duration + extra + (chunk - batch) * linear + growth * (k - 1)) * k + square * squares
         else:
-            ready, tokens, squares = queue.fill(now, before, chunk - batch, slots - batch)
+            head, free, ready, tokens, squares = queue.fill(head, free, now, before, chunk - batch, slots - batch)
+            remaining = queue.remaining
             if not tokens:
                 continue  # whoever could start has waited too long and left
             k = 1
-            spent = duration + tokens * linear + squares * square
+            spent = duration + extra + tokens * linear + squares * square
         now += spent
         before = now - spent / k
         steps += k
         cache += k * batch
-        runs += (spent, k, batch, 2 * growth)
+        run_s.append(spent)
+        run_steps.append(k)
+        run_batch.append(batch)
         for index in ready:
             first[index] = now
             if output[index] > 1:
                 heappush(heap, (steps + output[index] - 1) * width + index)
+                finish = heap[0] // width
                 batch += 1
                 cache += prompt[index] + 1
             else:
                 done[index] = now
-                queue.free += need[index]
-        while heap[0] < (steps + 1) * width:
-            index = heappop(heap) % width
-            done[index] = now
-            batch -= 1
-            cache -= need[index]
-            queue.free += need[index]
+                free += need[index]
+        if steps >= finish:
+            while heap[0] < (steps + 1) * width:
+                index = heappop(heap) % width
+                done[index] = now
+                batch -= 1
+                cache -= need[index]
+                free += need[index]
+            finish = heap[0] // width

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 import numpy as np
 
 from crossover.capacity.percentiles import percentile, summary, weighted_percentile, weighted_summary
@@ -84,8 +85,8 @@ def simulate(
         raise InputError(f"cannot simulate {simulated} of {replicas} replicas", field="replicas")
     if not 0 <= (overflow_wait_s or 0.0) < NEVER:
         raise InputError(f"an overflow wait of {overflow_wait_s} s makes no sense", field="overflow_wait_s")
-    if len(serving.step_s) <= serving.max_sequences:
-        raise InputError(f"step_s needs {serving.max_sequences + 1} entries", field="step_s")
+    if serving.max_sequences < 1 or serving.chunk_tokens < 1 or len(serving.step_s) <= serving.max_sequences:
+        raise InputError("a replica needs a sequence, a prompt token a step, and step_s for every number of sequences")
     shown = min(simulated or replicas, replicas)
     turns = np.arange(table.shape[1]) % max(replicas, 1)
     table = table[:, turns < shown] if replicas else table
@@ -103,6 +104,61 @@ def simulate(
         moments[:, mine] = log.start, log.first, log.done
         logs.append(log)
     return _result(table, moments, logs, serving, replicas, slo or Slo())
+
+
+class ClosedLoop(NamedTuple):
+    """What clients that ask again at once see on one replica: means over requests in seconds, tokens per second."""
+
+    ttft_s: float
+    tpot_s: float
+    output_tokens_per_s: float
+    mean_batch: float
+
+
+def simulate_closed_loop(
+    serving: Serving,
+    concurrency: int,
+    input_tokens: float,
+    output_tokens: float,
+    *,
+    spread: float = 0.0,
+    rounds: int = 8,
+    rng_seed: int = 0,
+) -> ClosedLoop:
+    """``concurrency`` clients, each asking again as soon as it has its answer, on one replica.
+
+    Lengths in tokens are drawn evenly from mean * (1 - spread) to mean * (1 + spread). All clients ask at once at the
+    start, as load generators do; the first and the last round are not counted. Raises ``InputError`` for a request
+    that does not fit in the cache.
+    """
+    if concurrency < 1 or rounds < 3 or not 0 <= spread < 1:
+        raise InputError("a closed loop needs a client, three rounds and a spread below 1", field="concurrency")
+    rng = np.random.default_rng(rng_seed)
+    count = concurrency * rounds
+    drawn = 1 + spread * rng.uniform(-1, 1, (2, count))
+    table = _table(np.zeros(count), np.round(drawn[0] * input_tokens), np.round(drawn[1] * output_tokens), None)
+    if float((np.maximum(table[1], 1) + np.maximum(table[3], 1)).max()) > serving.kv_capacity_tokens:
+        raise InputError(f"a request does not fit in a cache of {serving.kv_capacity_tokens:,} tokens")
+    # Clients in a queue that never empties are a closed loop: request k is asked when answer k - concurrency is there.
+    log = replay(_load(table), msgspec.structs.replace(serving, max_sequences=min(concurrency, serving.max_sequences)))
+    first, done = np.array(log.first), np.array(log.done)
+    ended = np.sort(done)
+    asked = ended[:-concurrency]
+    counted = slice(concurrency, count - concurrency)
+    answers = np.maximum(table[3], 1)
+    several = answers[counted] > 1
+    pace = (done - first)[counted][several] / (answers[counted][several] - 1)
+    seconds, _, batch = _runs([log])
+    begin = ended[concurrency - 1]
+    clock = np.cumsum(seconds)
+    steady = (clock > begin) & (clock <= ended[-concurrency - 1])
+    busy = float(seconds[steady].sum())
+    return ClosedLoop(
+        ttft_s=float((first[counted] - asked[:-concurrency]).mean()) + serving.fixed_s,
+        tpot_s=float(pace.mean()) if pace.size else 0.0,
+        output_tokens_per_s=float(answers[np.argsort(done)][counted].sum() / (ended[-concurrency - 1] - begin)),
+        mean_batch=float(seconds[steady] @ batch[steady] / busy) if busy > 0 else 0.0,
+    )
 
 
 def _table(arrival: ArrayLike, prompt: ArrayLike, output: ArrayLike, cached: ArrayLike | None) -> NDArray[np.float64]:
@@ -148,15 +204,15 @@ def _result(
     begin = float(arrival[0]) if arrival.size else 0.0
     end = max((log.end for log in logs), default=begin)
     span = max(end, float(arrival[-1]) if arrival.size else end) - begin
-    runs = np.concatenate([np.array(log.runs, dtype=np.float64).reshape(-1, 4) for log in logs] or [np.zeros((0, 4))])
-    busy = float(runs[:, 0].sum())
+    seconds, steps, batch = _runs(logs)
+    busy = float(seconds.sum())
     ttft = moments[1, kept] - arrival[kept] + serving.fixed_s
     e2e = moments[2, kept] - arrival[kept] + serving.fixed_s
     several = output[kept] > 1
     pace = np.zeros_like(e2e)
     pace[several] = (e2e - ttft)[several] / (output[kept][several] - 1)
     wait = moments[0, kept] - arrival[kept]
-    itl, itl_count = _gaps(runs)
+    itl, itl_count = _gaps(seconds, steps, batch, serving.kv_s_per_token)
     served = _Served(ttft, pace[several], e2e, wait, itl, itl_count)
     reached = tuple(_reached(served, target.metric, target.percentile / 100) for target in slo.targets)
     good = _good(ttft, pace, e2e, slo)
@@ -173,7 +229,7 @@ def _result(
         e2e=summary(e2e),
         queue_s=summary(wait),
         utilisation=min(busy / (span * len(logs)), 1.0) if span > 0 and logs else 0.0,
-        mean_batch=float(runs[:, 0] @ runs[:, 2] / busy) if busy > 0 else 0.0,
+        mean_batch=float(seconds @ batch / busy) if busy > 0 else 0.0,
         output_tokens_per_s=scale * float(output[kept].sum()) / span if span > 0 else 0.0,
         goodput_rps=scale * good / span if span > 0 else 0.0,
         overflow_share=(requests - completed) / requests if requests else 0.0,
@@ -186,16 +242,28 @@ def _result(
     )
 
 
-def _gaps(runs: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Gaps between tokens and how often each occurs, from runs (seconds, steps, sequences, growth per step).
+def _runs(logs: list[Log]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Seconds, steps and decoding sequences of every run of steps."""
+    columns = zip(*((log.run_s, log.run_steps, log.run_batch) for log in logs), strict=True)
+    found = [np.concatenate([np.array(part, dtype=np.float64) for part in column]) for column in columns]
+    empty = np.zeros(0)
+    return (found[0], found[1], found[2]) if found else (empty, empty, empty)
 
-    A run whose steps grow by more than a hundredth is cut into pieces, each with its own mean.
+
+def _gaps(
+    seconds: NDArray[np.float64], steps: NDArray[np.float64], batch: NDArray[np.float64], kv_s_per_token: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Gaps between tokens and how often each occurs, from runs of steps.
+
+    Each step is longer than the one before by the cache that it added. A run whose steps grow by more than a hundredth
+    is cut into pieces, each with its own mean.
     """
-    runs = runs[runs[:, 2] > 0]
-    seconds, steps, batch, growth = runs.T
+    decoding = batch > 0
+    seconds, steps, batch = seconds[decoding], steps[decoding], batch[decoding]
+    growth = kv_s_per_token * batch
     mean = seconds / steps
     pieces = np.clip(np.ceil(growth * steps / (0.01 * mean)), 1, np.minimum(steps, _PIECES)).astype(np.int64)
-    owner = np.repeat(np.arange(len(runs)), pieces)
+    owner = np.repeat(np.arange(steps.size), pieces)
     number = np.arange(owner.size) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     centre = (number + 0.5) / pieces[owner] - 0.5  # -0.5..0.5 within the run
     gap = mean[owner] + growth[owner] * steps[owner] * centre

@@ -422,7 +422,7 @@ def _alone(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """TTFT, mean gap between tokens and e2e of every request that has an idle replica of its own, in seconds."""
     chunks = np.ceil(fresh / serving.chunk_tokens)
-    ttft = serving.fixed_s + chunks * serving.step_s[0] + fresh * serving.prefill_s_per_token
+    ttft = serving.fixed_s + chunks * (serving.step_s[0] + serving.prefill_step_s) + fresh * serving.prefill_s_per_token
     ttft = ttft + (prompt**2 - (prompt - fresh) ** 2) * serving.prefill_s_per_token2
     gap = serving.step_s[1] + serving.kv_s_per_token * (prompt + output / 2)
     return ttft, gap, ttft + (output - 1) * gap
