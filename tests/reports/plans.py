@@ -502,7 +502,7 @@ def sample() -> Plan:
                 target_usd=8_000.0,
                 label="a fifth of today's bill",
                 chances=(("hosted", HOSTED, 0.99), ("self", OWN, 0.0)),
-                sentence="Is $8,000 a month (a fifth of today's bill) reachable? hosted open weights yes; self-hosted no.",
+                sentence="Is $8,000 a month (a fifth of today's bill) reachable? Hosted yes; self-hosted no.",
             ),
         ),
         seed=7,

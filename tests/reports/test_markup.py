@@ -18,7 +18,8 @@ def test_text_is_escaped_and_markup_is_kept() -> None:
 
 def test_only_web_addresses_become_links() -> None:
     assert link("https://example.org/a?b&c").startswith('<a href="https://example.org/a?b&amp;c"')
-    for text in ("javascript:alert(1)", "data:text/html,x", "https://a b", "a blog", ""):
+    assert link("a page https://example.org/").startswith('a page <a href="https://example.org/"')
+    for text in ("javascript:alert(1)", "data:text/html,x", "https://a b", "see https://a b", "a blog", ""):
         assert "<a" not in link(text)
 
 

@@ -48,6 +48,26 @@ def test_flags_and_marks() -> None:
     assert found["price of openai/gpt-4o"] == []
 
 
+def test_a_unit_is_written_once() -> None:
+    assert phrases.span("$4,623/month", "$12,167/month") == "$4,623 … $12,167/month"
+    assert phrases.span("7.9 requests/s and replica", "17 requests/s and replica") == "7.9 … 17 requests/s and replica"
+    assert phrases.span("−25 %", "+25 %") == "−25 … +25 %"
+    assert phrases.span("$1.90/h", "free") == "$1.90/h … free"
+    assert phrases.span("low", "high") == "low … high"
+
+
+def test_the_pairs_that_matter_come_first() -> None:
+    plan = plans.sample()
+    assert [(item.api, item.own) for item in phrases.reference_pairs(plan, 6)] == [
+        (plans.TODAY, plans.OWN),
+        (plans.TODAY, plans.HYBRID),
+        (plans.HOSTED, plans.OWN),
+    ]
+    assert "over GPT-4o (OpenAI)" in phrases.tornado_pair(plan)
+    assert phrases.reference_pairs(plans.smallest(), 6) == []
+    assert "own machines" in phrases.tornado_pair(plans.smallest())
+
+
 def test_payback_words() -> None:
     option = plans.sample().options[0]
     assert phrases.payback(option) == "1.7 months"

@@ -146,9 +146,8 @@ def _serving(option: Option, plan: Plan, paper: Paper) -> None:
         rows.append(("a replica", f"{option.deployment.accelerators} × {option.deployment.accelerator}"))
     if option.replicas:
         serving = figures.replicas(option.replicas, option.spare_replicas)
-        rows.append(
-            ("replicas", f"{serving}; {option.machines} machines paid; {figures.rate(option.replica_rps)} each")
-        )
+        machines = figures.plural(option.machines, "machine")
+        rows.append(("replicas", f"{serving}; {machines} paid; {figures.rate(option.replica_rps)} each"))
     if option.utilisation is not None:
         rows.append(("utilisation", f"{figures.share(option.utilisation)} of the paid time"))
     if option.overflow_to:

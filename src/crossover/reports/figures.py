@@ -14,7 +14,18 @@ def usd(value: float | None) -> str:
     """Dollars: ``$1,275``, ``$7.65``, ``$0.0043``; a dash where there is no figure."""
     if value is None or not math.isfinite(value):
         return NONE
-    return short_usd(value) if abs(value) >= 1e9 else show(value)
+    if abs(value) >= 1e9:
+        return short_usd(value)
+    return _tiny_usd(value) if 0 < abs(value) < 1e-4 else show(value)
+
+
+def _tiny_usd(value: float) -> str:
+    """Three significant digits without an exponent, down to a billionth of a dollar."""
+    size = abs(value)
+    if size < 1e-9:
+        return show(value)
+    digits = f"{size:.{2 - math.floor(math.log10(size))}f}".rstrip("0")
+    return f"−${digits}" if value < 0 else f"${digits}"
 
 
 def short_usd(value: float) -> str:
@@ -134,6 +145,11 @@ def tokens(value: float) -> str:
 def rate(value: float) -> str:
     """Requests per second: ``10.9/s``."""
     return f"{value:.3g}/s" if math.isfinite(value) and value < 1000 else f"{count(value)}/s"
+
+
+def plural(number: int, noun: str) -> str:
+    """A number with its noun: ``1 replica``, ``6 replicas``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def replicas(serving: int, spare: int) -> str:

@@ -51,9 +51,10 @@ def tag(name: str, *children: Child, **attributes: str | bool | None) -> Markup:
 
 
 def link(text: str) -> Markup:
-    """A link where the text is a web address (http or https only), else the text."""
-    if text.startswith(("https://", "http://")) and " " not in text:
-        return tag("a", text, href=text, rel="noopener noreferrer")
+    """The text; a web address (http or https only) that it is or ends with becomes a link."""
+    before, space, last = text.rpartition(" ")
+    if last.startswith(("https://", "http://")):
+        return join([before, space, tag("a", last, href=last, rel="noopener noreferrer")])
     return escape(text)
 
 

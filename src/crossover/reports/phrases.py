@@ -79,10 +79,11 @@ def workload_line(view: WorkloadView) -> str:
 
 def conventions(plan: Plan) -> str:
     """What every figure of the report assumes."""
-    return (
-        f"A month is {plan.hours_per_month / 24:.3g} days ({plan.hours_per_month} h). "
-        f"Prices as of {plan.prices_as_of}. Ranges are 80 % intervals (P10–P90)."
+    month = (
+        f"A month is {plan.hours_per_month / 24:.3g} days ({plan.hours_per_month} h). Prices as of {plan.prices_as_of}."
     )
+    ranges = "Ranges are 80 % intervals (P10–P90)."
+    return ranges if any(note.startswith("A month is") for note in plan.notes) else f"{month} {ranges}"
 
 
 def counts_line(plan: Plan) -> str:
@@ -161,9 +162,36 @@ def break_even_range(item: BreakEven) -> str:
     text = ""
     if item.band is not None:
         text = f"{figures.count_range(item.band.p10, item.band.p90)}/day"
-    if item.share_crossing < 0.995:
+    if (item.band is not None or item.share_crossing > 0) and item.share_crossing < 0.995:
         text += f"{'; ' if text else ''}crosses in {figures.share(item.share_crossing)} of draws"
     return text or figures.NONE
+
+
+def reference_pairs(plan: Plan, most: int) -> list[BreakEven]:
+    """The break-evens that matter first: the best own options against today's, the best API and the best hosted one."""
+    best = best_of_each_kind(plan)
+    sellers = [plan.today, *(best[kind].id for kind in ("api", "hosted") if kind in best)]
+    owners = [best[kind].id for kind in ("self", "hybrid") if kind in best]
+    wanted = [(api, own) for api in dict.fromkeys(sellers) for own in owners]
+    found = {(item.api, item.own): item for item in plan.break_evens}
+    first = [found[pair] for pair in wanted if pair in found]
+    return (first or list(plan.break_evens))[:most]
+
+
+def tornado_pair(plan: Plan) -> str:
+    """Whose saving over whom the tornado shows: the first pair of the break-evens."""
+    names = titles(plan)
+    if not plan.break_evens:
+        return "monthly saving of own machines over the API"
+    first = plan.break_evens[0]
+    return f"monthly saving of {names.get(first.own, first.own)} over {names.get(first.api, first.api)}"
+
+
+def span(low: str, high: str) -> str:
+    """Two labels as a range; a unit that both end in is written once: ``$4,623 … $12,167/month``."""
+    start = next((at for at, char in enumerate(low) if char in "/ "), len(low))
+    shared = high.endswith(low[start:]) and len(high) > len(low) - start
+    return f"{low[:start]} … {high}" if shared else f"{low} … {high}"
 
 
 def refused_by_stage(plan: Plan) -> list[tuple[str, int, list[Refused]]]:

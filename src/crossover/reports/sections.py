@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from crossover.planner.words import KIND_TITLES, LineKind, Option, OptionKind, Plan
+from crossover.planner.words import KIND_TITLES, LineKind, Option, OptionKind, Plan, VolumeCurve
 from crossover.reports import figures, phrases, tables
 from crossover.reports.markup import Child, Markup, items, join, tag
 
@@ -27,6 +27,8 @@ def drawn(plan: Plan) -> dict[str, object]:
         "ranked": [[rank, option.id] for rank, option in phrases.shown(plan, BARS)],
         "latency": latency.id if latency else None,
         "tco": [option.id for option in bills(plan)],
+        "curves": [_curve_name(curve) for curve in plan.curves],
+        "tornado": [f"{bar.name}:  {phrases.span(bar.low_label, bar.high_label)}" for bar in plan.tornado],
     }
 
 
@@ -116,15 +118,20 @@ def _kind_keys(kinds: Sequence[OptionKind], shape: str = "") -> list[Markup]:
     return [_key(KIND_TITLES[kind], f"{shape} {kind}".strip()) for kind in kinds]
 
 
+def _curve_name(curve: VolumeCurve) -> str:
+    named = KIND_TITLES[curve.kind].casefold() in curve.title.casefold() or curve.title.startswith("today")
+    return curve.title if named else f"{KIND_TITLES[curve.kind]}: {curve.title}"
+
+
 def _volume(plan: Plan) -> Markup | None:
     if not plan.curves:
         return None
     caption = (
-        "The cheapest option of each class at every volume, both axes logarithmic. Lines are medians, bands hold 80 % "
+        "What each class costs at every volume, both axes logarithmic. Lines are medians, bands hold 80 % "
         "of the draws. Numbered rings mark where the order of an API and of own machines changes."
     )
-    keys = _kind_keys([curve.kind for curve in plan.curves])
-    keys += [_key("today", "dot")] if plan.today else []
+    keys = [_key(_curve_name(curve), curve.kind) for curve in plan.curves]
+    keys += [_key("today's bill", "dot")] if plan.today else []
     numbers = tag("ol", id="crossings", cls="crossings", aria_label="Crossings of the medians")
     label = f"Cost against volume for {len(plan.curves)} classes; the table below has the same figures"
     return _figure("volume", caption, label, keys, tables.curves(plan), numbers)
@@ -166,7 +173,8 @@ def _details(plan: Plan, rows: Sequence[tuple[int, Option]]) -> Markup:
 def _break_even(plan: Plan) -> Markup | None:
     parts: list[Child] = []
     if plan.break_evens:
-        parts.append(tag("div", tables.break_evens(plan), cls="panel"))
+        every = tag("details", tag("summary", f"All {len(plan.break_evens):,} pairs"), tables.break_evens(plan))
+        parts.append(tag("div", tables.break_even_matrix(plan), every, cls="panel"))
     if plan.flips:
         flips = items(flip.sentence for flip in plan.flips)
         parts += [tag("h3", "What would change the answer"), tag("div", flips, tables.flips(plan), cls="panel")]
@@ -193,7 +201,8 @@ def _latency(plan: Plan) -> Markup | None:
     option = latency_option(plan)
     if option is None or option.peak is None:
         return None
-    replayed = f"{option.peak.requests:,} requests replayed at the peak through {option.peak.replicas} replicas"
+    through = figures.plural(option.peak.replicas, "replica")
+    replayed = f"{option.peak.requests:,} requests replayed at the peak through {through}"
     caption = (
         f"{option.title}: {replayed}. Each curve says which share of requests (of tokens, for the time between tokens) "
         "was served within a time. Vertical lines are your SLO; a curve must pass its square on the left."
@@ -218,8 +227,8 @@ def _tornado(plan: Plan) -> Markup | None:
     if not plan.tornado:
         return None
     caption = (
-        "How far each input alone moves the monthly saving of the best own option over the best API, from its low "
-        "to its high value. Left of zero the API is cheaper."
+        f"How far each input alone moves the {phrases.tornado_pair(plan)}, from its low to its high value. "
+        "Left of zero the API is cheaper."
     )
     keys = [_key("at the low value", "ring"), _key("at the high value", "dot")]
     label = "Tornado of the inputs that move the answer most"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from crossover.planner.words import KIND_TITLES, Option, Plan, ReplicaCurve
+from crossover.planner.words import KIND_TITLES, BreakEven, Option, Plan, ReplicaCurve
 from crossover.reports import figures, phrases
 from crossover.reports.explanation import billing_words
 from crossover.reports.markup import Child, Column, Markup, items, join, link, table, tag
 
 CURVE_ROWS = 16
+MATRIX_ROWS, MATRIX_COLUMNS = 8, 4
 Rows = Sequence[tuple[int, Option]]
 WARNINGS = ("SLO missed", "extrapolated", "demoted", "bounded only")
 
@@ -81,9 +82,8 @@ def details(option: Option, plan: Plan) -> Markup:
     if option.replicas:
         serving = figures.replicas(option.replicas, option.spare_replicas)
         busy = f", busy {figures.share(option.utilisation)} of the paid time" if option.utilisation is not None else ""
-        facts.append(
-            f"{serving} replicas, {option.machines} machines paid, {figures.rate(option.replica_rps)} each{busy}"
-        )
+        machines = figures.plural(option.machines, "machine")
+        facts.append(f"replicas: {serving}; {machines} paid; {figures.rate(option.replica_rps)} each{busy}")
     if option.overflow_to:
         target = phrases.titles(plan).get(option.overflow_to, option.overflow_to)
         facts.append(f"{figures.share(option.overflow_share)} of requests overflow to {target}")
@@ -136,6 +136,28 @@ def break_evens(plan: Plan) -> Markup:
         for item in plan.break_evens
     ]
     return table("At which volume own machines cost less, for every pair", columns, rows)
+
+
+def break_even_matrix(plan: Plan) -> Markup:
+    """The best own options against today's, the best API and hosted ones: from which volume own machines cost less."""
+    names = phrases.titles(plan)
+    order = {option.id: rank for rank, option in enumerate(plan.options)}
+    best = phrases.best_of_each_kind(plan)
+    first = [plan.today or "", *(best[kind].id for kind in ("api", "hosted") if kind in best)]
+    found = {(item.api, item.own): item for item in plan.break_evens}
+    known = dict.fromkeys(api for api, _ in found)
+    sellers = [name for name in dict.fromkeys([*first, *known]) if name in known][:MATRIX_COLUMNS]
+    owners = sorted(dict.fromkeys(own for _, own in found), key=lambda own: order.get(own, len(order)))[:MATRIX_ROWS]
+    columns = [Column("own machines", wide=True), *(Column(names.get(api, api)) for api in sellers)]
+    rows = [[names.get(own, own), *(_volumes(found.get((api, own))) for api in sellers)] for own in owners]
+    return table("Volumes at which own machines cost less than …", columns, rows)
+
+
+def _volumes(item: BreakEven | None) -> Child:
+    if item is None:
+        return figures.NONE
+    text = phrases.crossings(item)
+    return tag("strong", text) if item.crossings else text
 
 
 def flips(plan: Plan) -> Markup:
@@ -227,7 +249,7 @@ def tornado(plan: Plan) -> Markup:
         (bar.name, bar.low_label, figures.rough_usd(bar.at_low_usd), bar.high_label, figures.rough_usd(bar.at_high_usd))
         for bar in plan.tornado
     ]
-    return table("Saving of the best own option over the best API, dollars a month", columns, rows)
+    return table(f"Dollars a month: {phrases.tornado_pair(plan)}", columns, rows)
 
 
 def _date(day: dt.date | None) -> Child:

@@ -111,7 +111,8 @@ def _narrow_options(rows: list[tuple[int, Option]], plan: Plan, paper: Paper) ->
 
 
 def _details(option: Option, plan: Plan) -> Text:
-    serving = f"{figures.replicas(option.replicas, option.spare_replicas)} replicas" if option.replicas else ""
+    serving = figures.plural(option.replicas, "replica") if option.replicas else ""
+    serving += f" + {option.spare_replicas} spare" if option.spare_replicas else ""
     overflow = f"{figures.share(option.overflow_share)} overflows" if option.overflow_share else ""
     token = phrases.first_token(option)
     verdict = phrases.slo_word(option)
@@ -168,7 +169,7 @@ def _wide_options(rows: list[tuple[int, Option]], plan: Plan, paper: Paper) -> N
             cost_bar(option.usd_band, full, bar, colour),
             figures.share(option.p_cheapest),
             figures.usd(option.usd_per_request),
-            f"{option.replicas}+{option.spare_replicas}" if option.replicas else figures.NONE,
+            figures.replicas(option.replicas, option.spare_replicas).replace(" spare", "").replace(" ", ""),
             phrases.first_token(option),
             phrases.payback(option).replace(" months", " mo").replace(" years", " yr"),
         )
@@ -189,9 +190,10 @@ def _break_evens(plan: Plan, paper: Paper) -> None:
         return
     paper.section("Break-even", "own machines cost less than the API …")
     names = phrases.titles(plan)
-    for item in plan.break_evens[:BREAK_EVENS]:
+    first = phrases.reference_pairs(plan, BREAK_EVENS)
+    for item in first:
         _break_even(item, names, paper)
-    more = len(plan.break_evens) - BREAK_EVENS
+    more = len(plan.break_evens) - len(first)
     if more > 0:
         paper.line(f"{more:,} more pairs in --json and --html", style="dim")
 
@@ -237,8 +239,11 @@ def _refused(plan: Plan, paper: Paper) -> None:
 
 
 def _refusal(item: Refused) -> Text:
-    where = f"{item.example}{f' (+{item.count - 1:,} like it)' if item.count > 1 else ''}: "
-    text = Text(where).append(item.reason, style="dim")
+    text = Text(item.example)
+    if item.count > 1:
+        text.append(f" (+{item.count - 1:,} like it)")
+    if item.reason not in item.example:
+        text.append(f": {item.reason}", style="dim")
     basis = phrases.sentence([item.rule, item.source, f"checked {item.checked}" if item.checked else ""])
     return text.append(f" [{basis}]", style="dim") if basis else text
 
@@ -255,27 +260,31 @@ def _tornado(plan: Plan, paper: Paper) -> None:
     bars = plan.tornado[:TORNADO_BARS]
     if not bars:
         return
-    paper.section("Biggest uncertainties", "monthly saving of the best own option over the best API")
+    paper.section("Biggest uncertainties", phrases.tornado_pair(plan))
     ends = [value for bar in bars for value in (bar.at_low_usd, bar.at_high_usd)]
-    low, high = min(*ends, 0.0), max(*ends, 0.0)
-    width = 16 if paper.narrow else 36
-    table = plain_table(("input", "left"), ("from … to", "left"), ("", "left"), ("saving", "left"), ratio="input")
+    low, high = min(ends), max(ends)
+    width = 18 if paper.narrow else 36
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(ratio=1, overflow="fold")
+    table.add_column(width=width, no_wrap=True)
+    table.add_column(no_wrap=True)
     table.width = paper.width - 2
     for bar in bars:
-        table.add_row(
-            Text(bar.name),
-            Text(f"{bar.low_label} … {bar.high_label}", style="dim"),
-            span_bar(bar.at_low_usd, bar.at_high_usd, low, high, width),
-            f"{figures.short_usd(bar.at_low_usd)} … {figures.short_usd(bar.at_high_usd)}",
-        )
+        label = Text(bar.name).append(f"  {phrases.span(bar.low_label, bar.high_label)}", style="dim")
+        ends_text = f"{figures.short_usd(bar.at_low_usd)} … {figures.short_usd(bar.at_high_usd)}"
+        table.add_row(label, span_bar(bar.at_low_usd, bar.at_high_usd, low, high, width), ends_text)
     paper.indented(table)
     if low < 0 < high:
         paper.line("left of │ the API is cheaper, right of it own machines are", style="dim")
+    else:
+        always = "own machines stay" if low >= 0 else "the API stays"
+        paper.line(f"{always} cheaper at every one of these values", style="dim")
 
 
 def _assumptions(plan: Plan, paper: Paper) -> None:
-    doubtful = [(item, phrases.marks(item, plan)) for item in plan.assumptions]
-    doubtful = [(item, marks or ["assumed"]) for item, marks in doubtful if marks or item.kind == "assumed"]
+    marked = [(item, phrases.marks(item, plan)) for item in plan.assumptions]
+    guessed = [(item, ["assumed"]) for item, marks in marked if not marks and item.kind == "assumed" and item.range]
+    doubtful = [pair for pair in marked if pair[1]] + guessed
     if not doubtful:
         return
     paper.section("Assumptions to check first", f"{len(plan.assumptions):,} in all; the rest with sources in --html")

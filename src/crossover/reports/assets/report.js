@@ -77,9 +77,11 @@
     }, extra);
   }
   function logAxis(low, high, format, extra) {
-    var made = axis(Object.assign({ type: "value", min: low, max: high, interval: 1 }, extra));
+    var made = axis(Object.assign({ type: "value", min: low, max: high }, extra)), decades = [];
+    for (var decade = Math.ceil(low - 1e-9); decade <= high + 1e-9; decade += 1) decades.push(decade);
+    made.axisTick = { show: false, customValues: decades };
     made.axisLabel = Object.assign({}, made.axisLabel, {
-      formatter: function (value) { return Math.abs(value - Math.round(value)) < 1e-6 ? format(Math.pow(10, value)) : ""; },
+      customValues: decades, formatter: function (value) { return format(Math.pow(10, value)); },
     });
     return made;
   }
@@ -142,13 +144,27 @@
     });
     return found.sort(function (a, b) { return a.x - b.x; });
   }
+  function named(kind) {
+    var at = plan.curves.findIndex(function (curve) { return curve.kind === kind; });
+    return view.curves[at].replace(/^today: /, "");
+  }
+  // Rings that would cover each other become one that bears all their numbers.
+  function rings(found, near) {
+    var made = [];
+    found.slice(0, 9).forEach(function (cross, row) {
+      var last = made[made.length - 1];
+      if (last && Math.hypot((cross.x - last.x) * near.x, (cross.y - last.y) * near.y) < 20) last.label += "·" + (row + 1);
+      else made.push({ x: cross.x, y: cross.y, label: String(row + 1) });
+    });
+    return made;
+  }
   function listCrossings(found) {
     var list = document.getElementById("crossings");
     list.textContent = "";
     found.slice(0, 9).forEach(function (cross) {
       var item = document.createElement("li");
       var winner = cross.below ? cross.own : cross.api, loser = cross.below ? cross.api : cross.own;
-      item.textContent = "above about " + perDay(Math.pow(10, cross.x)) + " " + KINDS[winner] + " costs less than " + KINDS[loser];
+      item.textContent = "above about " + perDay(Math.pow(10, cross.x)) + ": " + named(winner) + " costs less than " + named(loser);
       list.appendChild(item);
     });
   }
@@ -171,7 +187,7 @@
   function dot(x, y, tint, label) {
     return { value: [x, y], itemStyle: { color: tint, borderColor: colour("card"), borderWidth: 2, opacity: 1 }, symbolSize: 15, label: label };
   }
-  function volume(narrow) {
+  function volume(narrow, width) {
     var made = base(narrow), curves = plan.curves, here = log(plan.workload.requests_per_day);
     var xs = [], ys = [];
     curves.forEach(function (curve) {
@@ -195,17 +211,21 @@
         var at = items[0].axisValue, rows = [perDay(Math.pow(10, at))];
         curves.forEach(function (curve) {
           var p = curve.points.reduce(function (best, point) { return Math.abs(log(point[0]) - at) < Math.abs(log(best[0]) - at) ? point : best; });
-          rows.push(KINDS[curve.kind] + ": " + rough(p[2]) + "  (" + rough(p[1]) + "–" + rough(p[3]) + ")");
+          rows.push(clean(named(curve.kind)) + ": " + rough(p[2]) + "  (" + rough(p[1]) + "–" + rough(p[3]) + ")");
         });
         return rows.join("\n");
       },
     });
+    var scale = { x: (width - 90) / (made.xAxis.max - made.xAxis.min), y: 340 / (made.yAxis.max - made.yAxis.min) };
     made.series = [].concat.apply([], curves.map(bandSeries)).concat([
       {
         type: "scatter", z: 6, silent: true, tooltip: { show: false }, symbolSize: 17,
         itemStyle: { color: colour("card"), borderColor: colour("ink"), borderWidth: 1.5, opacity: 1 },
-        data: found.map(function (cross, row) {
-          return { value: [cross.x, cross.y], symbolSize: row < 9 ? 17 : 7, label: { show: row < 9, formatter: String(row + 1), color: colour("ink"), fontSize: 11, fontWeight: 600 } };
+        data: rings(found, scale).map(function (ring) {
+          return {
+            value: [ring.x, ring.y], symbol: ring.label.length > 1 ? "roundRect" : "circle", symbolSize: [9 + 8 * ring.label.length, 17],
+            label: { show: true, formatter: ring.label, color: colour("ink"), fontSize: 11, fontWeight: 600 },
+          };
         }),
       },
       {
@@ -356,7 +376,7 @@
 
   function tornado(narrow, width) {
     var bars = plan.tornado.slice(0, 10), made = base(narrow), spans = [];
-    var titles = bars.map(function (bar) { return bar.name + ":  " + bar.low_label + " … " + bar.high_label; });
+    var titles = view.tornado.slice(0, bars.length);
     bars.forEach(function (bar, at) { spans.push([bar.at_low_usd, at], [bar.at_high_usd, at], ["-", at]); });
     made.grid = rowsGrid();
     made.xAxis = axis({ type: "value", scale: true });
