@@ -112,6 +112,9 @@ def plan(
     agreement: list[str] | None = typer.Option(
         None, help="What is signed with whom: openai=baa,dpa; repeatable.", rich_help_panel=RULES
     ),
+    rules_confirmed: str | None = typer.Option(
+        None, help="Day on which you compared the rules with their sources (YYYY-MM-DD).", rich_help_panel=RULES
+    ),
     capability: str | None = typer.Option(
         None, help="Least class of model that will do: small, medium, large, frontier.", rich_help_panel=RULES
     ),

@@ -47,7 +47,7 @@ def question_from(flags: Flags, today: dt.date) -> Question:
     return Question(
         workload=stated.workload,
         today=today,
-        as_of=_day(flags["date"], today),
+        as_of=_day(flags["date"], today, "--date") or today,
         slo=stated.slo,
         regimes=regimes(stated.regimes),
         agreements=agreements(flags["agreement"] or ()),
@@ -59,6 +59,7 @@ def question_from(flags: Flags, today: dt.date) -> Question:
         ),
         scope=_scope(flags),
         evidence=_evidence(flags["evidence"]),
+        rules_confirmed=_day(flags["rules_confirmed"], None, "--rules-confirmed"),
         spare=int(_number(flags, "reserve", low=0, high=100) or 0),
         draws=int(_number(flags, "draws", low=1, high=MAX_DRAWS) or 1),
         seed=int(_number(flags, "seed", low=0, high=2**31) or 0),
@@ -93,13 +94,13 @@ def _number(flags: Flags, name: str, *, low: float = 0.0, high: float = 1e12) ->
     return float(value)
 
 
-def _day(text: str | None, today: dt.date) -> dt.date:
+def _day(text: str | None, default: dt.date | None, flag: str) -> dt.date | None:
     if text is None:
-        return today
+        return default
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
-        raise InputError(f"{text!r} is not a day", hint="Write it like 2026-11-23", field="--date") from None
+        raise InputError(f"{text!r} is not a day", hint="Write it like 2026-11-23", field=flag) from None
 
 
 Choice = TypeVar("Choice", bound=str)

@@ -204,7 +204,13 @@ def _api(
             seen.add(identity)
             capability = capability_of(catalog, priced) or ""
             yield ApiCandidate(
-                id=identity, kind=kind, priced=priced, capability=capability, stated=True, open_model=model
+                id=identity,
+                kind=kind,
+                priced=priced,
+                capability=capability,
+                stated=True,
+                open_model=model,
+                note=_ending(catalog, priced),
             )
     if "api" in question.scope.kinds:
         for facts in catalog.hosted:
@@ -227,6 +233,16 @@ def _api(
                     id="hosted:" + sold, kind="hosted", priced=prices.resolve(name, provider),
                     capability=model.capability, stated=False, open_model=model,
                 )  # fmt: skip
+
+
+def _ending(catalog: Catalog, priced: prices.PricedModel) -> str:
+    """What is known of the end of a model that its maker will withdraw; empty for one that stays."""
+    facts = match.hosted(catalog, f"{priced.provider}/{priced.model}")
+    if facts is None or facts.lifecycle != "deprecated":
+        return "its price list calls it deprecated: plan the next move now" if priced.deprecated else ""
+    when = f" and ends on {facts.ends_on}" if facts.ends_on else ""
+    after = f"; its maker names {facts.replacement}" if facts.replacement else ""
+    return f"deprecated{when}{after} ({facts.source.text}, checked {facts.source.checked})"
 
 
 def _wants_own(question: Question) -> bool:

@@ -29,7 +29,7 @@ def refusal_of_zone(
     question: Question, zone: Zone, sensitivity: Sensitivity | None, kind: OptionKind, example: str
 ) -> Refused | None:
     """Why data of this sensitivity may not be processed there; None where it may."""
-    answer = compliance.permit(zone, sensitivity, question.regimes, question.today)
+    answer = compliance.permit(zone, sensitivity, question.regimes, question.today, confirmed=question.rules_confirmed)
     if isinstance(answer, compliance.Permit):
         return None
     return Refused(
@@ -46,7 +46,9 @@ def refusal_of_zone(
 
 def remains_of_zone(question: Question, zone: Zone) -> tuple[str, ...]:
     """What is still to do where a zone is permitted, in words; empty where no rule asks for anything."""
-    answer = compliance.permit(zone, sensitivity_of(question), question.regimes, question.today)
+    answer = compliance.permit(
+        zone, sensitivity_of(question), question.regimes, question.today, confirmed=question.rules_confirmed
+    )
     if isinstance(answer, compliance.Permit) and (answer.grounds or answer.remains):
         return (answer.sentence, *answer.remains)
     return ()

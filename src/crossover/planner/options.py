@@ -42,8 +42,8 @@ def of_tokens(question: Question, row: Priced, costs: Floats, chance: float) -> 
     caveats = list(row.cost.notes)
     if row.reasoning_factor != 1.0:
         caveats.append(REASONING.format(row.reasoning_factor))
-    if candidate.priced.deprecated:
-        caveats.append("its provider has announced its end: plan the next move now")
+    if candidate.note:
+        caveats.append(candidate.note)
     deployment = api_deployment(question, candidate)
     caveats.extend(remains_of_zone(question, deployment.zone))
     return Option(

@@ -92,6 +92,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     limits: RateLimits = RateLimits()
     scope: Scope = Scope()
     evidence: tuple[Evidence, ...] = ()
+    rules_confirmed: dt.date | None = None
     spare: int = 1
     draws: int = 2000
     seed: int = 0

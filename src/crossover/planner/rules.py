@@ -72,7 +72,7 @@ def _sensitive(question: Question) -> str | None:
 
 
 def _sells_outside(option: Option) -> bool:
-    return option.kind in MANAGED or (option.kind == "hybrid" and option.overflow_share > 0)
+    return option.kind in MANAGED or bool(option.overflow_to)
 
 
 RULES: tuple[Rule, ...] = (
