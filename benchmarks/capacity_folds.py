@@ -53,6 +53,17 @@ def errors(data: Table, fit: Fit, name: str = "all") -> Fold:
     )
 
 
+def joined(folds: list[Fold]) -> Fold:
+    """All folds as one."""
+    return Fold(
+        name="pooled",
+        rows=[row for fold in folds for row in fold.rows],
+        tpot=np.concatenate([fold.tpot for fold in folds]),
+        throughput=np.concatenate([fold.throughput for fold in folds]),
+        ttft=np.concatenate([fold.ttft for fold in folds]),
+    )
+
+
 def leave_out(data: Table, priors: Priors, label: Label) -> Iterator[Fold]:
     """One fold for each value of the label, predicted by a fit on all other rows."""
     labels = np.array([label(row) for row in data.rows])

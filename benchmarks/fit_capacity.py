@@ -15,11 +15,11 @@ import numpy as np
 
 from capacity_fit import Fit, Priors, Table, dense_priors, moe_priors, solve, table
 from capacity_folds import (
-    Fold,
     anchored,
     deployment_of,
     device_of,
     generation_of,
+    joined,
     leave_out,
     leave_out_both,
     log_sd,
@@ -32,17 +32,6 @@ from llamacpp_fit import device_offsets, fit_llamacpp, llamacpp_rows
 FITTED = "2026-11-23"
 DATA = Path(__file__).resolve().parents[1] / "src" / "crossover" / "capacity" / "data"
 SOURCE = "ai-dynamo/aiconfigurator@095f58a silicon samples (Apache-2.0), measured 2025-10 to 2026-04"
-
-
-def joined(folds: list[Fold]) -> Fold:
-    """All folds as one."""
-    return Fold(
-        name="pooled",
-        rows=[row for fold in folds for row in fold.rows],
-        tpot=np.concatenate([fold.tpot for fold in folds]),
-        throughput=np.concatenate([fold.throughput for fold in folds]),
-        ttft=np.concatenate([fold.ttft for fold in folds]),
-    )
 
 
 def spread_of(data: Table, priors: Priors, offsets: tuple[float, float]) -> Spread:

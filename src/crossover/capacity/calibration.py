@@ -22,7 +22,7 @@ class EngineConstants(msgspec.Struct, frozen=True, kw_only=True):
     """How one engine differs from the common formula.
 
     ``scale`` multiplies every step, ``prefill_step`` the extra time of a step that holds prompt tokens. The first
-    token comes ``first_s`` seconds and ``first_steps`` decode steps after the prompt is computed; ``first_burst`` is the
+    token comes ``first_s`` seconds and ``first_steps`` decode steps after the prompt is computed; ``first_burst`` the
     share of requests that arrive together with all others, as at the start of a load test.
     """
 
@@ -137,21 +137,27 @@ class LlamaCppCalibration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EngineMemory(msgspec.Struct, frozen=True, kw_only=True):
-    """How an engine uses the memory of a device.
+    """How an engine uses the memory of a device; sizes in GiB per device.
 
-    ``share``: the part of the memory the engine takes at most, 0 for the device's own ``usable_share``.
-    ``context_gib``: driver context, kernels and communication buffers per device. ``batched_tokens``: tokens of one
-    step for which activations are held. ``activation_factor``: live activation bytes per token, in multiples of
-    2 × (hidden + widest matrix) bytes. ``logit_rows``: rows of logits held in 32 bit. ``attention_matrix``: whether a
-    score matrix (heads × context × batched tokens) is held, which is the case without flash attention.
+    ``share``: the part of what the driver hands out that the engine takes, 0 for the device's own ``usable_share``.
+    ``reserved_gib``: kept by the driver. ``context_gib``: kernels and workspaces; ``parallel_gib``: more of them where
+    several devices work on one layer. A step of ``batched_tokens`` and sampling from ``logit_rows`` rows of
+    ``logit_bytes`` per vocabulary entry are provided for, whichever is larger; each has a value for small devices and
+    one for large ones, between ``small_gib`` and ``large_gib`` of memory in between. ``mask_bytes`` is held per token
+    of context and of the step. ``embedding_on_host``: the embedding stays in main memory.
     """
 
     share: float
+    reserved_gib: float
     context_gib: float
-    batched_tokens: int
-    activation_factor: float
-    logit_rows: int
-    attention_matrix: bool
+    parallel_gib: float
+    small_gib: float
+    large_gib: float
+    batched_tokens: tuple[int, int]
+    logit_rows: tuple[int, int]
+    logit_bytes: float
+    mask_bytes: float
+    embedding_on_host: bool
     layer_split: bool
 
 

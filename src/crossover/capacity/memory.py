@@ -17,6 +17,7 @@ from crossover.deployment import Engine
 from crossover.errors import InputError
 
 GIB = 1024.0**3
+_SHARED_MEMORY = frozenset({"apple", "unified", "cpu"})  # device memory is main memory
 _MANY_TOKENS = 1 << 40
 _MANY_SEQUENCES = 1 << 20
 
@@ -79,7 +80,7 @@ def fit(
     """
     rules = engine_memory(engine)
     check_positive(count=count, context=context, sequences=sequences, kv_bits=kv_bits)
-    weights = weights_bytes(model, quantisation)
+    weights = device_weights_bytes(model, quantisation, accelerator, rules)
     usable = usable_bytes(accelerator, count, rules)
     copies = count / kv_shards(model, count, layer_split=rules.layer_split)
     imbalance = _imbalance(model, count, rules)
@@ -117,19 +118,51 @@ def engine_memory(engine: Engine) -> EngineMemory:
 
 def usable_bytes(accelerator: Accelerator, count: int, rules: EngineMemory) -> float:
     """Memory of all devices that the engine may take."""
-    share = accelerator.usable_share if rules.share == 0 else rules.share
-    return accelerator.memory_gib * GIB * share * count
+    if rules.share == 0 or accelerator.kind in _SHARED_MEMORY:
+        return accelerator.memory_gib * GIB * accelerator.usable_share * count
+    return max(accelerator.memory_gib - rules.reserved_gib, 0.0) * GIB * rules.share * count
+
+
+def device_weights_bytes(
+    model: OpenModel, quantisation: Quantisation, accelerator: Accelerator, rules: EngineMemory
+) -> float:
+    """Bytes of the weights that stand in device memory: llama.cpp looks tokens up in main memory."""
+    weights = weights_bytes(model, quantisation)
+    if rules.embedding_on_host and accelerator.kind not in _SHARED_MEMORY and not model.tied_embeddings:
+        weights -= model.vocab * model.hidden * (quantisation.embedding_bits or quantisation.bits) / 8.0
+    return weights
 
 
 def overhead_bytes(model: OpenModel, accelerator: Accelerator, count: int, rules: EngineMemory, context: int) -> float:
-    """Bytes over all devices that are neither weights nor cache: driver context, activations, logits, score matrix."""
-    widest = max(model.ffn, model.heads * model.head_dim, model.experts_per_token * model.expert_ffn)
+    """Bytes over all devices that are neither weights nor cache.
+
+    These are kernels and workspaces, and the larger of a step's activations and its sampling (they do not coincide).
+    The residual stream is held about ten times over, of matrices split over the devices three times their width; a
+    mixture of experts holds every token for each chosen expert, with the workspaces of its kernels.
+    """
     split = 1 if rules.layer_split else count
-    activations = rules.batched_tokens * rules.activation_factor * 2.0 * (model.hidden + widest / split)
-    logits = rules.logit_rows * model.vocab * 4.0
-    scores = rules.batched_tokens * model.heads * 4.0 * context if rules.attention_matrix else 0.0
-    host = 0.0 if accelerator.kind in {"cpu", "apple", "unified"} else rules.context_gib * GIB
-    return count * (host + activations + logits + scores)
+    tokens, rows = _by_size(rules.batched_tokens, accelerator, rules), _by_size(rules.logit_rows, accelerator, rules)
+    if model.experts:
+        wide = model.experts_per_token * (6.0 * model.hidden + 9.0 * model.expert_ffn / split)
+    else:
+        wide = 3.0 * max(model.ffn, model.heads * model.head_dim) / split
+    activations = tokens * 2.0 * (10.0 * model.hidden + wide)
+    sampling = rows * model.vocab * rules.logit_bytes
+    mask = tokens * rules.mask_bytes * context
+    context_gib = 0.0 if accelerator.kind in _SHARED_MEMORY else rules.context_gib
+    context_gib += rules.parallel_gib if count > 1 else 0.0
+    return count * (context_gib * GIB + max(activations, sampling) + mask)
+
+
+def _by_size(pair: tuple[int, int], accelerator: Accelerator, rules: EngineMemory) -> float:
+    """The value for this device: engines provide for larger batches on large devices of recent generations.
+
+    Between the two sizes it rises slowly, so that a little more memory never leaves less for the cache.
+    """
+    if accelerator.fp8_tflops is None:  # how the engine's exception for the A100 shows in a datasheet
+        return float(pair[0])
+    part = (accelerator.memory_gib - rules.small_gib) / (rules.large_gib - rules.small_gib)
+    return pair[0] + (pair[1] - pair[0]) * min(max(part, 0.0), 1.0)
 
 
 def _imbalance(model: OpenModel, count: int, rules: EngineMemory) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -124,20 +125,39 @@ def peak_flops(accelerator: Accelerator, quantisation: Quantisation) -> float:
     return (rates.get(quantisation.compute) or accelerator.fp16_tflops) * 1e12
 
 
-def step_seconds(form: Shape, fitted: StepConstants, sequences: float) -> float:
-    """Seconds of a step that decodes ``sequences`` sequences, without reading their cache and before ``scale``."""
-    experts = form.expert_bytes * (1.0 - (1.0 - form.expert_share) ** sequences)
+class StepParts(NamedTuple):
+    """Seconds of a step by cause: weights always read, all experts, arithmetic per sequence, idle, rest of each."""
+
+    shared: float
+    experts: float
+    expert_share: float
+    computing: float
+    idle: float
+    each: float
+
+
+def step_parts(form: Shape, fitted: StepConstants) -> StepParts:
+    """What a decode step is made of, before ``scale`` and without reading the cache."""
     shared = form.shared_bytes + form.layers * fitted.tile_mb * 1e6
-    moving = (shared / fitted.weight_efficiency + experts / fitted.expert_efficiency) / form.bandwidth
-    computing = form.flop * sequences / (form.peak * fitted.compute_efficiency)
-    busy: float = (moving**_SHARPNESS + computing**_SHARPNESS) ** (1.0 / _SHARPNESS)
     copies = fitted.copied_activations + fitted.split_activations / form.devices
-    each = (
-        fitted.token_us * 1e-6
+    return StepParts(
+        shared=shared / (form.bandwidth * fitted.weight_efficiency),
+        experts=form.expert_bytes / (form.bandwidth * fitted.expert_efficiency),
+        expert_share=form.expert_share,
+        computing=form.flop / (form.peak * fitted.compute_efficiency),
+        idle=idle_seconds(form, fitted),
+        each=fitted.token_us * 1e-6
         + form.hidden_bytes * copies / form.bandwidth
-        + form.reduce_bytes / (form.link * fitted.decode_link_efficiency)
+        + form.reduce_bytes / (form.link * fitted.decode_link_efficiency),
     )
-    return busy + idle_seconds(form, fitted) + sequences * each
+
+
+def step_seconds(parts: StepParts, sequences: float) -> float:
+    """Seconds to decode one token of ``sequences`` sequences: the slower of moving and computing, and what is added."""
+    moving = parts.shared + parts.experts * (1.0 - (1.0 - parts.expert_share) ** sequences)
+    computing = parts.computing * sequences
+    busy: float = (moving**_SHARPNESS + computing**_SHARPNESS) ** (1.0 / _SHARPNESS)
+    return busy + parts.idle + sequences * parts.each
 
 
 def idle_seconds(form: Shape, fitted: StepConstants) -> float:
@@ -153,7 +173,7 @@ def costs(form: Shape, fitted: StepConstants, engine: EngineConstants, sequences
     linear = form.flop * slower / (form.peak * fitted.prefill_efficiency)
     linking = form.reduce_bytes / (form.link * fitted.prefill_link_efficiency)
     return Costs(
-        step=step_seconds(form, fitted, sequences) * engine.scale,
+        step=step_seconds(step_parts(form, fitted), sequences) * engine.scale,
         kv_per_token=form.kv_bytes / (form.bandwidth * kv_share) * engine.scale,
         prefill_per_token=(linear + linking) * engine.scale,
         prefill_per_token2=form.attention_flop / (form.peak_fp16 * fitted.attention_efficiency) * engine.scale,
@@ -249,11 +269,11 @@ def _batched(
     special = kind.engines[engine]
     form = shape(model, quantisation, accelerator, count, context=context, kv_bits=kv_bits)
     beyond = outside(known, model, accelerator, count)
-    cost = costs(form, kind.constants, special, 1.0)
+    cost, parts = costs(form, kind.constants, special, 1.0), step_parts(form, kind.constants)
     return Serving(
         step_s=(
-            idle_seconds(form, kind.constants) * special.scale,
-            *(step_seconds(form, kind.constants, float(c)) * special.scale for c in range(1, max_sequences + 1)),
+            parts.idle * special.scale,
+            *(step_seconds(parts, c) * special.scale for c in range(1, max_sequences + 1)),
         ),
         kv_s_per_token=cost.kv_per_token,
         prefill_s_per_token=cost.prefill_per_token,
