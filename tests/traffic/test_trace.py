@@ -219,6 +219,7 @@ def test_a_bad_row_is_left_out_and_named(tmp_path: Path, odd: str, says: str, fa
         ('{"timestamp": "2023-11-16T18:20:00Z", "input_length": 5, "output_length": 5}', "is a date where"),
         ('{"timestamp": 1, "input_length": 5, "output_length": 5', "is no JSON"),
         ('{"timestamp": 1, "input_length": 5, "output_length": 5} {}', "is no JSON"),
+        ('{"timestamp": 1, "input_length": 5, "output_length": 5}' * 2, "is no JSON"),
         ("[1, 2]", "is no JSON object"),
         ("[" * 5000, "is no JSON"),
         ('{"timestamp": 1e999, "input_length": 5, "output_length": 5}', "is no JSON"),

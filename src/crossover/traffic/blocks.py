@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from crossover.errors import FileError, nearest
 
-BLOCK_BYTES = 4 * 2**20
+BLOCK_BYTES = 2**18  # what is made of one block stays in the processor's cache: half the time of 4 MiB
+_FIRST_BLOCKS = 16  # the first block is so many times larger, since the shape of the file is read from it
 MAX_LINE_BYTES = 32 * 2**20  # a prompt of eight million tokens still fits; a longer line is a bad row
 _GZIP = b"\x1f\x8b"
 # First bytes of what people hand over by mistake, and what to do with it.
@@ -107,8 +108,10 @@ def _unpacked(path: Path, file: BufferedReader, size: int) -> Iterator[bytes]:
         if head.startswith(magic):
             raise FileError(f"is {what}, not text", file=str(path), hint=hint)
     if not head.startswith(_GZIP):
-        while chunk := file.read(size):
+        chunk = file.read(size * _FIRST_BLOCKS)
+        while chunk:
             yield chunk
+            chunk = file.read(size)
         return
     yield from _gunzipped(path, file, size)
 
@@ -120,16 +123,16 @@ def _gunzipped(path: Path, file: BufferedReader, size: int) -> Iterator[bytes]:
     packed = b""
     try:
         while True:
-            packed = packed or file.read(size // 4)
+            packed = packed or file.read(size)
             if member.eof:  # gzip files may be joined end to end; zeros may fill up the last one
                 packed = packed.lstrip(b"\0")
                 if not packed:
-                    packed = file.read(size // 4)
+                    packed = file.read(size)
                     if not packed:
                         break
                     continue
                 member = zlib.decompressobj(wbits=31)
-            chunk = member.decompress(packed, size)
+            chunk = member.decompress(packed, size * _FIRST_BLOCKS if empty else size)
             if not packed and not chunk:
                 message = f"the gzip data ends in the middle, after line {lines:,}"
                 raise FileError(message, file=str(path), line=lines, hint="Copy or download the file again")

@@ -5,6 +5,7 @@ Like the CSV reader, it never reports an error: a line it does not understand is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Annotated, Any, NamedTuple
@@ -19,11 +20,12 @@ from crossover.traffic.times import Form, Unit
 # Ids of prompt blocks remembered by the prefix cache: 2 million blocks of 512 tokens are 10^9 tokens of cache.
 MAX_KNOWN_BLOCKS = 2_000_000
 _Tokens = Annotated[int, msgspec.Meta(ge=0, le=MAX_REQUEST_TOKENS)]
+_TWO_OBJECTS = re.compile(rb"\}[ \t\r]*\{")  # on one line, or inside a text: then every line is decoded alone
 Lookup = Callable[[object], Any]
 
 
 class Part(NamedTuple):
-    """Columns of one block of lines. ``ok`` is False where a line must be read alone.
+    """Columns of one block of lines. ``ok`` is False where a line must be read alone; without such, ``lines`` is empty.
 
     ``blocks`` are the ids of prompt blocks of every line (none where the trace has none).
     """
@@ -52,20 +54,20 @@ class LineReader:
         if mapping.blocks:
             wanted["blocks"] = _Field(tuple(mapping.blocks.split(".")), list[int | str], False)
         fields = list(wanted.values())
-        self._decode: Callable[[bytes], object] = msgspec.json.Decoder(_row_type(fields)).decode
+        decoder: msgspec.json.Decoder[object] = msgspec.json.Decoder(_row_type(fields))
+        self._decode: Callable[[bytes], object] = decoder.decode
+        self._decode_lines: Callable[[bytes], list[object]] = decoder.decode_lines
         getters = {role: _getter(fields, field) for role, field in wanted.items()}
         self._time, self._input, self._output = getters["time"], getters["input"], getters["output"]
         self._cached, self._blocks = getters.get("cached"), getters.get("blocks")
 
     def parse(self, data: bytes) -> Part:
         """All lines of a block, each ended by a newline."""
-        lines = data.split(b"\n")
-        lines.pop()
-        try:
-            rows: list[object] = [self._decode(line) for line in lines]
-            places = np.arange(len(lines))
-        except (msgspec.DecodeError, RecursionError):
-            found = list(self._one_by_one(lines))
+        count = data.count(b"\n")
+        rows = self._at_once(data, count)
+        places = np.arange(count)
+        if rows is None:
+            found = list(self._one_by_one(data.split(b"\n")[:-1]))
             rows = [row for _, row in found]
             places = np.array([index for index, _ in found], dtype=np.int64)
         ok, ns = self._times([self._time(row) for row in rows])
@@ -76,24 +78,34 @@ class LineReader:
             read = self._cached
             cached = np.fromiter((read(row) or 0 for row in rows), np.int64, len(rows))
             ok &= cached <= prompt
-        blocks: list[Sequence[object]] = [()] * len(lines)
+        blocks: list[Sequence[object]] = [()] * count
         if self._blocks is not None:
             read_blocks = self._blocks
             for place, row in zip(places.tolist(), rows, strict=True):
                 blocks[place] = read_blocks(row) or ()
-        spread = [np.zeros(len(lines), np.int64) for _ in range(4)]
+        spread = [np.zeros(count, np.int64) for _ in range(4)]
         for column, values in zip(spread, (ns, prompt, answer, cached), strict=True):
             column[places] = values
-        all_ok = np.zeros(len(lines), np.bool_)
+        all_ok = np.zeros(count, np.bool_)
         all_ok[places] = ok
+        lines = [] if all_ok.all() else data.split(b"\n")[:-1]
         return Part(lines, all_ok, spread[0], spread[1], spread[2], spread[3], blocks)
 
     def unread(self, data: bytes) -> Part:
         """The lines of a block with nothing read: every one is left to the row reader."""
-        lines = data.split(b"\n")
-        lines.pop()
+        lines = data.split(b"\n")[:-1]
         ns, prompt, answer, cached = (np.zeros(len(lines), np.int64) for _ in range(4))
         return Part(lines, np.zeros(len(lines), np.bool_), ns, prompt, answer, cached, [()] * len(lines))
+
+    def _at_once(self, data: bytes, count: int) -> list[object] | None:
+        """One row per line, or None where a line holds no such row, none at all, or more than one."""
+        if _TWO_OBJECTS.search(data):
+            return None
+        try:
+            rows: list[object] = self._decode_lines(data)
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        return rows if len(rows) == count else None
 
     def _one_by_one(self, lines: list[bytes]) -> Iterator[tuple[int, object]]:
         for index, line in enumerate(lines):
@@ -186,7 +198,7 @@ def _getter(fields: list[_Field], wanted: _Field) -> Lookup:
     for depth, key in enumerate(wanted.keys):
         names.append(f"f{list(dict.fromkeys(field.keys[depth] for field in group)).index(key)}")
         group = [field for field in group if field.keys[depth] == key]
-    if wanted.needed:
+    if wanted.needed or len(names) == 1:
         return attrgetter(".".join(names))
     steps = [attrgetter(name) for name in names]
 
