@@ -15,7 +15,7 @@ from typing import NamedTuple
 from crossover.capacity.words import Serving
 
 NEVER = float("inf")
-_NO_FINISH = 1 << 62  # sentinel of the heap of finishing steps
+_NO_FINISH = 1 << 200  # sentinel of the heap of finishing steps
 
 
 class Load(NamedTuple):

@@ -123,16 +123,18 @@ def simulate_closed_loop(
     *,
     spread: float = 0.0,
     rounds: int = 8,
+    warm_up: int = 1,
     rng_seed: int = 0,
 ) -> ClosedLoop:
     """``concurrency`` clients, each asking again as soon as it has its answer, on one replica.
 
     Lengths in tokens are drawn evenly from mean * (1 - spread) to mean * (1 + spread). All clients ask at once at the
-    start, as load generators do; the first and the last round are not counted. Raises ``InputError`` for a request
-    that does not fit in the cache.
+    start, as load generators do. The first ``warm_up`` rounds and the last one are not counted; with ``warm_up`` 0 the
+    rush at the start counts, as it does in most published tables. Raises ``InputError`` for a request that does not
+    fit in the cache.
     """
-    if concurrency < 1 or rounds < 3 or not 0 <= spread < 1:
-        raise InputError("a closed loop needs a client, three rounds and a spread below 1", field="concurrency")
+    if concurrency < 1 or warm_up < 0 or rounds < warm_up + 2 or not 0 <= spread < 1:
+        raise InputError("a closed loop needs a client, two rounds to count and a spread below 1", field="concurrency")
     rng = np.random.default_rng(rng_seed)
     count = concurrency * rounds
     drawn = 1 + spread * rng.uniform(-1, 1, (2, count))
@@ -143,18 +145,18 @@ def simulate_closed_loop(
     log = replay(_load(table), msgspec.structs.replace(serving, max_sequences=min(concurrency, serving.max_sequences)))
     first, done = np.array(log.first), np.array(log.done)
     ended = np.sort(done)
-    asked = ended[:-concurrency]
-    counted = slice(concurrency, count - concurrency)
+    asked = np.concatenate([np.zeros(concurrency), ended[:-concurrency]])
+    counted = slice(warm_up * concurrency, count - concurrency)
     answers = np.maximum(table[3], 1)
     several = answers[counted] > 1
     pace = (done - first)[counted][several] / (answers[counted][several] - 1)
     seconds, _, batch = _runs([log])
-    begin = ended[concurrency - 1]
+    begin = ended[warm_up * concurrency - 1] if warm_up else 0.0
     clock = np.cumsum(seconds)
     steady = (clock > begin) & (clock <= ended[-concurrency - 1])
     busy = float(seconds[steady].sum())
     return ClosedLoop(
-        ttft_s=float((first[counted] - asked[:-concurrency]).mean()) + serving.fixed_s,
+        ttft_s=float((first - asked)[counted].mean()) + serving.fixed_s,
         tpot_s=float(pace.mean()) if pace.size else 0.0,
         output_tokens_per_s=float(answers[np.argsort(done)][counted].sum() / (ended[-concurrency - 1] - begin)),
         mean_batch=float(seconds[steady] @ batch[steady] / busy) if busy > 0 else 0.0,
@@ -261,7 +263,7 @@ def _gaps(
     decoding = batch > 0
     seconds, steps, batch = seconds[decoding], steps[decoding], batch[decoding]
     growth = kv_s_per_token * batch
-    mean = seconds / steps
+    mean = np.maximum(seconds / steps, 1e-12)
     pieces = np.clip(np.ceil(growth * steps / (0.01 * mean)), 1, np.minimum(steps, _PIECES)).astype(np.int64)
     owner = np.repeat(np.arange(steps.size), pieces)
     number = np.arange(owner.size) - np.repeat(np.cumsum(pieces) - pieces, pieces)
