@@ -156,7 +156,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_any_number_is_taken_or_refused(tmp_path_factory: pytest.TempPathFactory, value: float) -> None:
     folder = tmp_path_factory.mktemp("rows")
-    text = OFFER.format(device="L4", price=repr(value).replace("1e", "1.0e") if value == value else "nan")
+    text = OFFER.format(device="L4", price=repr(value))
     try:
         catalog = load(write(folder, text))
     except FileError:
