@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from crossover.planner.question import Costs, Question
 from crossover.planner.words import Plan
 from crossover.reports import html
+from crossover.runtime import plan_for
+from crossover.workload import Workload, constant, parse_slo
 from tests.reports import plans
 
 if TYPE_CHECKING:
@@ -49,6 +52,28 @@ def browser() -> Iterator[Browser]:
         made = driver.chromium.launch(executable_path=found, args=ARGUMENTS)
         yield made
         made.close()
+
+
+@pytest.fixture(scope="module")
+def computed() -> Plan:
+    """A plan that the product computes itself: today's API at 313,725 requests a day."""
+    load = Workload(
+        name="flags",
+        requests_per_day=313_725,
+        input=constant(500),
+        output=constant(300),
+        models=("gpt-4o",),
+        peak_factor=3,
+    )
+    question = Question(
+        workload=load,
+        today=plans.MADE_ON,
+        as_of=plans.MADE_ON,
+        slo=parse_slo("ttft_p95<1s"),
+        costs=Costs(fte=0.5, migration_usd=60_000),
+        draws=200,
+    )
+    return plan_for(question)
 
 
 class Seen:
@@ -93,6 +118,17 @@ def test_the_report_draws_every_figure_offline(browser: Browser, tmp_path: Path,
     assert too_wide(seen.page) <= 0
     assert seen.errors == []
     assert [url for url in seen.requests if not url.startswith(("file://", "data:"))] == []
+    seen.page.context.close()
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_a_computed_plan_draws_every_figure(browser: Browser, tmp_path: Path, computed: Plan, width: int) -> None:
+    seen = opened(browser, computed, tmp_path, width)
+    boxes = seen.page.query_selector_all("[data-chart]")
+    assert {"volume", "ranked", "tco"} <= {box.get_attribute("data-chart") for box in boxes}
+    assert all(box.evaluate(DRAWN_PIXELS) > 1000 for box in boxes)
+    assert too_wide(seen.page) <= 0
+    assert seen.errors == []
     seen.page.context.close()
 
 

@@ -20,6 +20,9 @@ def test_several_crossings_read_as_ranges() -> None:
     three = crossing((1e5, "own"), (1.2e5, "api"), (1.5e5, "own"))
     assert phrases.crossings(three) == "100,000–120,000/day and above 150,000/day"
     assert phrases.crossings(crossing((1e5, "own"), (2e5, "api"))) == "100,000–200,000/day"
+    five = crossing((1e6, "own"), (1.1e6, "api"), (1.2e6, "own"), (1.3e6, "api"), (1.4e6, "own"))
+    assert phrases.crossings(five) == "in steps from 1 million/day, always above 1.4 million/day"
+    assert "3 ranges" in phrases.crossings(crossing(*((v * 1e5, "own" if v % 2 else "api") for v in range(1, 7))))
     assert isinstance(three.crossings[0], Crossing)
 
 

@@ -152,6 +152,11 @@ def crossings(item: BreakEven) -> str:
             start = None
     if start is not None:
         ranges.append(f"above {figures.per_day(start)}")
+    if len(ranges) > 2:
+        first, last = rising[0].requests_per_day, rising[-1].requests_per_day
+        if start is None:
+            return f"in {len(ranges)} ranges, the last below {figures.per_day(last)}"
+        return f"in steps from {figures.per_day(first)}, always above {figures.per_day(last)}"
     return ", ".join(ranges[:-1]) + (" and " if len(ranges) > 1 else "") + ranges[-1]
 
 

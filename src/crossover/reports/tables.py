@@ -171,7 +171,13 @@ def flips(plan: Plan) -> Markup:
         Column("then"),
     ]
     rows = [
-        (flip.name, _plain(flip.now), _plain(flip.flips_at), flip.unit, names.get(flip.winner, flip.winner))
+        (
+            flip.name,
+            figures.count(flip.now, exact=True),
+            _plain(flip.flips_at),
+            flip.unit,
+            names.get(flip.winner, flip.winner),
+        )
         for flip in plan.flips
     ]
     return table("One input at a time", columns, rows)
@@ -272,9 +278,9 @@ def refused(plan: Plan) -> Markup:
         Column("refused, for example", wide=True),
         Column("options", number=True),
         Column("because"),
-        Column("reason"),
+        Column("reason", wide=True),
         Column("rule"),
-        Column("source"),
+        Column("source", wide=True),
         Column("checked"),
     ]
     rows = [
@@ -300,9 +306,8 @@ def assumptions(plan: Plan) -> Markup:
         Column("value"),
         Column("range"),
         Column("basis"),
-        Column("source"),
         Column("checked"),
-        Column("note"),
+        Column("source", wide=True),
     ]
     rows = [
         (
@@ -310,9 +315,8 @@ def assumptions(plan: Plan) -> Markup:
             item.value,
             item.range,
             item.kind,
-            link(item.source),
             _date(item.checked),
-            item.note,
+            join([link(item.source), tag("span", item.note, cls="note") if item.note else None]),
         )
         for item in plan.assumptions
     ]
