@@ -26,7 +26,7 @@ MOST_OWN_MODELS = 6  # of the models that may stand in, those that most sellers 
 GIB = 2**30
 CONTEXT_SHARE = 0.999  # the context a replica must hold: all but one request in a thousand
 MIN_CONTEXT = 2048
-LEAST_MEMORY_GIB = 14.0  # smaller devices are looked at when the user names them
+LEAST_BOUGHT_GIB = 20.0  # smaller devices are worth buying only to a user who names them
 SERVER_KINDS = frozenset({"datacenter", "workstation", "consumer"})
 
 
@@ -210,11 +210,13 @@ def _api(
                 capability=capability,
                 stated=True,
                 open_model=model,
-                note=_ending(catalog, priced),
+                note=_ending(question, catalog, priced),
             )
     if "api" in question.scope.kinds:
         for facts in catalog.hosted:
-            if facts.lifecycle != "active" or facts.capability is None or ("api:" + facts.id) in seen:
+            if match.lifecycle(facts, question.as_of) != "active" or facts.capability is None:
+                continue
+            if ("api:" + facts.id) in seen:
                 continue
             if good_enough(question, facts.capability, facts.score, needed):
                 provider, _, name = facts.id.partition("/")
@@ -235,10 +237,10 @@ def _api(
                 )  # fmt: skip
 
 
-def _ending(catalog: Catalog, priced: prices.PricedModel) -> str:
+def _ending(question: Question, catalog: Catalog, priced: prices.PricedModel) -> str:
     """What is known of the end of a model that its maker will withdraw; empty for one that stays."""
     facts = match.hosted(catalog, f"{priced.provider}/{priced.model}")
-    if facts is None or facts.lifecycle != "deprecated":
+    if facts is None or match.lifecycle(facts, question.as_of) != "deprecated":
         return "its price list calls it deprecated: plan the next move now" if priced.deprecated else ""
     when = f" and ends on {facts.ends_on}" if facts.ends_on else ""
     after = f"; its maker names {facts.replacement}" if facts.replacement else ""
@@ -313,8 +315,7 @@ def _devices(question: Question, catalog: Catalog) -> tuple[Accelerator, ...]:
     return tuple(
         device
         for device in catalog.accelerators
-        if device.memory_gib >= LEAST_MEMORY_GIB
-        and (device.name in sold or (question.scope.owned and device.price_usd))
+        if device.name in sold or (question.scope.owned and device.price_usd and device.memory_gib >= LEAST_BOUGHT_GIB)
     )
 
 

@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 LOADS = (0.4, 0.7, 0.9, 1.1, 1.4, 2.0, 4.0)
 DEFAULT_WAIT_S = 2.0  # without a promise on the first token, an overflow is due after this long in the queue
 WAIT_OF_LIMIT = 0.6  # with one, the queue may use this part of it; the rest is the prompt's own work
-REFINEMENTS = 5
+REFINEMENTS = 4
 CLOSE_ENOUGH = 1.03
 FEW = 4  # replicas among which overflow is measured
 

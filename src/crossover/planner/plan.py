@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from crossover import __version__
 from crossover.capacity.arrivals import peak_level
 from crossover.catalog.items import Catalog
+from crossover.cost.lines import assumed
 from crossover.money import HOURS_PER_MONTH
 from crossover.planner import answers, options
 from crossover.planner import fleet as fleets
@@ -23,14 +24,14 @@ from crossover.planner.outlook import chance_cheapest, totals
 from crossover.planner.question import Question
 from crossover.planner.rules import effects, ranked
 from crossover.planner.survey import Progress, Survey, survey
-from crossover.planner.verdict import decide
+from crossover.planner.verdict import ENGINEER_DAYS, decide
 from crossover.planner.words import Counts, Option, Plan, Refused, WorkloadView
 from crossover.workload import length_at
 
 SCHEMA_VERSION = 1
 SHORT_TRACE_S = 86_400.0
 QUICK = fleets.Effort(search=800, final=800)
-THOROUGH = fleets.Effort(search=4_000, final=20_000)
+THOROUGH = fleets.Effort(search=3_000, final=20_000)
 EMPTY = Survey(options=(), fleets=(), refused=(), bounded=0, simulations=0)
 Floats = NDArray[np.float64]
 
@@ -174,7 +175,9 @@ def assemble(
         hours_per_month=HOURS_PER_MONTH,
         workload=view(question),
         today=None if today is None else today.id,
-        verdict=decide(ranking, today, saving_chance, parts.break_evens, refused, parts.reach),
+        verdict=decide(
+            ranking, today, saving_chance, parts.break_evens, refused, parts.reach, engineer_day_usd(question)
+        ),
         options=tuple(ranking),
         refused=refused,
         break_evens=parts.break_evens,
@@ -196,6 +199,13 @@ def assemble(
         reach=parts.reach,
         seed=question.seed,
     )
+
+
+def engineer_day_usd(question: Question) -> float:
+    """What one day of an engineer costs: the yardstick for a saving that pays for a move."""
+    stated = question.costs.fte_cost_month
+    month = float(assumed("fte_cost_month").value) if stated is None else stated
+    return month / ENGINEER_DAYS
 
 
 def view(question: Question) -> WorkloadView:

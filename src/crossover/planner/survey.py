@@ -26,7 +26,7 @@ from crossover.planner.estimates import (
 from crossover.planner.question import Question
 from crossover.planner.words import Refused
 
-CONTENDER = 1.25  # machines whose bound lies this far above the best simulated ones could still win in some future
+CONTENDER = 1.10  # machines whose bound lies this far above the best simulated ones could still win in some future
 LEAST_SIMULATED = 3
 MOST_UNMET = 400  # so many refusals in a row, cheapest first, and the SLO is taken to be out of reach
 Progress = Callable[[int, int, str], None]
@@ -64,9 +64,9 @@ class _Bound(msgspec.Struct, frozen=True, kw_only=True):
     serving: Serving | None
 
     @property
-    def shows(self) -> set[tuple[str, bool]]:
-        """What a reader wants to see at least once: each model on rented and on bought machines."""
-        return {(way.spec.model.name, way.offer is None) for way in self.ways}
+    def shows(self) -> set[str]:
+        """What a reader wants to see at least once: each model, and each way of paying."""
+        return {way.spec.model.name for way in self.ways} | {str(way.purchase) for way in self.ways}
 
 
 class _Search:
@@ -135,7 +135,7 @@ def survey(
         search.push(tuple(group), fleets.physical_rps(spec, stretched(arrivals, spec)), None)
     options: list[OwnOption] = []
     done: list[fleets.Fleet] = []
-    shown: set[tuple[str, bool]] = set()
+    shown: set[str] = set()
     simulations, unmet, best = 0, 0, math.inf
     while search.heap:
         bound = search.pop()

@@ -11,6 +11,7 @@ from crossover.money import show
 from crossover.planner.words import KIND_TITLES, BreakEven, Option, OptionKind, Reach, Refused, Verdict
 
 WORTH_MOVING = 0.10  # a saving below a tenth of today's bill is not worth a migration
+ENGINEER_DAYS = 20  # working days a month: a saving below one of an engineer's days a month pays for no move
 SURE_ENOUGH = 0.80  # and it must be there in four of five imagined futures
 POPULAR_CLAIM = 0.20  # "own machines cost a fifth of the API bill" is what articles promise
 CAVEAT = (
@@ -26,6 +27,7 @@ def decide(
     break_evens: Sequence[BreakEven],
     refused: Sequence[Refused],
     reach: Sequence[Reach],
+    engineer_day_usd: float,
 ) -> Verdict:
     """What to do and why. ``saving_chance``: the share of futures in which an option is cheaper than today's."""
     if not ranked:
@@ -40,11 +42,12 @@ def decide(
         )  # fmt: skip
     saving = today.usd_month - best.usd_month
     chance = saving_chance.get(best.id, 0.0)
-    stays = best.id == today.id or saving < WORTH_MOVING * today.usd_month or chance < SURE_ENOUGH
+    least = max(WORTH_MOVING * today.usd_month, engineer_day_usd)
+    stays = best.id == today.id or saving < least or chance < SURE_ENOUGH
     if stays:
         headline = f"Stay on {today.title}: {show(today.usd_month)} a month"
         action = f"Keep {today.title} and plan again when the volume or a price changes."
-        why = _why_stay(ranked, today, saving, chance)
+        why = _why_stay(ranked, today, saving, chance, engineer_day_usd)
         reasons = (why, *_reasons(ranked, today, None, break_evens, reach))[:3]
         return Verdict(headline=headline, action=action, reasons=reasons, caveat=CAVEAT, option=today.id)
     costs = f"about {show(best.usd_month)} a month instead of {show(today.usd_month)}"
@@ -56,7 +59,7 @@ def decide(
     )  # fmt: skip
 
 
-def _why_stay(ranked: Sequence[Option], today: Option, saving: float, chance: float) -> str:
+def _why_stay(ranked: Sequence[Option], today: Option, saving: float, chance: float, engineer_day_usd: float) -> str:
     best = ranked[0]
     if best.id == today.id:
         return (
@@ -68,6 +71,11 @@ def _why_stay(ranked: Sequence[Option], today: Option, saving: float, chance: fl
         return (
             f"The cheapest other option, {best.title}, saves {show(saving)} a month ({saving / today.usd_month:.0%}): "
             "too little to pay for a move."
+        )
+    if saving < engineer_day_usd:
+        return (
+            f"{best.title} would save {show(saving)} a month, less than one day of an engineer "
+            f"({show(engineer_day_usd)}): a move does not pay yet."
         )
     return f"{best.title} looks cheaper by {show(saving)} a month, but only in {chance:.0%} of the futures drawn."
 
