@@ -2,7 +2,8 @@
 
 Run: ``python benchmarks/simulator_speed.py``. Bar: 0.2 s for the 19,366 requests of the conversation trace.
 Without the trace a drawn hour of the same size is used. The best of several runs counts, since others may use the
-machine. To compare two revisions run both on the same quiet machine; nothing here gates a build.
+machine; where they do, the second column (seconds of the processor) tells more than the clock.
+To compare two revisions run both on the same quiet machine; nothing here gates a build.
 """
 
 from __future__ import annotations
@@ -59,33 +60,35 @@ def replica(slower: float) -> Serving:
     )
 
 
-def timed(rows: Columns, serving: Serving, wait_s: float | None) -> tuple[float, SimResult]:
-    best, result = float("inf"), None
+def timed(rows: Columns, serving: Serving, wait_s: float | None) -> tuple[float, float, SimResult]:
+    best, least, result = float("inf"), float("inf"), None
     for _ in range(REPEATS):
-        begin = time.perf_counter()
+        begin, busy = time.perf_counter(), time.process_time()
         result = simulate(*rows, serving, slo=parse_slo("ttft_p95<1s,itl_p95<50ms"), overflow_wait_s=wait_s)
-        best = min(best, time.perf_counter() - begin)
+        best, least = min(best, time.perf_counter() - begin), min(least, time.process_time() - busy)
     assert result is not None
-    return best, result
+    return best, least, result
 
 
 def main() -> None:
     name, rows = columns()
     print(f"{name}, {rows[0].size:,} requests, best of {REPEATS}")
-    worst = 0.0
+    worst = worst_busy = 0.0
     for wait_s in (None, 2.0):
         for slower in LOADS:
-            seconds, result = timed(rows, replica(slower), wait_s)
+            seconds, busy, result = timed(rows, replica(slower), wait_s)
             if wait_s is None:
-                worst = max(worst, seconds)
+                worst, worst_busy = max(worst, seconds), max(worst_busy, busy)
             print(
-                f"  {'overflow after 2 s' if wait_s else 'no overflow':18s} x{slower:<5g} {seconds:6.3f} s "
+                f"  {'overflow after 2 s' if wait_s else 'no overflow':18s} x{slower:<5g} {seconds:6.3f} s  {busy:6.3f} s "
+                f""
                 f"{result.requests / seconds:9,.0f} requests/s  "
                 f"busy {result.utilisation:4.0%}  batch {result.mean_batch:5.1f}  "
                 f"TTFT p95 {result.ttft.p95:9.3f} s  overflow {result.overflow_share:4.0%}  "
                 f"{'stable' if result.stable else 'queue grows'}"
             )
-    print(f"slowest without overflow {worst:.3f} s: {'within' if worst <= BAR_S else 'above'} the bar of {BAR_S} s")
+    verdict = "within" if worst <= BAR_S else "above"
+    print(f"slowest without overflow {worst:.3f} s ({worst_busy:.3f} s of processor): {verdict} the bar of {BAR_S} s")
 
 
 if __name__ == "__main__":

@@ -187,6 +187,7 @@ def replay(load: Load, serving: Serving, gate: Gate | None = None) -> Log:  # no
     width = count + 1  # finishing step and request share one integer in the heap: step * width + request
     step_s, kv_s, chunk, slots = serving.step_s, serving.kv_s_per_token, serving.chunk_tokens, serving.max_sequences
     linear, square, extra = serving.prefill_s_per_token, serving.prefill_s_per_token2, serving.prefill_step_s
+    half = 0.5 * kv_s
     queue = _Queue(load, gate)
     gone = queue.gone
     first, done = [0.0] * count, [-1.0] * count
@@ -212,7 +213,7 @@ def replay(load: Load, serving: Serving, gate: Gate | None = None) -> Log:  # no
                 continue
         ready: Sequence[int] = ()
         duration = step_s[batch] + kv_s * cache
-        growth = 0.5 * kv_s * batch  # half of what the growing cache adds to each further step
+        growth = half * batch  # half of what the growing cache adds to each further step
         if batch >= chunk or (not remaining and (coming > now or need[head] > free or batch >= slots)):
             k = finish - steps
             spent = (duration + growth * (k - 1)) * k
@@ -231,7 +232,8 @@ def replay(load: Load, serving: Serving, gate: Gate | None = None) -> Log:  # no
             k = 1
             spent = duration + extra + tokens * linear + squares * square
         now += spent
-        before = now - spent / k
+        if gate:
+            before = now - spent / k
         steps += k
         cache += k * batch
         run_s.append(spent)

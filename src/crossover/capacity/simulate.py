@@ -159,7 +159,7 @@ def simulate_closed_loop(
         ttft_s=float((first - asked)[counted].mean()) + serving.fixed_s,
         tpot_s=float(pace.mean()) if pace.size else 0.0,
         output_tokens_per_s=float(answers[np.argsort(done)][counted].sum() / (ended[-concurrency - 1] - begin)),
-        mean_batch=float(seconds[steady] @ batch[steady] / busy) if busy > 0 else 0.0,
+        mean_batch=float((seconds * batch)[steady].sum() / busy) if busy > 0 else 0.0,
     )
 
 
@@ -231,7 +231,7 @@ def _result(
         e2e=summary(e2e),
         queue_s=summary(wait),
         utilisation=min(busy / (span * len(logs)), 1.0) if span > 0 and logs else 0.0,
-        mean_batch=float(seconds @ batch / busy) if busy > 0 else 0.0,
+        mean_batch=float((seconds * batch).sum() / busy) if busy > 0 else 0.0,
         output_tokens_per_s=scale * float(output[kept].sum()) / span if span > 0 else 0.0,
         goodput_rps=scale * good / span if span > 0 else 0.0,
         overflow_share=(requests - completed) / requests if requests else 0.0,
