@@ -80,9 +80,8 @@ def main() -> None:
             if wait_s is None:
                 worst, worst_busy = max(worst, seconds), max(worst_busy, busy)
             print(
-                f"  {'overflow after 2 s' if wait_s else 'no overflow':18s} x{slower:<5g} {seconds:6.3f} s  {busy:6.3f} s "
-                f""
-                f"{result.requests / seconds:9,.0f} requests/s  "
+                f"  {'overflow after 2 s' if wait_s else 'no overflow':18s} x{slower:<5g} "
+                f"{seconds:6.3f} s  {busy:6.3f} s  {result.requests / seconds:9,.0f} requests/s  "
                 f"busy {result.utilisation:4.0%}  batch {result.mean_batch:5.1f}  "
                 f"TTFT p95 {result.ttft.p95:9.3f} s  overflow {result.overflow_share:4.0%}  "
                 f"{'stable' if result.stable else 'queue grows'}"
