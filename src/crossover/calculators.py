@@ -13,6 +13,7 @@ plan into a DataFrame, and a plan shows itself in a notebook through ``as_html``
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -56,8 +57,9 @@ def api_cost(
 
     ``input_tokens`` and ``output_tokens`` are means per request.
 
-    >>> api_cost("gpt-4o-mini", requests_per_day=1000, input_tokens=500, output_tokens=300, date="2026-11-01").usd_month
-    Decimal('7.650000')
+    >>> cost = api_cost("gpt-4o-mini", requests_per_day=1000, input_tokens=500, output_tokens=300, date="2026-11-01")
+    >>> round(cost.usd_month, 2)
+    Decimal('7.65')
     """
     load = workload(
         requests_per_day=requests_per_day,
@@ -92,8 +94,8 @@ def hosting_cost(
 ) -> hosting_model.HostingCost:
     """What rented machines cost a month (720 h); idle hours are paid for.
 
-    >>> hosting_cost(1.006).usd_month
-    Decimal('724.320')
+    >>> round(hosting_cost(1.006).usd_month, 2)
+    Decimal('724.32')
     """
     known = {"on_demand", "reserved", "spot"}
     if purchase not in known:
@@ -242,6 +244,8 @@ def simulate(
     """
     import numpy as np
 
+    if requests < 1:
+        raise InputError(f"{requests} requests cannot be replayed", hint="Write 1 or more", field="requests")
     catalog = catalog_for()
     serving = throughput_model.serving(
         match.model(catalog, model),
@@ -275,12 +279,21 @@ def break_even(
 ) -> tuple[Crossing, ...]:
     """Every volume (requests/day) at which own replicas and a price per request change places.
 
-    There may be several, because replicas come whole.
+    There may be several, because replicas come whole. Raises InputError for a negative or endless figure.
 
     >>> found = break_even(0.00425, 724.32, 1e9)
     >>> round(found[0].requests_per_day)
     5681
     """
+    for name, value in (
+        ("api_usd_per_request", api_usd_per_request),
+        ("own_usd_month_per_replica", own_usd_month_per_replica),
+        ("requests_per_day_per_replica", requests_per_day_per_replica),
+        ("own_fixed_usd_month", own_fixed_usd_month),
+        ("spare", spare),
+    ):
+        if not 0 <= value < math.inf:
+            raise InputError(f"{value} is out of range", hint="Write a finite number of 0 or more", field=name)
     return step_crossings(
         api_usd_per_request,
         own_fixed_usd_month,
@@ -335,8 +348,8 @@ def plan(
 def as_dict(result: msgspec.Struct) -> Any:
     """Any result as plain dicts, lists, numbers and text; exact dollars become text so that no digit is lost.
 
-    >>> as_dict(hosting_cost(1.006))["usd_month"]
-    '724.320'
+    >>> float(as_dict(hosting_cost(1.006))["usd_month"])
+    724.32
     """
     return msgspec.to_builtins(result)
 

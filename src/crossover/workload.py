@@ -55,7 +55,8 @@ def lognormal(mean: float, sigma: float) -> Lengths:
 def quantiles(points: tuple[tuple[float, float], ...]) -> Lengths:
     """Lengths through pairs (share in 0..1, tokens), both rising."""
     shares = [share for share, _ in points]
-    if len(points) < 2 or shares != sorted(set(shares)) or shares[0] < 0 or shares[-1] > 1:
+    rising = len(points) >= 2 and all(low < high for low, high in pairwise(shares))  # False with NaN
+    if not rising or shares[0] < 0 or shares[-1] > 1:
         raise InputError(
             "quantiles need at least two pairs (share, tokens) with shares rising within 0..1", field="quantiles"
         )
@@ -161,7 +162,7 @@ class SloTarget(msgspec.Struct, frozen=True):
     @property
     def label(self) -> str:
         """The target as a user writes it: ``ttft_p95<1s``."""
-        limit = f"{self.limit_s * 1000:g}ms" if self.limit_s < 1 else f"{self.limit_s:g}s"
+        limit = f"{self.limit_s * 1000:.10g}ms" if self.limit_s < 1 else f"{self.limit_s:.10g}s"
         return f"{self.metric}_p{self.percentile:g}<{limit}"
 
 
