@@ -46,6 +46,8 @@ def test_times(value: float | None, text: str) -> None:
 def test_volumes() -> None:
     assert figures.per_day(94_682.3) == "94,700/day"
     assert figures.per_day(313_725, exact=True) == "313,725/day"
+    assert figures.per_day(477_803.786, exact=True) == "477,804/day"
+    assert figures.per_day(12.345, exact=True) == "12.3/day"
     assert figures.per_day(5_200_000) == "5.2 million/day"
     assert figures.count_range(1e6, 1.1e6) == "1–1.1 million"
     assert figures.count_range(900_000, 1.01e6) == "900,000–1.01 million"

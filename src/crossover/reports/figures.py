@@ -95,7 +95,7 @@ def count(value: float, *, exact: bool = False) -> str:
     if size >= 1e9:
         return f"{value / 1e9:,.3g} billion"
     if exact or size < 1:
-        return f"{value:,.0f}" if value == round(value) else f"{value:,.3g}"
+        return f"{value:,.0f}" if value == round(value) or size >= 100 else f"{value:,.3g}"
     if size >= 1e6:
         return f"{value / 1e6:.3g} million"
     rounded = float(f"{value:.3g}")

@@ -57,6 +57,16 @@ def shown(plan: Plan, top: int) -> list[tuple[int, Option]]:
     return sorted(forced + filling)
 
 
+def full_scale(rows: Sequence[tuple[int, Option]], plan: Plan) -> float:
+    """Dollars at the right end of ranked bars: today's bill and the recommended one fit, a far dearer one need not."""
+    costs = sorted(option.usd_band.p90 for _, option in rows)
+    if not costs:
+        return 1.0
+    kept = {plan.today, plan.verdict.option}
+    must = max((option.usd_band.p90 for _, option in rows if option.id in kept), default=0.0)
+    return max(must, min(costs[-1], 4 * costs[len(costs) // 2]))
+
+
 def workload_line(view: WorkloadView) -> str:
     """The workload in one line."""
     parts = [

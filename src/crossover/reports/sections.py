@@ -23,8 +23,10 @@ LINE_TITLES: dict[LineKind, str] = {
 def drawn(plan: Plan) -> dict[str, object]:
     """Which options the figures show: ranked bars, the latency curves, the breakdown of the bill."""
     latency = latency_option(plan)
+    rows = phrases.shown(plan, BARS)
     return {
-        "ranked": [[rank, option.id] for rank, option in phrases.shown(plan, BARS)],
+        "ranked": [[rank, option.id] for rank, option in rows],
+        "full": phrases.full_scale(rows, plan),
         "latency": latency.id if latency else None,
         "tco": [option.id for option in bills(plan)],
         "curves": [_curve_name(curve) for curve in plan.curves],
@@ -141,7 +143,10 @@ def _options(plan: Plan) -> Markup | None:
     if not plan.options:
         return tag("p", "No option passes every filter; see what was refused and why.", cls="panel")
     kinds = list(phrases.best_of_each_kind(plan))
-    caption = "Dollars a month. Bars are the bill counted line by line; the dot is P50, whiskers reach from P10 to P90."
+    caption = (
+        "Dollars a month. Bars are the bill counted line by line; the dot is P50, whiskers reach from P10 to P90. "
+    )
+    caption += "A bar that ends in › goes on beyond the figure."
     rows = phrases.shown(plan, BARS)
     figure = _figure(
         "ranked",
@@ -173,7 +178,7 @@ def _details(plan: Plan, rows: Sequence[tuple[int, Option]]) -> Markup:
 def _break_even(plan: Plan) -> Markup | None:
     parts: list[Child] = []
     if plan.break_evens:
-        every = tag("details", tag("summary", f"All {len(plan.break_evens):,} pairs"), tables.break_evens(plan))
+        every = tag("details", tag("summary", f"Pair by pair ({len(plan.break_evens):,})"), tables.break_evens(plan))
         parts.append(tag("div", tables.break_even_matrix(plan), every, cls="panel"))
     if plan.flips:
         flips = items(flip.sentence for flip in plan.flips)

@@ -11,6 +11,7 @@ from crossover.reports.explanation import billing_words
 from crossover.reports.markup import Child, Column, Markup, items, join, link, table, tag
 
 CURVE_ROWS = 16
+PAIRS = 400
 MATRIX_ROWS, MATRIX_COLUMNS = 8, 4
 Rows = Sequence[tuple[int, Option]]
 WARNINGS = ("SLO missed", "extrapolated", "demoted", "bounded only")
@@ -133,9 +134,13 @@ def break_evens(plan: Plan) -> Markup:
             tag("strong", phrases.crossings(item)) if item.crossings else phrases.crossings(item),
             join([phrases.break_even_range(item), f" · {item.note}" if item.note and item.crossings else None]),
         )
-        for item in plan.break_evens
+        for item in plan.break_evens[:PAIRS]
     ]
-    return table("At which volume own machines cost less, for every pair", columns, rows)
+    caption = "At which volume own machines cost less"
+    more = len(plan.break_evens) - PAIRS
+    if more > 0:
+        caption += f"; {more:,} more pairs of dearer options are in the plan inside this file (break_evens)"
+    return table(caption, columns, rows)
 
 
 def break_even_matrix(plan: Plan) -> Markup:

@@ -71,17 +71,8 @@ def _verdict(plan: Plan, paper: Paper) -> None:
         paper.line(plan.verdict.caveat, lead=Text(" !  ", style="bold red"))
 
 
-def _full_scale(rows: list[tuple[int, Option]], plan: Plan) -> float:
-    """Dollars at the right end of the bars: today's bill and the recommended option fit, a far dearer one need not."""
-    costs = sorted(option.usd_band.p90 for _, option in rows)
-    kept = {plan.today, plan.verdict.option}
-    must = max((option.usd_band.p90 for _, option in rows if option.id in kept), default=0.0)
-    middle = costs[len(costs) // 2] if costs else 0.0
-    return max(must, min(costs[-1], 4 * middle)) if costs else 1.0
-
-
 def _narrow_options(rows: list[tuple[int, Option]], plan: Plan, paper: Paper) -> None:
-    full = _full_scale(rows, plan)
+    full = phrases.full_scale(rows, plan)
     bar = NARROW_BAR if paper.width >= 72 else 10
     money = max([7, *(len(figures.usd(option.usd_month)) for _, option in rows)])
     widths = (4, max(paper.width - 1 - 4 - money - bar - 8 - 4, 10), money, bar, 8)
@@ -133,7 +124,7 @@ def _details(option: Option, plan: Plan) -> Text:
 
 
 def _wide_options(rows: list[tuple[int, Option]], plan: Plan, paper: Paper) -> None:
-    full = _full_scale(rows, plan)
+    full = phrases.full_scale(rows, plan)
     bar = WIDE_BAR if paper.width < 140 else 24
     table = plain_table(
         ("#", "right"),

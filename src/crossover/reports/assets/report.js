@@ -158,6 +158,15 @@
     });
     return made;
   }
+  // How far to the side a ring must move so that no dot covers it.
+  function aside(ring, dots, near) {
+    var half = 12 + 4 * ring.label.length, moved = 0;
+    dots.forEach(function (spot) {
+      var dx = (ring.x - spot.value[0]) * near.x, dy = (ring.y - spot.value[1]) * near.y;
+      if (Math.abs(dy) < 18 && Math.abs(dx) < half + 4) moved = (dx < 0 ? -1 : 1) * (half + 4 - Math.abs(dx));
+    });
+    return moved;
+  }
   function listCrossings(found) {
     var list = document.getElementById("crossings");
     list.textContent = "";
@@ -191,10 +200,10 @@
     var made = base(narrow), curves = plan.curves, here = log(plan.workload.requests_per_day);
     var xs = [], ys = [];
     curves.forEach(function (curve) {
-      curve.points.forEach(function (p) { xs.push(log(p[0])); ys.push(log(Math.max(p[1], 0.01)), log(Math.max(p[3], 0.01))); });
+      curve.points.forEach(function (p) { xs.push(log(p[0])); ys.push(log(Math.max(p[1], 1e-4)), log(Math.max(p[3], 1e-4))); });
     });
     var today = option(plan.today), chosen = option(plan.verdict.option), dots = [], right = here > (Math.min.apply(null, xs) + Math.max.apply(null, xs)) / 2;
-    if (today) dots.push(dot(here, log(today.usd_month), colour("ink"), boxed("top", "today " + usd(today.usd_month), colour("ink"))));
+    if (today) dots.push(dot(here, log(today.usd_month), colour("ink"), boxed("top", (chosen === today ? "today, recommended " : "today ") + usd(today.usd_month), colour("ink"))));
     if (chosen && chosen !== today) {
       dots.push(dot(here, log(chosen.usd_month), colour(chosen.kind), boxed("bottom", "recommended " + usd(chosen.usd_month), colour(chosen.kind))));
     }
@@ -223,7 +232,7 @@
         itemStyle: { color: colour("card"), borderColor: colour("ink"), borderWidth: 1.5, opacity: 1 },
         data: rings(found, scale).map(function (ring) {
           return {
-            value: [ring.x, ring.y], symbol: ring.label.length > 1 ? "roundRect" : "circle", symbolSize: [9 + 8 * ring.label.length, 17],
+            value: [ring.x, ring.y], symbolOffset: [aside(ring, dots, scale), 0], symbol: ring.label.length > 1 ? "roundRect" : "circle", symbolSize: [9 + 8 * ring.label.length, 17],
             label: { show: true, formatter: ring.label, color: colour("ink"), fontSize: 11, fontWeight: 600 },
           };
         }),
@@ -232,7 +241,7 @@
         type: "scatter", z: 8, silent: true, tooltip: { show: false }, data: dots,
         markLine: {
           silent: true, symbol: "none", animation: false, lineStyle: { color: colour("muted"), type: [4, 4], width: 1 },
-          label: { formatter: "your volume: " + plan.workload.requests_per_day.toLocaleString("en-US") + "/day", position: "end", distance: 6, color: colour("muted"), fontSize: 12, align: right ? "right" : "left" },
+          label: { formatter: "your volume: " + (plan.workload.requests_per_day >= 100 ? Math.round(plan.workload.requests_per_day) : three(plan.workload.requests_per_day)).toLocaleString("en-US") + "/day", position: "end", distance: 6, color: colour("muted"), fontSize: 12, align: right ? "right" : "left" },
           data: [{ xAxis: here }],
         },
       },
@@ -250,8 +259,10 @@
     var stems = [];
     rows.forEach(function (row, at) { stems.push([row.option.usd_band.p10, at], [row.option.usd_band.p90, at], ["-", at]); });
     made.grid = rowsGrid();
-    made.xAxis = axis({ type: "value", min: 0 });
+    var over = rows.some(function (row) { return row.option.usd_band.p90 > view.full; });
+    made.xAxis = axis({ type: "value", min: 0, max: over ? view.full * 1.02 : null });
     made.xAxis.axisLabel.formatter = function (value) { return short(value, "$"); };
+    made.xAxis.axisLabel.showMaxLabel = !over;
     made.yAxis = rowsAxis(titles, width - 40);
     made.tooltip.formatter = function (item) {
       var row = rows[item.dataIndex].option, band = row.usd_band;
@@ -262,7 +273,12 @@
     made.series = [
       {
         type: "bar", barWidth: 12, data: rows.map(function (row) {
-          return { value: row.option.usd_month, itemStyle: { color: colour(row.option.kind), borderRadius: [0, 3, 3, 0] } };
+          var beyond = row.option.usd_month > view.full;
+          return {
+            value: beyond ? view.full * 1.02 : row.option.usd_month,
+            itemStyle: { color: colour(row.option.kind), borderRadius: [0, 3, 3, 0] },
+            label: { show: beyond, position: "insideRight", formatter: "›", color: colour("card"), fontSize: 16, fontWeight: 700 },
+          };
         }),
       },
       { type: "line", data: stems, symbol: "none", silent: true, z: 5, lineStyle: { color: colour("ink"), width: 1.5 }, tooltip: { show: false } },
