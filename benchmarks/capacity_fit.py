@@ -21,7 +21,7 @@ from crossover.capacity.throughput import Costs, Shape
 Floats = NDArray[np.float64]
 Prior = tuple[float, float]  # value, standard deviation of its logarithm
 ENGINES = ("vllm", "sglang", "trtllm")
-TPOT_NOISE, TTFT_NOISE = 0.06, 0.83  # log errors from which on a row counts less; a first token tells little
+TPOT_NOISE, TTFT_NOISE = 0.06, 0.5  # log errors from which on a row counts less; a first token tells little
 
 STEP: dict[str, Prior] = {
     "weight_efficiency": (0.88, 0.1),

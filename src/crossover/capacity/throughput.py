@@ -36,6 +36,7 @@ from crossover.stats import Z80
 
 _SHARPNESS = 4.0  # how sharply a step turns from bandwidth-bound to compute-bound
 _CHUNK_TOKENS = 8192
+_TYPICAL_BATCH = 8.0  # sequences in flight beside which a prompt's reading of experts is counted
 _LATENT_HEAD = 160  # mean of the query (192) and value (128) head sizes of latent attention
 _E = math.e
 _HOST_LINK_GBS = 16.0  # PCIe 4 ×8: what devices without a stated link have at least
@@ -172,12 +173,15 @@ def costs(form: Shape, fitted: StepConstants, engine: EngineConstants, sequences
     slower = 1.0 + fitted.prefill_slowdown * form.doublings
     linear = form.flop * slower / (form.peak * fitted.prefill_efficiency)
     linking = form.reduce_bytes / (form.link * fitted.prefill_link_efficiency)
+    parts = step_parts(form, fitted)
+    # A prompt reads nearly all experts: in a step that holds one, also those that the decoding sequences leave out.
+    launching = form.layers * fitted.prefill_layer_us * 1e-6 * engine.prefill_step
     return Costs(
-        step=step_seconds(step_parts(form, fitted), sequences) * engine.scale,
+        step=step_seconds(parts, sequences) * engine.scale,
         kv_per_token=form.kv_bytes / (form.bandwidth * kv_share) * engine.scale,
         prefill_per_token=(linear + linking) * engine.scale,
         prefill_per_token2=form.attention_flop / (form.peak_fp16 * fitted.attention_efficiency) * engine.scale,
-        prefill_step=form.layers * fitted.prefill_layer_us * 1e-6 * engine.prefill_step * engine.scale,
+        prefill_step=(launching + parts.experts * (1.0 - form.expert_share) ** _TYPICAL_BATCH) * engine.scale,
     )
 
 
