@@ -6,7 +6,10 @@ Commands are rows of a table and their modules are imported when they run, so ``
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import os
 import sys
 from importlib import import_module
 from typing import Any, cast
@@ -74,16 +77,23 @@ def build() -> LazyGroup:
 def run(argv: list[str]) -> int:
     """Run one command line and give its exit code; no exception leaves this function."""
     as_json = "--json" in argv
+    if as_json and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # JSON is UTF-8 wherever it goes
     try:
         code = build().main(args=argv, prog_name="crossover", standalone_mode=False)
+        if sys.stdout is not None:  # it is None where the caller closed it
+            sys.stdout.flush()
     except CrossoverError as error:
         return _report(error.sentence(), error.exit_code, error.as_dict() if as_json else None)
     except (KeyboardInterrupt, typer.Abort):
-        return _report("interrupted; nothing was left half-written", INTERRUPTED, None)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader left (`| head`): not an error, and Python must not complain at exit
-        return 0
+        code = INTERRUPTED
+    except (BrokenPipeError, SystemExit):  # the libraries for flags and for tables leave so when the reader has left
+        _forget_output()
+        return 0  # `| head` is not an error
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is None:  # files have names; what has none is the output
+            _forget_output()
+            return _report(f"the output cannot be written: {error.strerror or error}", 1, None)
         usage = getattr(error, "format_message", None)  # the CLI library's own usage errors
         if usage is not None:
             if not usage():  # no command was given: the help has been printed
@@ -98,12 +108,25 @@ def run(argv: list[str]) -> int:
             f"unexpected {type(error).__name__}: {error}. Please report it; CROSSOVER_DEBUG=1 shows where it happened"
         )
         return _report(text, 1, {"error": "unexpected", "message": text, "exit_code": 1} if as_json else None)
+    if code == INTERRUPTED:
+        facts = {"error": "interrupted", "message": "interrupted", "exit_code": INTERRUPTED}
+        return _report("interrupted; nothing was left half-written", INTERRUPTED, facts if as_json else None)
     return code if isinstance(code, int) else 0
+
+
+def _forget_output() -> None:
+    """Point stdout at nothing, so that what waits in its buffer cannot fail once more at exit."""
+    with contextlib.suppress(OSError, ValueError):  # a stdout without a file number has no buffer that could fail
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report(sentence: str, exit_code: int, facts: dict[str, object] | None) -> int:
     if facts is not None:
-        sys.stdout.write(json.dumps(facts, ensure_ascii=False) + "\n")
+        try:
+            sys.stdout.write(json.dumps(facts, ensure_ascii=False) + "\n")
+            sys.stdout.flush()
+        except OSError:
+            _forget_output()
     sys.stderr.write(f"crossover: {sentence}\n")
     return exit_code
 

@@ -127,14 +127,19 @@ def plan(
     explain: str | None = typer.Option(None, help="Show every figure behind one option.", rich_help_panel=OUTPUT),
     json: bool = typer.Option(False, "--json", help="Print the plan as JSON (schema in docs).", rich_help_panel=OUTPUT),
     html: Path | None = typer.Option(None, help="Write a self-contained report to this file.", rich_help_panel=OUTPUT),
-    top: int = typer.Option(8, help="Options to list.", rich_help_panel=OUTPUT),
+    top: int = typer.Option(8, min=1, help="Options to list.", rich_help_panel=OUTPUT),
     draws: int = typer.Option(2000, help="Futures drawn for the intervals.", rich_help_panel=OUTPUT),
     seed: int = typer.Option(0, help="Fixes every draw: same question, same plan.", rich_help_panel=OUTPUT),
 ) -> None:
     """Gather the flags, ask the planner, show the plan."""
     flags = dict(locals())
     from crossover.cli.questions import question_from
+    from crossover.errors import ContradictionError
 
+    if json and explain is not None:
+        raise ContradictionError(
+            "--json holds every option, --explain shows one", hint="Keep one of them", field="--explain"
+        )
     question = question_from(flags, dt.datetime.now(dt.UTC).date())
     show(ask(question, quiet=json), as_json=json, html=html, explain=explain, top=top)
 

@@ -19,6 +19,7 @@ from crossover.planner.words import OptionKind
 Flags = dict[str, Any]
 ENGINES = ("vllm", "llamacpp", "ollama")
 MAX_DRAWS = 200_000
+MAX_USD_MTOK = 1_000_000  # a dollar a token; more is a typing error
 
 
 def question_from(flags: Flags, today: dt.date) -> Question:
@@ -90,8 +91,13 @@ def _number(flags: Flags, name: str, *, low: float = 0.0, high: float = 1e12) ->
         return None
     if not math.isfinite(value) or not low <= value <= high:
         flag = "--" + name.replace("_", "-")
-        raise InputError(f"{value:g} is out of range", hint=f"Write a number from {low:g} to {high:g}", field=flag)
+        raise InputError(f"{value:g} is out of range", hint=f"Write a number from {plain(low)} to {plain(high)}", field=flag)
     return float(value)
+
+
+def plain(number: float) -> str:
+    """A number without exponent, as people write it: ``0.000001``, ``1,000,000``."""
+    return f"{number:,.6f}".rstrip("0").rstrip(".")
 
 
 def _day(text: str | None, default: dt.date | None, flag: str) -> dt.date | None:
@@ -159,8 +165,12 @@ def price_override(row: str) -> PriceOverride:
         raise InputError(f"{row!r} is not a price", hint="Write it like openai/gpt-4o=2.5,10", field="--price")
     found = resolve(name)
     into, out = (usd(part, field="--price") for part in parts)
-    if into < 0 or out < 0:
-        raise InputError(f"{row!r} holds a negative price", hint="Write 0 or more", field="--price")
+    if not (0 <= into <= MAX_USD_MTOK and 0 <= out <= MAX_USD_MTOK):
+        raise InputError(
+            f"a price in {row!r} is out of range",
+            hint=f"Write dollars per million tokens from 0 to {MAX_USD_MTOK:,}",
+            field="--price",
+        )
     return PriceOverride(model=f"{found.provider}/{found.model}", input=into, output=out)
 
 

@@ -14,6 +14,7 @@ from crossover.capacity.words import MemoryFit
 from crossover.catalog import match, prices
 from crossover.catalog.items import Accelerator, Catalog, Offer, OpenModel, Quantisation
 from crossover.deployment import Engine, Purchase
+from crossover.errors import UnknownNameError
 from crossover.planner.question import Question
 from crossover.planner.words import OptionKind, Refused
 from crossover.workload import Workload, length_at
@@ -24,6 +25,7 @@ TENSOR_PARALLEL = (1, 2, 4, 8)
 MOST_COUNTS = 2
 MOST_OWN_MODELS = 6  # of the models that may stand in, those that most sellers offer; --open-model names others
 GIB = 2**30
+WINDOW = "context window"
 CONTEXT_SHARE = 0.999  # the context a replica must hold: all but one request in a thousand
 MIN_CONTEXT = 2048
 LEAST_BOUGHT_GIB = 20.0  # smaller devices are worth buying only to a user who names them
@@ -79,6 +81,7 @@ class Enumeration(msgspec.Struct, frozen=True, kw_only=True):
 
 def enumerate_all(question: Question, catalog: Catalog) -> Enumeration:
     """Every candidate for this question. Raises UnknownNameError for a name that neither prices nor catalog hold."""
+    _check_names(question, catalog)
     stated = [prices.resolve(name) for name in question.workload.models]
     needed, notes = _needed_class(question, catalog, stated)
     models = _open_models(question, catalog, stated, needed)
@@ -96,6 +99,23 @@ def enumerate_all(question: Question, catalog: Catalog) -> Enumeration:
         context=context,
         notes=tuple(notes),
     )
+
+
+def _check_names(question: Question, catalog: Catalog) -> None:
+    """Refuse names that nothing holds, even where the scope needs none of them: a slip must not pass silently."""
+    for name in question.scope.devices:
+        match.accelerator(catalog, name)
+    for name in question.scope.quantisations:
+        match.quantisation(catalog, name)
+    clouds = {offer.cloud for offer in catalog.offers}
+    for name in question.scope.clouds:
+        if name not in clouds:
+            raise UnknownNameError("cloud", name, sorted(clouds), field="--cloud")
+    parties = {party for party, _ in question.agreements} - clouds - {"own"}
+    if parties:
+        known = clouds | {"own"} | {row.provider for row in prices.list_models()}
+        for name in sorted(parties - known):
+            raise UnknownNameError("party of an agreement", name, sorted(known), field="--agreement")
 
 
 def api_id(kind: OptionKind, priced: prices.PricedModel) -> str:
@@ -276,6 +296,10 @@ def _fitting(
     found = 0
     short = match.short(model.name)
     weights = memory.weights_bytes(model, quantisation)
+    if context > model.max_context:
+        reason = f"{short} takes {model.max_context:,} tokens; requests need up to {context:,}"
+        refused.append(Refused(kind="self", example=short, count=1, stage="limits", reason=reason, rule=WINDOW))
+        return
     reason = ""
     for count in TENSOR_PARALLEL:
         if count > device.max_per_node or found == MOST_COUNTS:
@@ -286,7 +310,7 @@ def _fitting(
         if weights / GIB > room:  # cheap, and decides most cases
             reason = f"the weights alone take {weights / GIB:.0f} of {room:.0f} GiB"
             continue
-        fit = memory.fit(model, quantisation, device, count, engine=engine, context=min(context, model.max_context))
+        fit = memory.fit(model, quantisation, device, count, engine=engine, context=context)
         reason = fit.reason
         if fit.fits:
             found += 1

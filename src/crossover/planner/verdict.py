@@ -65,7 +65,7 @@ def _why_stay(ranked: Sequence[Option], today: Option, saving: float, chance: fl
         return (
             f"No other option is cheaper: the next costs {show(ranked[1].usd_month)} a month."
             if len(ranked) > 1
-            else ""
+            else "Nothing else passes every filter."
         )
     if saving < WORTH_MOVING * today.usd_month:
         return (
