@@ -91,7 +91,9 @@ def _number(flags: Flags, name: str, *, low: float = 0.0, high: float = 1e12) ->
         return None
     if not math.isfinite(value) or not low <= value <= high:
         flag = "--" + name.replace("_", "-")
-        raise InputError(f"{value:g} is out of range", hint=f"Write a number from {plain(low)} to {plain(high)}", field=flag)
+        raise InputError(
+            f"{value:g} is out of range", hint=f"Write a number from {plain(low)} to {plain(high)}", field=flag
+        )
     return float(value)
 
 
