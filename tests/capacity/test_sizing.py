@@ -11,9 +11,9 @@ from crossover.capacity.arrivals import peak_level, sample
 from crossover.capacity.simulate import simulate
 from crossover.capacity.sizing import (
     Effort,
+    Hour,
     Sizing,
     Unmeetable,
-    hybrid_curve,
     lower_bound,
     size,
     work_per_request,
@@ -173,33 +173,41 @@ def test_work_per_request_is_the_work_of_a_full_batch() -> None:
     assert float(work_per_request(rows, replica).sum()) == pytest.approx(result.span_s, rel=0.03)
 
 
-def test_hybrid_curve_falls_with_every_replica() -> None:
+def hour(asked: Workload, requests: int = 1500) -> Hour:
+    return Hour(asked, serving(), Slo(), 0, peak_level(asked), requests)
+
+
+def test_overflow_falls_with_every_replica() -> None:
     asked = workload(2e6, peak=3)
-    curve = hybrid_curve(asked, serving(), (0, 1, 2, 4, 8, 30), overflow_wait_s=0.5, levels=4)
-    assert curve[0].overflow_share == 1
-    assert curve[0].overflow_input_tokens_share == curve[0].overflow_output_tokens_share == 1
-    for before, after in pairwise(curve):
-        for name in ("overflow_share", "overflow_input_tokens_share", "overflow_output_tokens_share"):
-            assert 0 <= getattr(after, name) <= getattr(before, name) + 0.01
-        assert after.peak.completed + after.peak.overflow_requests == after.peak.requests
-    assert curve[-1].overflow_share < 0.01
-    assert curve[-1].utilisation < curve[1].utilisation
+    busy = hour(asked)
+    runs = [busy.spill(replicas, 0.5) for replicas in (0, 1, 2, 4, 8, 30)]
+    assert runs[0][1] == (1.0, 1.0, 1.0)
+    for (_, before), (result, after) in pairwise(runs):
+        assert all(0 <= b <= a + 0.01 for a, b in zip(before, after, strict=True))
+        assert result.completed + result.overflow_requests == result.requests
+    assert runs[-1][1][0] < 0.01
+
+
+def test_more_load_overflows_more() -> None:
+    busy = hour(workload(2e6))
+    shares = [busy.spill(2, 0.5, faster)[1][0] for faster in (0.25, 1.0, 4.0)]
+    assert shares == sorted(shares)
 
 
 @pytest.mark.parametrize("replicas", [1, 3])
 def test_a_part_of_the_hour_stands_for_all_of_it(replicas: int) -> None:
     asked = workload(600_000)
-    quick = hybrid_curve(asked, serving(), (replicas,), overflow_wait_s=0.5)[0]
+    quick, shares = hour(asked).spill(replicas, 0.5)
     rows = sample(asked, np.random.default_rng(3), hours_level=1.0, duration_s=3600)
     full = simulate(
         rows.arrival_s, rows.input_tokens, rows.output_tokens, serving(), replicas=replicas, overflow_wait_s=0.5
     )
-    assert quick.overflow_share == pytest.approx(full.overflow_share, abs=0.03)
+    assert shares[0] == pytest.approx(full.overflow_share, abs=0.03)
     assert quick.utilisation == pytest.approx(full.utilisation, abs=0.03)
 
 
 def test_a_load_far_beyond_the_replicas_leaves_them_full() -> None:
-    rates = [hybrid_curve(workload(volume), serving(), (1,), overflow_wait_s=0.5)[0] for volume in (4e6, 4e7, 4e9)]
-    served = [(1 - point.overflow_share) * volume for point, volume in zip(rates, (4e6, 4e7, 4e9), strict=True)]
+    volumes = (4e6, 4e7, 4e9)
+    served = [(1 - hour(workload(volume)).spill(1, 0.5)[1][0]) * volume for volume in volumes]
     assert served[1] == pytest.approx(served[0], rel=0.1)
     assert served[2] == pytest.approx(served[1], rel=0.02)

@@ -9,7 +9,6 @@ volume.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -92,20 +91,6 @@ class Unmeetable(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class HybridPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A number of replicas, and the share of the whole week's traffic that overflows past them.
-
-    ``overflow_share`` counts requests, the others their tokens. ``utilisation`` is the mean over the week.
-    """
-
-    replicas: int
-    overflow_share: float
-    overflow_input_tokens_share: float
-    overflow_output_tokens_share: float
-    utilisation: float
-    peak: SimResult
-
-
 def size(
     workload: Workload,
     serving: Serving,
@@ -123,18 +108,18 @@ def size(
     """
     effort = effort or Effort()
     level = peak_level(workload)
-    hour = _Hour(workload, serving, slo, rng_seed, level, effort.search)
+    hour = Hour(workload, serving, slo, rng_seed, level, effort.search)
     if not hour.arrivals.requests:
         return _nothing(serving)
     impossible = unmeetable(hour.arrivals, serving, slo)
     if impossible is not None:
         return impossible
-    bound = _bound(hour.arrivals, serving, hour.rate, min(hour.arrivals.requests, effort.search))
-    found, fewer = _search(hour, bound, most)
-    final = hour if effort.final <= effort.search else _Hour(workload, serving, slo, rng_seed, level, effort.final)
+    bound = bound_of(hour.arrivals, serving, hour.rate, min(hour.arrivals.requests, effort.search))
+    found, fewer = search(hour, bound, most)
+    final = hour if effort.final <= effort.search else Hour(workload, serving, slo, rng_seed, level, effort.final)
     peak = final.at(found) if found else None
-    while found and peak is not None and not _good(peak):
-        fewer = _shortfall(found, peak, slo)
+    while found and peak is not None and not good(peak):
+        fewer = shortfall(found, peak, slo)
         found = found + max(1, found // 100) if found < most else 0
         peak = final.at(found) if found else None
     if peak is None:
@@ -167,7 +152,7 @@ def lower_bound(workload: Workload, serving: Serving, *, rng_seed: int = 0, draw
     )
     if not _serviceable(arrivals, serving)[3].any():
         raise InputError(f"no request fits in a cache of {serving.kv_capacity_tokens:,} tokens")
-    return _bound(arrivals, serving, rate, arrivals.requests)
+    return bound_of(arrivals, serving, rate, arrivals.requests)
 
 
 def work_per_request(arrivals: Arrivals, serving: Serving) -> NDArray[np.float64]:
@@ -190,7 +175,7 @@ def work_per_request(arrivals: Arrivals, serving: Serving) -> NDArray[np.float64
     return work
 
 
-def _bound(arrivals: Arrivals, serving: Serving, rate: float, draws: int) -> int:
+def bound_of(arrivals: Arrivals, serving: Serving, rate: float, draws: int) -> int:
     """Replicas that the work alone fills, less what ``draws`` requests leave unsure."""
     work = work_per_request(arrivals, serving)
     share = work.size / arrivals.requests  # requests that fit
@@ -221,46 +206,7 @@ def unmeetable(arrivals: Arrivals, serving: Serving, slo: Slo) -> Unmeetable | N
     return max(failing, key=lambda row: row[0])[1] if failing else None
 
 
-def hybrid_curve(
-    workload: Workload,
-    serving: Serving,
-    replicas: Sequence[int],
-    *,
-    overflow_wait_s: float,
-    slo: Slo | None = None,
-    rng_seed: int = 0,
-    levels: int = 5,
-    effort: Effort | None = None,
-) -> tuple[HybridPoint, ...]:
-    """What overflows past each number of replicas, over the whole week.
-
-    The week is cut into at most ``levels`` loads, each simulated on its own with about ``effort.level`` requests on the
-    replicas shown, and summed by hours times load. A request
-    overflows when it would wait longer than ``overflow_wait_s``.
-    """
-    requests = (effort or Effort()).level
-    week = load_levels(workload, levels)
-    hours = [_Hour(workload, serving, slo or Slo(), rng_seed, level, requests) for _, level in week]
-    weight = np.array([count * level for count, level in week]) / HOURS_PER_WEEK
-    time = np.array([count for count, _ in week]) / HOURS_PER_WEEK
-    points = []
-    for number in replicas:
-        runs = [hour.spill(number, overflow_wait_s) for hour in hours]
-        month = weight @ np.array([shares for _, shares in runs])
-        points.append(
-            HybridPoint(
-                replicas=number,
-                overflow_share=min(float(month[0]), 1.0),
-                overflow_input_tokens_share=min(float(month[1]), 1.0),
-                overflow_output_tokens_share=min(float(month[2]), 1.0),
-                utilisation=float(time @ np.array([run.utilisation for run, _ in runs])),
-                peak=runs[0][0],
-            )
-        )
-    return tuple(points)
-
-
-class _Hour:
+class Hour:
     """A stretch of one load, replayed on any number of replicas; simulations are counted.
 
     The stretch is long enough that a busy replica serves about ``requests`` in it, and not longer than an hour unless a
@@ -286,20 +232,26 @@ class _Hour:
         self.part = max(1.0, self.rate * duration / _MOST_DRAWN)
         self.arrivals = sample(workload, rng, hours_level=level / self.part, duration_s=duration)
 
-    def at(self, replicas: int) -> SimResult:
-        """The load on this many replicas, of which as many are replayed as ``requests`` asks for."""
-        return self._replay(replicas, replicas, None)[0]
+    def at(self, replicas: int, faster: float = 1.0) -> SimResult:
+        """The load on this many replicas, of which as many are replayed as ``requests`` asks for.
 
-    def spill(self, replicas: int, overflow_wait_s: float) -> tuple[SimResult, tuple[float, float, float]]:
+        ``faster`` multiplies the load by compressing its clock.
+        """
+        return self._replay(replicas, replicas, None, faster)[0]
+
+    def spill(
+        self, replicas: int, overflow_wait_s: float, faster: float = 1.0
+    ) -> tuple[SimResult, tuple[float, float, float]]:
         """The load on so many replicas, and the shares of requests, input and output tokens that overflow.
 
-        Beyond ``_DEEP`` times what the replicas can carry at most, they carry no more: such a load is replayed at that
-        depth, on a larger fleet of which ``replicas`` are a part, and what is beyond it overflows too.
+        ``faster`` multiplies the load. Beyond ``_DEEP`` times what the replicas can carry at most, they carry no more:
+        such a load is replayed at that depth, on a larger fleet of which ``replicas`` are a part, and what is beyond it
+        overflows too.
         """
-        depth = self.rate * self.work / max(replicas, 1)
+        depth = self.rate * faster * self.work / max(replicas, 1)
         deep = replicas > 0 and depth > _DEEP
         fleet = max(replicas, int(replicas * depth / _DEEP)) if deep else replicas
-        result, total_in, total_out = self._replay(fleet, replicas, overflow_wait_s)
+        result, total_in, total_out = self._replay(fleet, replicas, overflow_wait_s, faster)
         more = fleet / replicas if deep else 1.0
         result = msgspec.structs.replace(
             result,
@@ -315,7 +267,7 @@ class _Hour:
             result.overflow_output_tokens / (total_out * more) if total_out else 0.0,
         )
 
-    def _replay(self, fleet: int, replicas: int, wait_s: float | None) -> tuple[SimResult, float, float]:
+    def _replay(self, fleet: int, replicas: int, wait_s: float | None, faster: float) -> tuple[SimResult, float, float]:
         """Replay some replicas of the fleet, with rates scaled to ``replicas``; and the tokens sent to them."""
         self.count += 1
         drawn = self.arrivals
@@ -327,7 +279,7 @@ class _Hour:
         stretch = fleet / (turns * self.part) if fleet else 1.0
         prompt, output = drawn.input_tokens[rows], drawn.output_tokens[rows]
         result = simulate(
-            drawn.arrival_s[rows] * stretch,
+            drawn.arrival_s[rows] * (stretch / faster),
             prompt,
             output,
             self.serving,
@@ -342,13 +294,13 @@ class _Hour:
         return result, float(prompt.sum()), float(output.sum())
 
 
-def _search(hour: _Hour, bound: int, most: int) -> tuple[int, Shortfall]:
+def search(hour: Hour, bound: int, most: int) -> tuple[int, Shortfall]:
     """The fewest replicas that are good enough (0: not even ``most``), and what fails with fewer."""
     reason = "no replica serves nothing" if bound == 1 else f"the work of the busiest hour alone fills {bound}"
     fewer = Shortfall(replicas=bound - 1, target=None, reached_s=0.0, reason=reason)
     low, high = bound - 1, bound
-    while high <= most and not _good(result := hour.at(high)):
-        fewer = _shortfall(high, result, hour.slo)
+    while high <= most and not good(result := hour.at(high)):
+        fewer = shortfall(high, result, hour.slo)
         low = high
         high = max(high + 1, min(most, math.ceil(high * _GROWTH)))
     if high > most:
@@ -356,18 +308,19 @@ def _search(hour: _Hour, bound: int, most: int) -> tuple[int, Shortfall]:
     while high - low > max(1, high // _FINE):
         middle = (low + high) // 2
         result = hour.at(middle)
-        if _good(result):
+        if good(result):
             high = middle
         else:
-            low, fewer = middle, _shortfall(middle, result, hour.slo)
+            low, fewer = middle, shortfall(middle, result, hour.slo)
     return high, fewer
 
 
-def _good(result: SimResult) -> bool:
+def good(result: SimResult) -> bool:
+    """Whether the queue does not keep growing and every target is met."""
     return result.stable and all(result.slo_met)
 
 
-def _shortfall(replicas: int, result: SimResult, slo: Slo) -> Shortfall:
+def shortfall(replicas: int, result: SimResult, slo: Slo) -> Shortfall:
     """The target that misses by most; a queue that keeps growing comes first, since it breaks every target in time."""
     if not result.stable:
         wait = result.queue_s.p95
@@ -387,7 +340,7 @@ def _shortfall(replicas: int, result: SimResult, slo: Slo) -> Shortfall:
 def _utilisation(workload: Workload, serving: Serving, replicas: int, rng_seed: int, requests: int) -> float:
     """Mean share of time that a replica steps, over the week."""
     week = load_levels(workload, _WEEK_LEVELS)
-    runs = (_Hour(workload, serving, Slo(), rng_seed, level, requests).at(replicas) for _, level in week)
+    runs = (Hour(workload, serving, Slo(), rng_seed, level, requests).at(replicas) for _, level in week)
     return sum(hours * run.utilisation for (hours, _), run in zip(week, runs, strict=True)) / HOURS_PER_WEEK
 
 

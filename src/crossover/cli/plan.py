@@ -103,6 +103,14 @@ def plan(
     ),
     discount: float = typer.Option(0.0, help="Contract discount on today's API in percent.", rich_help_panel=MONEY),
     commitment_usd: float = typer.Option(0.0, help="Minimum spend a month agreed with it.", rich_help_panel=MONEY),
+    provisioned: str | None = typer.Option(
+        None,
+        help="Reserved throughput of it: usd_per_unit_hour=10,tokens_per_minute=50000[,output_weight=3][,units=2].",
+        rich_help_panel=MONEY,
+    ),
+    service_tier: str = typer.Option(
+        "default", help="Service tier of it: default, flex, priority …", rich_help_panel=MONEY
+    ),
     price: list[str] | None = typer.Option(
         None, help="Your own price: provider/model=input,output in $ per million tokens.", rich_help_panel=MONEY
     ),

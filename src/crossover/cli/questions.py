@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-from crossover.catalog.prices import Contract, PriceOverride
+from crossover.catalog.prices import Contract, PriceOverride, Provisioned
 from crossover.deployment import Purchase
 from crossover.errors import ContradictionError, InputError, UnknownNameError
 from crossover.money import usd
@@ -136,13 +136,18 @@ def _preferences(flags: Flags) -> Preferences:
 def _costs(flags: Flags) -> Costs:
     discount = _number(flags, "discount", high=100) or 0.0
     minimum = _number(flags, "commitment_usd", high=1e9) or 0.0
+    reserved = provisioned(flags["provisioned"]) if flags["provisioned"] else None
     contract = None
-    if discount or minimum:
+    if discount or minimum or reserved is not None:
         if not flags["model"]:
             raise ContradictionError(
-                "a discount or a commitment needs the model it holds for", hint="Add --model", field="--discount"
+                "a discount, a commitment or reserved throughput needs the model it holds for",
+                hint="Add --model",
+                field="--discount",
             )
-        contract = Contract(discount_percent=Decimal(str(discount)), minimum_usd_month=Decimal(str(minimum)))
+        contract = Contract(
+            discount_percent=Decimal(str(discount)), minimum_usd_month=Decimal(str(minimum)), provisioned=reserved
+        )
     return Costs(
         fte=_number(flags, "fte", high=1000),
         fte_cost_month=_number(flags, "fte_cost", high=1e6),
@@ -152,8 +157,34 @@ def _costs(flags: Flags) -> Costs:
         usd_per_kwh=_number(flags, "usd_per_kwh", high=100),
         price_overrides=tuple(price_override(row) for row in flags["price"] or ()),
         contract=contract,
+        service_tier=flags["service_tier"],
         life_months=int(_number(flags, "life_months", low=1, high=240) or 36),
         colocation_usd_month=_number(flags, "colocation_usd", high=1e7) or 0.0,
+    )
+
+
+def provisioned(text: str) -> Provisioned:
+    """Read ``usd_per_unit_hour=10,tokens_per_minute=50000[,output_weight=3][,units=2]``."""
+    known = ("usd_per_unit_hour", "tokens_per_minute", "output_weight", "units")
+    hint = "Write it like usd_per_unit_hour=10,tokens_per_minute=50000"
+    values: dict[str, float] = {}
+    for part in text.split(","):
+        name, separator, value = (piece.strip() for piece in part.partition("="))
+        if name not in known:
+            raise UnknownNameError("part of --provisioned", name, known, field="--provisioned")
+        try:
+            values[name] = float(value)
+        except ValueError:
+            separator = ""
+        if not separator or not math.isfinite(values[name]):
+            raise InputError(f"{part.strip()!r} holds no number", hint=hint, field="--provisioned")
+    if not {"usd_per_unit_hour", "tokens_per_minute"} <= values.keys():
+        raise InputError("a price per unit and hour and tokens per minute are needed", hint=hint, field="--provisioned")
+    return Provisioned(
+        usd_per_unit_hour=Decimal(str(values["usd_per_unit_hour"])),
+        tokens_per_minute=values["tokens_per_minute"],
+        output_weight=values.get("output_weight", 1.0),
+        units=int(values["units"]) if "units" in values else None,
     )
 
 

@@ -28,7 +28,7 @@ def between(api: Facts, own: Facts, steps: tuple[list[float], list[float]]) -> B
         each * DAYS_PER_MONTH * edge < cost for edge, cost in zip(edges, costs, strict=True)
     ):
         return BreakEven(api=api.id, own=own.id, crossings=(), note=_note(tokens, (), edges[-1]))
-    found = staircase_crossings(each, edges, costs)
+    found = staircase_crossings(each, edges, costs, api_minimum_usd_month=tokens.minimum_usd_month)
     return BreakEven(api=api.id, own=own.id, crossings=found, note=_note(tokens, found, edges[-1]))
 
 

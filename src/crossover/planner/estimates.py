@@ -78,16 +78,17 @@ def priced(question: Question, candidate: ApiCandidate) -> Priced:
     own_name = candidate.open_model.name if candidate.open_model else candidate.priced.model
     writer = writer_of(question, own_name)
     factor = 1.0 if not writer.ratio else output_factor(candidate.open_model)
-    stated = candidate.stated and question.costs.contract is not None
     cost = token_cost.monthly(
         question.workload,
         candidate.priced,
         question.as_of,
         ratio=token_cost.TokenRatio(output=factor),
         overrides=question.costs.price_overrides,
-        contract=question.costs.contract if stated else None,
+        contract=question.costs.contract if candidate.stated else None,
+        service_tier=question.costs.service_tier if candidate.stated else "default",
     )
     requests = float(cost.requests_month)
+    reserved = 0.0 if cost.linear else float(cost.usd_month) - requests * float(cost.usd_per_request)
     output_usd = float(cost.usd_per_output_mtok) * float(cost.output_tokens_month) / 1e6 / requests
     tokens = TokenFacts(
         input_usd=float(cost.usd_per_request) - output_usd,
@@ -103,6 +104,7 @@ def priced(question: Question, candidate: ApiCandidate) -> Priced:
         requests_per_day=question.workload.requests_per_day,
         peak_rps=peak_rps(question),
         tokens=tokens,
+        operations_usd=reserved,
     )
     return Priced(candidate=candidate, facts=facts, cost=cost, reasoning_factor=factor)
 

@@ -6,7 +6,6 @@ import math
 
 import msgspec
 
-from crossover.capacity.arrivals import Arrivals
 from crossover.planner import fleet as fleets
 from crossover.planner.costing import Facts, bill, with_replicas
 from crossover.planner.draws import Range, certain
@@ -29,10 +28,7 @@ class Hybrid(msgspec.Struct, frozen=True, kw_only=True):
     points: tuple[ReplicaPoint, ...]
 
 
-def overflowing(
-    question: Question, found: Survey, targets: list[Priced], arrivals: Arrivals, effort: fleets.Effort,
-    ranges: dict[str, Range],
-) -> list[Hybrid]:  # fmt: skip
+def overflowing(question: Question, found: Survey, targets: list[Priced], ranges: dict[str, Range]) -> list[Hybrid]:
     """For the cheapest configurations the best number of own replicas with overflow to each target."""
     wait = fleets.overflow_wait_s(question.slo)
     rows: list[Hybrid] = []
@@ -42,7 +38,7 @@ def overflowing(
         if key in seen or len(seen) >= BASES:
             continue
         seen.add(key)
-        shares = fleets.overflow(own.fleet, arrivals, question.workload, wait, effort)
+        shares = fleets.overflow(own.fleet, question.workload, wait)
         rows.extend(_best(own, target, shares, ranges) for target in _targets(own, targets))
     return rows
 

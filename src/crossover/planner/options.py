@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from crossover.capacity.words import SimResult
 from crossover.cost.lines import Line
 from crossover.cost.tco import payback_months
+from crossover.deployment import PerHour
 from crossover.evidence import Band, best
 from crossover.money import DAYS_PER_MONTH
 from crossover.planner.constraints import remains_of_zone
@@ -94,7 +96,7 @@ def of_machines(question: Question, row: OwnOption, costs: Floats, chance: float
         tco_cross_check_usd=(float(owned.cross_check[0]), float(owned.cross_check[1])),
         capability=row.way.spec.model.capability,
         calibrated=serving.calibrated,
-        reasons=(f"one replica fewer fails: {row.fleet.why_not_fewer}",) if row.fleet.replicas > 1 else (),
+        reasons=_own_reasons(question, row, total, ranges),
         caveats=(*_own_caveats(row), *remains_of_zone(question, deployment.zone)),
     )
 
@@ -154,8 +156,6 @@ def with_saving(option: Option, today: Option | None, one_off_usd: float, saving
 
     ``savings`` are dollars a month in every future, shape (draws,).
     """
-    import msgspec
-
     if today is None or option.id == today.id or savings is None:
         return option
     saving = today.usd_month - option.usd_month
@@ -213,6 +213,17 @@ def _unmeasured(question: Question, subject: str) -> tuple[SloCheck, ...]:
     return tuple(checks)
 
 
+def _own_reasons(question: Question, row: OwnOption, total: float, ranges: dict[str, Range]) -> tuple[str, ...]:
+    """Why this many replicas, and what the one in reserve costs."""
+    rows = [f"one replica fewer fails: {row.fleet.why_not_fewer}"] if row.fleet.replicas > 1 else []
+    machines = row.facts.machines
+    if question.spare and machines is not None:
+        bare = msgspec.structs.replace(row.facts, machines=msgspec.structs.replace(machines, spare=0))
+        without = float(bill(bare, certain(ranges)).total[0])
+        rows.append(f"without a replica in reserve it would cost ${without:,.0f} a month instead of ${total:,.0f}")
+    return tuple(rows)
+
+
 def _own_caveats(row: OwnOption) -> list[str]:
     caveats = [row.fleet.serving.note] if row.fleet.serving.note and not row.fleet.serving.calibrated else []
     spec = row.way.spec
@@ -224,6 +235,9 @@ def _own_caveats(row: OwnOption) -> list[str]:
         caveats.append("a reservation binds for its whole term, whatever the traffic does")
     if row.way.purchase == "spot":
         caveats.append("spot machines can be taken away at any time; on-demand ones stand in")
+        hours = row.terms.billing.hours_per_day if isinstance(row.terms.billing, PerHour) else 24.0
+        if hours < 24:
+            caveats.append(f"it answers {hours:g} h a day only: the traffic must be able to wait for them")
     if spec.model.reasoning:
         caveats.append(REASONING.format(output_factor(spec.model)))
     return caveats

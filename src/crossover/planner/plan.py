@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from crossover import __version__
 from crossover.capacity.arrivals import peak_level
+from crossover.capacity.sizing import Effort
 from crossover.catalog.items import Catalog
 from crossover.cost.lines import assumed
 from crossover.money import HOURS_PER_MONTH
@@ -30,8 +31,8 @@ from crossover.workload import length_at
 
 SCHEMA_VERSION = 1
 SHORT_TRACE_S = 86_400.0
-QUICK = fleets.Effort(search=800, final=800)
-THOROUGH = fleets.Effort(search=3_000, final=20_000)
+QUICK = Effort(search=800, final=800)
+THOROUGH = Effort(search=3_000, final=20_000)
 EMPTY = Survey(options=(), fleets=(), refused=(), bounded=0, simulations=0)
 Floats = NDArray[np.float64]
 
@@ -60,12 +61,12 @@ def plan(question: Question, catalog: Catalog, progress: Progress | None = None)
     whole, partly, refused = screen_api(question, catalog, enumeration)
     tokens = sorted((priced(question, row) for row in whole), key=lambda row: row.cost.usd_month)
     effort = THOROUGH if question.workload.trace is not None else QUICK
-    arrivals = fleets.busiest(question.workload, requests_of(question, effort), question.seed)
+    arrivals = fleets.busiest(question.workload, question.seed)
     found = survey(question, enumeration, arrivals, effort, progress or _silent) if enumeration.specs else EMPTY
     targets = _targets(tokens, enumeration.today)
     hybrids: list[Hybrid] = []
     if "hybrid" in question.scope.kinds:
-        hybrids += overflowing(question, found, targets, arrivals, effort, ranges)
+        hybrids += overflowing(question, found, targets, ranges)
         outside = sorted((priced(question, row) for row in (*whole, *partly)), key=lambda row: row.cost.usd_month)
         hybrids += splitting(question, found, _targets(outside, enumeration.today), ranges)
     estimated = estimate(question, tokens, found, hybrids, ranges)
@@ -88,12 +89,6 @@ def ranges_for(question: Question) -> dict[str, Range]:
     if trace is not None and trace.span_s < SHORT_TRACE_S:
         ranges["volume"] = msgspec.structs.replace(ranges["volume_from_short_trace"], name="volume")
     return ranges
-
-
-def requests_of(question: Question, effort: fleets.Effort) -> int:
-    """How many requests of the busiest hour are drawn: a trace as a whole where it is not longer than the effort."""
-    trace = question.workload.trace
-    return min(effort.final, max(trace.requests, effort.search)) if trace is not None else effort.final
 
 
 def estimate(

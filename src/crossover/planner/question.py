@@ -35,8 +35,9 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
     """What the user says about money beside prices; None takes the shipped default with its range.
 
-    ``contract`` holds with the seller of today's model. ``life_months`` and ``colocation_usd_month`` (per machine) are
-    those of bought machines. ``target_usd_month`` is a budget the plan is asked to reach.
+    ``contract`` and ``service_tier`` hold with the seller of the models in use. ``life_months`` and
+    ``colocation_usd_month`` (per machine) are those of bought machines. ``target_usd_month`` is a budget the
+    plan is asked to reach.
     """
 
     fte: float | None = None
@@ -47,6 +48,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     usd_per_kwh: float | None = None
     price_overrides: tuple[PriceOverride, ...] = ()
     contract: Contract | None = None
+    service_tier: str = "default"
     life_months: int = 36
     colocation_usd_month: float = 0.0
 

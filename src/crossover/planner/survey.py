@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from crossover.capacity.arrivals import Arrivals
+from crossover.capacity.sizing import Effort
 from crossover.capacity.words import Serving
 from crossover.deployment import Zone
 from crossover.planner import fleet as fleets
@@ -122,7 +123,7 @@ class _Search:
 
 
 def survey(
-    question: Question, enumeration: Enumeration, arrivals: Arrivals, effort: fleets.Effort, progress: Progress
+    question: Question, enumeration: Enumeration, arrivals: Arrivals, effort: Effort, progress: Progress
 ) -> Survey:
     """Simulate the configurations whose lower bound could still win, cheapest bound first."""
     ways, refused = _permitted(question, enumeration.purchasing)
@@ -148,9 +149,9 @@ def survey(
             continue
         spec = bound.ways[0].spec
         progress(len(done) + unmet, len(groups), spec.key)
-        longer = stretched(arrivals, spec)
+        load = fleets.with_longer(question.workload, output_factor(spec.model))
         most = question.scope.max_replicas
-        answer = fleets.search(spec, bound.serving, longer, peak_rps(question), question.slo, effort, most)
+        answer = fleets.search(spec, bound.serving, load, question.slo, effort, most, question.seed)
         simulations += answer.simulations
         if isinstance(answer, fleets.Unmet):
             unmet += len(bound.ways)
@@ -160,9 +161,9 @@ def survey(
                     kind="self",
                     example=f"{example}: {answer.reason}",
                     count=len(bound.ways),
-                    stage="slo",
+                    stage="slo" if answer.target else "limits",
                     reason=answer.reason,
-                    rule="the SLO must hold" if answer.target is None else f"the SLO must hold: {answer.target.label}",
+                    rule=f"the SLO must hold: {answer.target.label}" if answer.target else f"at most {most} replicas",
                 )
             )
             if unmet > MOST_UNMET and not done:
