@@ -154,3 +154,11 @@ def test_no_heavy_library_is_needed() -> None:
         "sys.exit(any(name in sys.modules for name in ('numpy', 'scipy', 'rich')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_does_not_fit_says_so_and_absurd_loads_end() -> None:
+    small = throughput.serving(EXPERTS, BF16, L4, 1, engine="vllm", context=2048)
+    assert small.note.startswith("does not fit: the weights alone take")
+    assert small.kv_capacity_tokens == 0
+    busy = throughput.speed(DENSE, BF16, H100, 1, engine="vllm", concurrency=10**7, input_tokens=100, output_tokens=100)
+    assert busy.ttft_s.p50 > 1000

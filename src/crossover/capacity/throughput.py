@@ -36,6 +36,7 @@ from crossover.stats import Z80
 
 _SHARPNESS = 4.0  # how sharply a step turns from bandwidth-bound to compute-bound
 _CHUNK_TOKENS = 8192
+MOST_SEQUENCES = 8192  # far above what any engine batches on one replica; more clients wait
 _TYPICAL_BATCH = 8.0  # sequences in flight beside which a prompt's reading of experts is counted
 _LATENT_HEAD = 160  # mean of the query (192) and value (128) head sizes of latent attention
 _E = math.e
@@ -231,11 +232,12 @@ def serving(
     """One replica as the simulator sees it. ``context`` is the typical length of a sequence (prompt and answer).
 
     ``measured`` holds measurements of this deployment (see ``deployment_key``); they rescale the prediction. Raises
-    InputError where a figure is not positive or the engine does not run on own devices. A deployment that does not fit
-    gets ``kv_capacity_tokens`` 0.
+    InputError where a figure is not positive or the engine does not run on own devices. Where not even one
+    sequence of ``context`` fits, the note says so and ``kv_capacity_tokens`` is what there is.
     """
     room = memory.fit(model, quantisation, accelerator, count, engine=engine, context=context, kv_bits=kv_bits)
     memory.check_positive(max_sequences=max_sequences)
+    max_sequences = min(max_sequences, MOST_SEQUENCES)
     if engine in LLAMACPP_ENGINES:
         plain = llamacpp.serving(
             model, quantisation, accelerator, count, context=context, max_sequences=max_sequences,
@@ -246,6 +248,8 @@ def serving(
             model, quantisation, accelerator, count, engine=engine, context=context,
             max_sequences=max_sequences, kv_bits=kv_bits, kv_capacity_tokens=room.kv_capacity_tokens,
         )  # fmt: skip
+    if room.max_sequences == 0:
+        plain = msgspec.structs.replace(plain, note=_joined(f"does not fit: {room.reason}", plain.note))
     if not measured:
         return plain
     if engine in LLAMACPP_ENGINES:
@@ -427,7 +431,8 @@ def speed(
 ) -> Speed:
     """Closed-loop speed at a fixed number of clients, each with an 80 % interval from rows left out of the fit.
 
-    Raises InputError where a figure is not positive or the engine does not run on own devices.
+    Where not even one such sequence fits, the note says so and the figures are those of a larger memory. Raises
+    InputError where a figure is not positive or the engine does not run on own devices.
     """
     memory.check_positive(concurrency=concurrency, input_tokens=input_tokens, output_tokens=output_tokens)
     replica = serving(
