@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import sys
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -25,7 +27,7 @@ from capacity_folds import (
     log_sd,
     model_of,
 )
-from capacity_rows import MAX_DEVICES, SYSTEMS, data_folder, serving_rows
+from capacity_rows import MAX_DEVICES, data_folder, serving_rows
 from crossover.capacity.calibration import KindCalibration, ServingCalibration, Spread
 from llamacpp_fit import device_offsets, fit_llamacpp, llamacpp_rows
 
@@ -61,8 +63,20 @@ def spread_of(data: Table, priors: Priors, offsets: tuple[float, float]) -> Spre
 
 def calibration(data: Table, fit: Fit, spread: Spread) -> KindCalibration:
     """The record of one fit, with constants rounded to four figures."""
-    record = {"rows": len(data.rows), "constants": fit.constants, "engines": fit.engines, "spread": spread}
+    record = {
+        "rows": len(data.rows),
+        "devices": _names(row.accelerator.name for row in data.rows),
+        "formats": _names(row.quantisation.name for row in data.rows),
+        "constants": fit.constants,
+        "engines": fit.engines,
+        "spread": spread,
+    }
     return msgspec.convert(_rounded(msgspec.to_builtins(record)), KindCalibration)
+
+
+def _names(names: Iterable[str]) -> list[str]:
+    """The different names, those with most rows first."""
+    return [name for name, _ in Counter(names).most_common()]
 
 
 def _rounded(value: object) -> object:
@@ -89,7 +103,6 @@ def fit_serving(folder: Path) -> ServingCalibration:
         source=SOURCE,
         dense=calibration(dense, dense_fit, spread_of(dense, dense_prior, offsets)),
         moe=calibration(moe, solve(moe, moe_prior), spread_of(moe, moe_prior, offsets)),
-        devices=tuple(SYSTEMS.values()),
         max_devices=MAX_DEVICES,
     )
 

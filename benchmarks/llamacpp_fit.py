@@ -212,6 +212,7 @@ def fit_llamacpp(folder: Path, fitted: str) -> LlamaCppCalibration:
         spread=spread,
         measured_classes=CLASSES,
         devices=tuple(sorted(set(rows.device.tolist()))),
+        formats=tuple(QUANTISATIONS.values()),
         **{name: float(f"{value:.4g}") for name, value in fit.common.items()},
     )
 

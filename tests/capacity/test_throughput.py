@@ -5,6 +5,7 @@ import subprocess
 import sys
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -85,7 +86,9 @@ def test_only_measured_devices_are_called_calibrated() -> None:
     assert known.calibrated
     assert known.note == ""
     assert not unknown.calibrated
-    assert "extrapolated: no measurement on L4" in unknown.note
+    assert "extrapolated: no measurement of dense models on L4" in unknown.note
+    packed = throughput.serving(DENSE, msgspec.structs.replace(BF16, name="int3"), H100, 1, engine="vllm", context=2048)
+    assert "no measurement of dense models as int3 (measured: fp8, bf16)" in packed.note
     assert unknown.decode_log_sd > known.decode_log_sd
     assert unknown.prefill_log_sd > known.prefill_log_sd
     assert "linear layers" in hybrid.note

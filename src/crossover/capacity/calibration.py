@@ -79,9 +79,11 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KindCalibration(msgspec.Struct, frozen=True, kw_only=True):
-    """The fit of one kind of model (``dense`` or ``moe``): on how many rows, with what error on rows left out."""
+    """The fit of one kind of model (``dense`` or ``moe``): on which rows, with what error on rows left out."""
 
     rows: int
+    devices: tuple[str, ...]
+    formats: tuple[str, ...]
     constants: StepConstants
     engines: dict[str, EngineConstants]
     spread: Spread
@@ -94,7 +96,6 @@ class ServingCalibration(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     dense: KindCalibration
     moe: KindCalibration
-    devices: tuple[str, ...]
     max_devices: int
 
 
@@ -134,6 +135,7 @@ class LlamaCppCalibration(msgspec.Struct, frozen=True, kw_only=True):
     spread: Spread
     measured_classes: tuple[str, ...]
     devices: tuple[str, ...]
+    formats: tuple[str, ...]
 
 
 class EngineMemory(msgspec.Struct, frozen=True, kw_only=True):

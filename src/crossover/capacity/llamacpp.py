@@ -125,7 +125,7 @@ def serving(
         shape, fitted, known.prefill_ceiling_tflops, known.packed_prefill, known.pipelining
     )
     slots = min(max_sequences, MAX_SLOTS)
-    beyond = outside(known, model, accelerator)
+    beyond = outside(known, model, quantisation, accelerator)
     return Serving(
         step_s=(
             shape.layers * fitted.layer_us * 1e-6,
@@ -150,7 +150,9 @@ def serving(
     )
 
 
-def outside(known: LlamaCppCalibration, model: OpenModel, accelerator: Accelerator) -> tuple[str, ...]:
+def outside(
+    known: LlamaCppCalibration, model: OpenModel, quantisation: Quantisation, accelerator: Accelerator
+) -> tuple[str, ...]:
     """What of a deployment no measurement behind the constants covers, in words; empty inside the calibration."""
     reasons = []
     kind = memory_class(accelerator)
@@ -158,6 +160,8 @@ def outside(known: LlamaCppCalibration, model: OpenModel, accelerator: Accelerat
         reasons.append(f"no measurement on memory of class {kind}")
     elif accelerator.name not in known.devices:
         reasons.append(f"no measurement on {accelerator.name}, only on others with {kind} memory")
+    if quantisation.name not in known.formats:
+        reasons.append(f"no measurement of {quantisation.name} (measured: {', '.join(known.formats)})")
     if model.experts:
         reasons.append("no measurement of a mixture of experts under llama.cpp")
     if model.attention == "mla" or model.linear_layers:

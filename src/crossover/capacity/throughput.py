@@ -276,7 +276,7 @@ def _batched(
     kind = kind_of(known, model)
     special = kind.engines[engine]
     form = shape(model, quantisation, accelerator, count, context=context, kv_bits=kv_bits)
-    beyond = outside(known, model, accelerator, count)
+    beyond = outside(known, model, quantisation, accelerator, count)
     cost, parts = costs(form, kind.constants, special, 1.0), step_parts(form, kind.constants)
     return Serving(
         step_s=(
@@ -308,11 +308,17 @@ def kind_of(known: ServingCalibration, model: OpenModel) -> KindCalibration:
     return known.moe if model.experts else known.dense
 
 
-def outside(known: ServingCalibration, model: OpenModel, accelerator: Accelerator, count: int) -> tuple[str, ...]:
+def outside(
+    known: ServingCalibration, model: OpenModel, quantisation: Quantisation, accelerator: Accelerator, count: int
+) -> tuple[str, ...]:
     """What of a deployment no measurement behind the constants covers, in words; empty inside the calibration."""
+    kind = kind_of(known, model)
+    models = "mixtures of experts" if model.experts else "dense models"
     reasons = []
-    if accelerator.name not in known.devices:
-        reasons.append(f"no measurement on {accelerator.name} (measured: {', '.join(known.devices)})")
+    if accelerator.name not in kind.devices:
+        reasons.append(f"no measurement of {models} on {accelerator.name} (measured: {', '.join(kind.devices)})")
+    if quantisation.name not in kind.formats:
+        reasons.append(f"no measurement of {models} as {quantisation.name} (measured: {', '.join(kind.formats)})")
     if count > known.max_devices:
         reasons.append(f"measured up to {known.max_devices} devices")
     if model.linear_layers:
