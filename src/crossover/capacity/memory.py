@@ -85,11 +85,14 @@ def fit(
     copies = count / kv_shards(model, count, layer_split=rules.layer_split)
     imbalance = _imbalance(model, count, rules)
 
-    def needed(cache: float, tokens: int) -> float:
-        return (weights + cache) * imbalance + overhead_bytes(model, accelerator, count, rules, tokens)
+    # the overhead is a straight line in the context: two points of it save the planner most of its time
+    base = overhead_bytes(model, accelerator, count, rules, 0)
+    slope = (overhead_bytes(model, accelerator, count, rules, _MANY_TOKENS) - base) / _MANY_TOKENS
+    room = usable - weights * imbalance - base
 
     def needed_by(tokens: int, parallel: int) -> float:
-        return needed(kv_bytes(model, tokens, kv_bits) * copies * parallel, tokens * parallel)
+        cache = kv_bytes(model, tokens, kv_bits) * copies * parallel
+        return (weights + cache) * imbalance + base + slope * tokens * parallel
 
     cache = kv_bytes(model, context, kv_bits) * copies * sequences
     per_token = cache / (context * sequences)
@@ -101,9 +104,9 @@ def fit(
         overhead_gib=(total - weights - cache) / GIB,
         usable_gib=usable / GIB,
         kv_bytes_per_token=per_token,
-        kv_capacity_tokens=_largest(lambda tokens: needed(per_token * tokens, tokens) <= usable, _MANY_TOKENS),
+        kv_capacity_tokens=_most(room, per_token * imbalance + slope, _MANY_TOKENS),
         max_context=_largest(lambda tokens: needed_by(tokens, 1) <= usable, model.max_context),
-        max_sequences=_largest(lambda parallel: needed_by(context, parallel) <= usable, _MANY_SEQUENCES),
+        max_sequences=_most(room, cache / sequences * imbalance + slope * context, _MANY_SEQUENCES),
         reason=_reason(model, context, total, usable, weights),
     )
 
@@ -171,6 +174,13 @@ def _imbalance(model: OpenModel, count: int, rules: EngineMemory) -> float:
         return 1.0
     parts = model.layers + 1  # the output matrix counts as one more layer
     return count * -(-parts // count) / parts
+
+
+def _most(room: float, each: float, limit: int) -> int:
+    """How many pieces of ``each`` bytes go into ``room`` bytes, at most ``limit``."""
+    if room < 0:
+        return 0
+    return limit if each * limit <= room else int(room / each)
 
 
 def _largest(fits: Callable[[int], bool], limit: int) -> int:

@@ -36,6 +36,7 @@ BAND_DRAWS = 400
 CURVE_MEMBERS = 24  # per class: the cheapest at today's volume, and so the ones that may be cheapest near it
 BANDS = 6  # pairs that get an interval; the others are exact crossings of the point estimates
 BREAK_EVEN_REPLICAS = 64
+FLIP_OPTIONS = 40  # the cheapest of all, and then of own machines and APIs: where a flip leads to
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +71,7 @@ def answers(
     levers = _levers(question, ranking, reference, own)
     variants = [variant for hybrid in hybrids for variant in hybrid.variants]
     free = [by_id[option.id] for option in ranking if not option.demoted_by and option.kind != "hybrid"]
+    free = [*free[:FLIP_OPTIONS], *[row for row in free[FLIP_OPTIONS:] if row.kind in {"self", "api"}][:FLIP_OPTIONS]]
     titles = {option.id: option.title for option in ranking}
     titles.update({variant.id: _hybrid_title(hybrid) for hybrid in hybrids for variant in hybrid.variants})
     return Answers(

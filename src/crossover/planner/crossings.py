@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
 from crossover.cost.break_even import staircase_crossings
@@ -17,22 +18,31 @@ GRID_POINTS = 241
 SEARCH = (1.0, 1e9)  # requests/day
 
 
-def between(api: Facts, own: Facts, steps: tuple[list[float], list[float]]) -> BreakEven:
+class Staircase(msgspec.Struct, frozen=True, kw_only=True):
+    """Cost of own machines against volume: up to ``edges[i]`` requests/day they cost ``costs[i]`` dollars a month.
+
+    ``least_usd`` is the lowest cost of one daily request: what a full machine reaches.
+    """
+
+    edges: list[float]
+    costs: list[float]
+    least_usd: float
+
+
+def between(api: Facts, own: Facts, steps: Staircase) -> BreakEven:
     """Every crossing of one option billed by the token with one of own machines (its ``staircase``), in closed form."""
     tokens = api.tokens
     if tokens is None:
         raise ValueError("a break-even needs an option billed by the token")
-    edges, costs = steps
+    edges, costs = steps.edges, steps.costs
     each = _each(tokens)
-    if each * DAYS_PER_MONTH * edges[-1] < costs[0] or all(
-        each * DAYS_PER_MONTH * edge < cost for edge, cost in zip(edges, costs, strict=True)
-    ):
+    if each * DAYS_PER_MONTH < steps.least_usd and not tokens.minimum_usd_month:  # own machines never win: most pairs
         return BreakEven(api=api.id, own=own.id, crossings=(), note=_note(tokens, (), edges[-1]))
     found = staircase_crossings(each, edges, costs, api_minimum_usd_month=tokens.minimum_usd_month)
     return BreakEven(api=api.id, own=own.id, crossings=found, note=_note(tokens, found, edges[-1]))
 
 
-def staircase(own: Facts, max_replicas: int) -> tuple[list[float], list[float]]:
+def staircase(own: Facts, max_replicas: int) -> Staircase:
     """Up to which volume (requests/day) each number of machines carries the traffic, and what it costs a month."""
     machines = own.machines
     if machines is None:
@@ -50,7 +60,8 @@ def staircase(own: Facts, max_replicas: int) -> tuple[list[float], list[float]]:
         else:
             edges.append(replicas * per_replica)
             costs.append(cost)
-    return edges, costs
+    least = min(cost / edge for edge, cost in zip(edges, costs, strict=True))
+    return Staircase(edges=edges, costs=costs, least_usd=least)
 
 
 def _each(tokens: TokenFacts) -> float:

@@ -21,10 +21,11 @@ from crossover.planner.candidates import ServingSpec
 from crossover.workload import Slo, SloTarget, Workload, scaled
 
 Floats = NDArray[np.float64]
-LOADS = (0.4, 0.7, 0.9, 1.1, 1.4, 2.0, 4.0)
+LOADS = (0.5, 0.8, 1.0, 1.3, 2.0, 4.0)
 DEFAULT_WAIT_S = 2.0  # without a promise on the first token, an overflow is due after this long in the queue
 WAIT_OF_LIMIT = 0.6  # with one, the queue may use this part of it; the rest is the prompt's own work
-REFINEMENTS = 4
+REFINEMENTS = 3
+USUAL = 0.6  # the share of what arithmetic allows that a replica usually carries within an SLO
 CLOSE_ENOUGH = 1.03
 FEW = 4  # replicas up to which the capacity of one is refined further
 TRIAL = 2000  # requests from which means are read
@@ -193,10 +194,11 @@ def _room(hour: sizing.Hour, serving: Serving, replicas: int) -> float:
     """
     low = hour.rate
     high = low * replicas / (replicas - 1) if replicas > 1 else max(low, ceiling_rps(serving, hour.arrivals))
-    for _ in range(REFINEMENTS if replicas <= FEW else 1):
+    for turn in range(REFINEMENTS if replicas <= FEW else 1):
         if high / low < CLOSE_ENOUGH:
             break
-        middle = math.sqrt(low * high)
+        usual = high * USUAL
+        middle = usual if turn == 0 and usual > low else math.sqrt(low * high)
         if sizing.good(hour.at(replicas, faster=middle / hour.rate)):
             low = middle
         else:

@@ -14,7 +14,7 @@ from crossover.planner.question import Question
 from crossover.planner.survey import OwnOption, Survey
 from crossover.planner.words import ReplicaPoint
 
-BASES = 3  # configurations that a hybrid is built on: the cheapest self-hosted ones
+BASES = 2  # configurations that a hybrid is built on: the cheapest self-hosted ones
 MOST_POINTS = 40
 
 

@@ -27,12 +27,16 @@ from crossover.planner.rules import effects, ranked
 from crossover.planner.survey import Progress, Survey, survey
 from crossover.planner.verdict import ENGINEER_DAYS, decide
 from crossover.planner.words import Counts, Option, Plan, Refused, WorkloadView
-from crossover.workload import length_at
+from crossover.workload import Slo, SloTarget, length_at
 
 SCHEMA_VERSION = 1
 SHORT_TRACE_S = 86_400.0
 QUICK = Effort(search=800, final=800)
 THOROUGH = Effort(search=3_000, final=20_000)
+DEFAULT_SLO = Slo((SloTarget("ttft", 95.0, 10.0),))
+NO_SLO = (
+    "No SLO was stated: own machines are sized so that 95 % of first tokens come within 10 s (--slo sets your own)."
+)
 EMPTY = Survey(options=(), fleets=(), refused=(), bounded=0, simulations=0)
 Floats = NDArray[np.float64]
 
@@ -55,7 +59,7 @@ def plan(question: Question, catalog: Catalog, progress: Progress | None = None)
     ``progress`` is called with (done, total, what) while configurations are simulated. Raises InputError for a name or
     a number that cannot be.
     """
-    question = with_true_peak(question)
+    stated, question = question, with_defaults(question)
     ranges = ranges_for(question)
     enumeration = enumerate_all(question, catalog)
     whole, partly, refused = screen_api(question, catalog, enumeration)
@@ -73,13 +77,14 @@ def plan(question: Question, catalog: Catalog, progress: Progress | None = None)
     rows = build(question, estimated, enumeration.today)
     ranking = ranked(rows, question)
     all_refused = grouped([*refused, *enumeration.refused, *found.refused])
-    return assemble(question, catalog, estimated, ranking, all_refused, enumeration.today, enumeration.notes)
+    first = (*enumeration.notes, *(() if stated.slo.targets else (NO_SLO,)))
+    return assemble(question, catalog, estimated, ranking, all_refused, enumeration.today, first)
 
 
-def with_true_peak(question: Question) -> Question:
-    """The question with the peak factor that its profile really shows."""
-    load = question.workload
-    return msgspec.structs.replace(question, workload=msgspec.structs.replace(load, peak_factor=peak_level(load)))
+def with_defaults(question: Question) -> Question:
+    """The question with the peak factor that its profile really shows, and a loose promise where none was stated."""
+    load = msgspec.structs.replace(question.workload, peak_factor=peak_level(question.workload))
+    return msgspec.structs.replace(question, workload=load, slo=question.slo if question.slo.targets else DEFAULT_SLO)
 
 
 def ranges_for(question: Question) -> dict[str, Range]:
