@@ -26,6 +26,10 @@ def demo(
     from crossover.reports import terminal
     from crossover.traffic.flags import demand_from_flags
 
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"cannot be made: {error.strerror}", file=str(out)) from None
     console = terminal.console()
     command = (
         f'crossover plan --preset {PRESET} --requests-per-day {REQUESTS_PER_DAY:.0f} --model {MODEL} --slo "{SLO}" '
@@ -39,8 +43,4 @@ def demo(
     question = Question(
         workload=demand.workload, today=today, as_of=today, slo=demand.slo, costs=Costs(migration_usd=30_000.0)
     )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"cannot be made: {error.strerror}", file=str(out)) from None
     show(ask(question, quiet=False), as_json=False, html=out / "plan.html", explain=None, top=8)

@@ -9,6 +9,8 @@ import msgspec
 from crossover.errors import FileError
 from crossover.evidence import Evidence
 
+MAX_VALUE = 1e12  # more than any speed, time or count of this trade
+
 
 def read_evidence(path: Path) -> tuple[Evidence, ...]:
     """Every figure of the file. Raises FileError with the line of the first that cannot be read."""
@@ -22,8 +24,17 @@ def read_evidence(path: Path) -> tuple[Evidence, ...]:
         if not line.strip():
             continue
         try:
-            rows.append(decoder.decode(line))
+            row = decoder.decode(line)
         except msgspec.DecodeError as error:
             hint = 'Write one object a line: {"subject": …, "metric": "tpot_s", "value": …, "unit": "s", …}'
             raise FileError(str(error), hint=hint, file=str(path), line=number) from None
+        if not 0 <= row.value <= MAX_VALUE:
+            raise FileError(
+                f"{row.value:g} is no measured figure",
+                hint=f"Write a number from 0 to {MAX_VALUE:g}",
+                file=str(path),
+                line=number,
+                field="value",
+            )
+        rows.append(row)
     return tuple(rows)
