@@ -65,6 +65,12 @@ class _Bound(msgspec.Struct, frozen=True, kw_only=True):
     serving: Serving | None
 
     @property
+    def place(self) -> tuple[str, str, int]:
+        """Model, device and how many of them: what stays the same when only the weight format differs."""
+        spec = self.ways[0].spec
+        return spec.model.name, spec.accelerator.name, spec.count
+
+    @property
     def shows(self) -> set[str]:
         """What a reader wants to see at least once: each model, and each way of paying."""
         return {way.spec.model.name for way in self.ways} | {str(way.purchase) for way in self.ways}
@@ -137,11 +143,14 @@ def survey(
     options: list[OwnOption] = []
     done: list[fleets.Fleet] = []
     shown: set[str] = set()
+    reached: dict[tuple[str, str, int], float] = {}
     simulations, unmet, best = 0, 0, math.inf
     while search.heap:
         bound = search.pop()
         # people cost the same whatever is rented: only the rest decides between own machines
         could_win = bound.usd_month - bound.fixed_usd <= (best - bound.fixed_usd) * CONTENDER
+        # the same model on the same devices in another weight format wins only by being cheaper
+        could_win = could_win and bound.usd_month < reached.get(bound.place, math.inf)
         if not could_win and len(done) >= LEAST_SIMULATED and bound.shows <= shown:
             continue
         if bound.serving is None:
@@ -172,7 +181,9 @@ def survey(
         done.append(answer)
         shown |= bound.shows
         options.extend(own_option(question, way, answer, search.known_terms(way)) for way in bound.ways)
-        best = min(best, *(_point(option) for option in options[-len(bound.ways) :]))
+        least = min(_point(option) for option in options[-len(bound.ways) :])
+        reached[bound.place] = min(least, reached.get(bound.place, math.inf))
+        best = min(best, least)
     return Survey(
         options=tuple(sorted(options, key=_point)),
         fleets=tuple(done),
