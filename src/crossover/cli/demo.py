@@ -35,7 +35,7 @@ def demo(
         f'crossover plan --preset {PRESET} --requests-per-day {REQUESTS_PER_DAY:.0f} --model {MODEL} --slo "{SLO}" '
         f"--migration-usd 30000 --html {out / 'plan.html'}"
     )
-    console.print("[bold]This is[/bold]", command, highlight=False)
+    console.print("This is", command, highlight=False, markup=False)
     demand = demand_from_flags(preset=PRESET, requests_per_day=REQUESTS_PER_DAY, models=(MODEL,), slo=SLO)
     today = dt.datetime.now(dt.UTC).date()
     from crossover.planner.question import Costs

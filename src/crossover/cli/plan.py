@@ -182,4 +182,4 @@ def show(plan: Plan, *, as_json: bool, html: Path | None, explain: str | None, t
         return
     terminal.render(plan, console, top=top)
     if html is not None:
-        console.print(f"Report written to {html}")
+        console.print(f"Report written to {html}", markup=False)
