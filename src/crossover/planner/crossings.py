@@ -14,7 +14,7 @@ from crossover.planner.draws import Draws, Range, certain
 from crossover.planner.outlook import band
 from crossover.planner.words import BreakEven, Crossing
 
-GRID_POINTS = 241
+GRID_POINTS = 181
 SEARCH = (1.0, 1e9)  # requests/day
 
 

@@ -19,7 +19,7 @@ from crossover.stats import Z80
 
 Floats = NDArray[np.float64]
 SHARES = (0.1, 0.5, 0.9)
-VOLUME_POINTS = 61
+VOLUME_POINTS = 49
 VOLUME_SPAN = (0.01, 30.0)
 GRID = 81
 

@@ -31,7 +31,7 @@ from crossover.workload import Slo, SloTarget, length_at
 
 SCHEMA_VERSION = 1
 SHORT_TRACE_S = 86_400.0
-QUICK = Effort(search=800, final=800)
+QUICK = Effort(search=600, final=600)
 THOROUGH = Effort(search=3_000, final=20_000)
 DEFAULT_SLO = Slo((SloTarget("ttft", 95.0, 10.0),))
 NO_SLO = (

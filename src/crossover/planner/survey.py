@@ -27,7 +27,8 @@ from crossover.planner.estimates import (
 from crossover.planner.question import Question
 from crossover.planner.words import Refused
 
-CONTENDER = 1.10  # machines whose bound lies this far above the best simulated ones could still win in some future
+CONTENDER = 1.05  # machines whose bound lies this far above the best simulated ones could still win in some future
+NOTICEABLE = 0.97  # the bound leaves out power under load: a smaller difference is no cheaper
 LEAST_SIMULATED = 3
 MOST_UNMET = 400  # so many refusals in a row, cheapest first, and the SLO is taken to be out of reach
 Progress = Callable[[int, int, str], None]
@@ -150,7 +151,7 @@ def survey(
         # people cost the same whatever is rented: only the rest decides between own machines
         could_win = bound.usd_month - bound.fixed_usd <= (best - bound.fixed_usd) * CONTENDER
         # the same model on the same devices in another weight format wins only by being cheaper
-        could_win = could_win and bound.usd_month < reached.get(bound.place, math.inf)
+        could_win = could_win and bound.usd_month < reached.get(bound.place, math.inf) * NOTICEABLE
         if not could_win and len(done) >= LEAST_SIMULATED and bound.shows <= shown:
             continue
         if bound.serving is None:
