@@ -19,6 +19,7 @@ from crossover.planner.words import OptionKind
 Flags = dict[str, Any]
 ENGINES = ("vllm", "llamacpp", "ollama")
 MAX_DRAWS = 200_000
+MAX_PROVISIONED = 1e9  # of anything that is reserved; more is a typing error
 MAX_USD_MTOK = 1_000_000  # a dollar a token; more is a typing error
 
 
@@ -178,6 +179,10 @@ def provisioned(text: str) -> Provisioned:
             separator = ""
         if not separator or not math.isfinite(values[name]):
             raise InputError(f"{part.strip()!r} holds no number", hint=hint, field="--provisioned")
+        least = 0.0 if name in {"usd_per_unit_hour", "output_weight"} else 1.0
+        if not least <= values[name] <= MAX_PROVISIONED:
+            between = f"{plain(least)} to {plain(MAX_PROVISIONED)}"
+            raise InputError(f"{part.strip()!r} is out of range", hint=f"Write {between}", field="--provisioned")
     if not {"usd_per_unit_hour", "tokens_per_minute"} <= values.keys():
         raise InputError("a price per unit and hour and tokens per minute are needed", hint=hint, field="--provisioned")
     return Provisioned(
