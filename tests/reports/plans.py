@@ -443,6 +443,7 @@ def sample() -> Plan:
         options=options(),
         refused=refused(),
         break_evens=break_evens(),
+        tornado_pair=(TODAY, OWN),
         tornado=(
             TornadoBar(
                 name="H100 price", low_label="$1.90/h", high_label="$4.20/h", at_low_usd=21_300, at_high_usd=9_900
@@ -537,6 +538,7 @@ def smallest() -> Plan:
         refused=(),
         break_evens=(),
         tornado=(),
+        tornado_pair=None,
         flips=(),
         rules=(),
         curves=(),

@@ -37,7 +37,20 @@ def test_the_best_of_each_class_and_today_are_always_shown() -> None:
     assert [rank for rank, _ in rows] == sorted(rank for rank, _ in rows)
     assert {option.kind for _, option in rows} == {"api", "hosted", "self", "hybrid"}
     assert plan.today in {option.id for _, option in rows}
-    assert len(phrases.shown(plan, 1000)) == len(plan.options)
+    every = phrases.shown(plan, 1000)
+    assert len({(option.kind, option.model) for _, option in every}) == len(
+        {(option.kind, option.model) for option in plan.options if option.kind != "api"}
+    ) + len({option.model for _, option in every if option.kind == "api"})
+
+
+def test_sellers_of_one_model_are_one_row() -> None:
+    plan = plans.sample()
+    hosted = next(option for option in plan.options if option.kind == "hosted")
+    twin = msgspec.structs.replace(hosted, id="hosted:elsewhere/same", usd_month=hosted.usd_month * 2)
+    both = msgspec.structs.replace(plan, options=(*plan.options, twin))
+    assert twin.id not in {option.id for _, option in phrases.shown(both, 1000)}
+    assert "sellers, $" in phrases.sellers(hosted, both)
+    assert phrases.sellers(next(option for option in plan.options if option.kind == "api"), both) == ""
 
 
 def test_flags_and_marks() -> None:

@@ -185,7 +185,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     frontier_from: float
     steps_above: int
     points_below: float
+    points_below_from_medium: float
     min_params_b: float
+    min_params_b_from_medium: float
     min_sellers: int
 
 

@@ -90,19 +90,21 @@ def stand_ins(catalog: Catalog, capability: str, score: float | None = None) -> 
     rules, needed = catalog.rules, CLASSES.index(capability)
     upper = (rules.medium_from, rules.large_from, rules.frontier_from, rules.frontier_from)[needed]
     wanted = upper if score is None else score
+    below = rules.points_below if needed == 0 else rules.points_below_from_medium
+    least_size = rules.min_params_b if needed == 0 else rules.min_params_b_from_medium
 
     def fits(row: OpenModel) -> bool:
         steps = CLASSES.index(row.capability) - needed
         if not 0 <= steps <= rules.steps_above:
             return False
-        if row.score is not None and row.score < wanted - rules.points_below:
+        if row.score is not None and row.score < wanted - below:
             return False
         sellers = {sold.partition("/")[0] for sold in row.hosted}
-        known = len(sellers) >= rules.min_sellers and (row.score is not None or row.params_b >= rules.min_params_b)
+        known = len(sellers) >= rules.min_sellers and (row.score is not None or row.params_b >= least_size)
         return known or row.origin == "user"
 
     def order(row: OpenModel) -> tuple[int, float]:
-        distance = abs(row.score - wanted) if row.score is not None else rules.points_below
+        distance = abs(row.score - wanted) if row.score is not None else below
         return CLASSES.index(row.capability), distance
 
     return tuple(sorted(filter(fits, catalog.models), key=order))

@@ -43,4 +43,4 @@ def demo(
     question = Question(
         workload=demand.workload, today=today, as_of=today, slo=demand.slo, costs=Costs(migration_usd=30_000.0)
     )
-    show(ask(question, quiet=False), as_json=False, html=out / "plan.html", explain=None, top=8)
+    show(ask(question, quiet=False), as_json=False, html=out / "plan.html", explain=None, top=10)

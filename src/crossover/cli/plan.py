@@ -135,7 +135,7 @@ def plan(
     explain: str | None = typer.Option(None, help="Show every figure behind one option.", rich_help_panel=OUTPUT),
     json: bool = typer.Option(False, "--json", help="Print the plan as JSON (schema in docs).", rich_help_panel=OUTPUT),
     html: Path | None = typer.Option(None, help="Write a self-contained report to this file.", rich_help_panel=OUTPUT),
-    top: int = typer.Option(8, min=1, help="Options to list.", rich_help_panel=OUTPUT),
+    top: int = typer.Option(10, min=1, help="Options to list.", rich_help_panel=OUTPUT),
     draws: int = typer.Option(2000, help="Futures drawn for the intervals.", rich_help_panel=OUTPUT),
     seed: int = typer.Option(0, help="Fixes every draw: same question, same plan.", rich_help_panel=OUTPUT),
 ) -> None:

@@ -40,10 +40,11 @@ FLIP_OPTIONS = 40  # the cheapest of all, and then of own machines and APIs: whe
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
-    """What explains a ranking."""
+    """What explains a ranking. ``tornado_pair`` names the two options whose saving the tornado shows."""
 
     break_evens: tuple[BreakEven, ...]
     tornado: tuple[TornadoBar, ...]
+    tornado_pair: tuple[str, str] | None
     flips: tuple[Flip, ...]
     curves: tuple[VolumeCurve, ...]
     replica_curve: ReplicaCurve | None
@@ -79,6 +80,7 @@ def answers(
             question, _one_seller_each(ranking, paid), own, draw(BAND_DRAWS, question.seed, ranges)
         ),
         tornado=tornado(reference, own[0], ranges, levers) if reference is not None and own else (),
+        tornado_pair=(reference.id, own[0].id) if reference is not None and own else None,
         flips=flips([*free, *variants], titles, ranges, levers) if free else (),
         curves=_curves(question, ordered, hybrids, today, small),
         replica_curve=_replica_curve(hybrids),
@@ -88,13 +90,11 @@ def answers(
 
 def _one_seller_each(ranking: Sequence[Option], paid: list[Facts]) -> list[Facts]:
     """Of each model the cheapest seller; the first of ``paid`` (today's) always."""
-    model_of = {option.id: (option.kind, option.model.rsplit("/", 1)[-1].casefold()) for option in ranking}
-    titles = {option.id: option.title.split(" on ")[0] for option in ranking if option.kind == "hosted"}
+    model_of = {option.id: (option.kind, option.model) for option in ranking}
     chosen: dict[tuple[str, str], Facts] = {}
     for index, row in enumerate(paid):
         kind, name = model_of[row.id]
-        key = (kind if index else "first", titles.get(row.id, name))
-        chosen.setdefault(key, row)
+        chosen.setdefault((kind if index else "first", name), row)
     return list(chosen.values())
 
 
@@ -192,11 +192,7 @@ def _replica_curve(hybrids: Sequence[Hybrid]) -> ReplicaCurve | None:
     fitting = [row for row in hybrids if row.facts.local_share is None]
     if not fitting:
         return None
-
-    def least(row: Hybrid) -> float:
-        return min(point.own_usd_month + point.overflow_usd_month for point in row.points)
-
-    chosen = min(fitting, key=lambda row: (len(row.points) < 2, least(row)))
+    chosen = min(fitting, key=lambda row: min(point.own_usd_month + point.overflow_usd_month for point in row.points))
     best = min(chosen.points, key=lambda point: point.own_usd_month + point.overflow_usd_month)
     return ReplicaCurve(
         option=chosen.facts.id,

@@ -17,6 +17,28 @@ from crossover.planner.question import Question
 from crossover.planner.words import Assumption, Option
 
 TOP = 12
+NAMES = {
+    "fte": "share of an engineer",
+    "fte_cost_month": "cost of an engineer",
+    "wage_share": "share of wages in the cost of an engineer",
+    "monitoring_usd_machine_month": "monitoring of a machine",
+    "updates_per_year": "model updates",
+    "update_parallel_hours": "old and new model side by side, per update",
+    "egress_usd_gb": "data sent to clients",
+    "egress_free_gb": "data sent free of charge",
+    "wire_bytes_per_output_token": "bytes on the wire per output token",
+    "storage_usd_gb_month": "storage",
+    "storage_gb_machine": "storage of a machine",
+    "load_balancer_usd_month": "load balancer",
+    "cross_check_low": "popular rule for total cost, low",
+    "cross_check_high": "popular rule for total cost, high",
+    "usd_per_kwh": "electricity",
+    "pue": "power usage effectiveness",
+    "host_share": "server around bought cards",
+    "idle_power_share": "draw of a waiting machine",
+    "residual_share": "worth of a machine at its end",
+    "spare_parts_share_year": "spare parts",
+}
 
 
 def assumptions(
@@ -138,12 +160,17 @@ def _defaults(question: Question, leading: Sequence[Option]) -> list[Assumption]
         if stated.get(row.name) is not None:
             value = f"{stated[row.name]:g} {row.unit}"
             rows.append(
-                Assumption(name=row.name.replace("_", " "), value=value, kind="assumed", source="stated by the user")
+                Assumption(
+                    name=NAMES.get(row.name, row.name.replace("_", " ")),
+                    value=value,
+                    kind="assumed",
+                    source="stated by the user",
+                )
             )
         elif own and (owned or row.name not in skipped) and not row.name.startswith("token_ratio"):
             rows.append(
                 Assumption(
-                    name=row.name.replace("_", " "),
+                    name=NAMES.get(row.name, row.name.replace("_", " ")),
                     value=f"{row.value:g} {row.unit}",
                     kind=row.kind,
                     source=f"{row.source.text} {row.source.url}".strip(),

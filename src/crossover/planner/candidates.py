@@ -41,6 +41,8 @@ class ApiCandidate(msgspec.Struct, frozen=True, kw_only=True):
     capability: str
     stated: bool
     open_model: OpenModel | None = None
+    score: float | None = None
+    benchmark: str = ""
     note: str = ""
 
 
@@ -214,47 +216,49 @@ def _api(
     models: tuple[OpenModel, ...],
     needed: str,
 ) -> Iterator[ApiCandidate]:
-    """Stated models first, then their rivals of the same class, then open weights per token."""
-    seen: set[str] = set()
-    for priced in stated:
-        model = open_model_of(catalog, priced)
-        kind: OptionKind = "hosted" if model is not None else "api"
-        identity = api_id(kind, priced)
-        if identity not in seen:
-            seen.add(identity)
-            capability = capability_of(catalog, priced) or ""
-            yield ApiCandidate(
-                id=identity,
-                kind=kind,
-                priced=priced,
-                capability=capability,
-                stated=True,
-                open_model=model,
-                note=_ending(question, catalog, priced),
-            )
+    """Stated models first, then their rivals of the same class, then open weights per token; each once."""
+    rows = [_candidate(question, catalog, priced, stated=True) for priced in stated]
     if "api" in question.scope.kinds:
-        for facts in catalog.hosted:
-            if match.lifecycle(facts, question.as_of) != "active" or facts.capability is None:
-                continue
-            if ("api:" + facts.id) in seen:
-                continue
-            if good_enough(question, facts.capability, facts.score, needed):
-                provider, _, name = facts.id.partition("/")
-                yield ApiCandidate(
-                    id="api:" + facts.id, kind="api", priced=prices.resolve(name, provider),
-                    capability=facts.capability, stated=False,
-                )  # fmt: skip
+        rows.extend(
+            _candidate(question, catalog, _sold(facts.id), stated=False)
+            for facts in catalog.hosted
+            if match.lifecycle(facts, question.as_of) == "active"
+            and facts.capability is not None
+            and good_enough(question, facts.capability, facts.score, needed)
+        )
     if "hosted" in question.scope.kinds:
-        for model in models:
-            for sold in model.hosted:
-                if ("hosted:" + sold) in seen:
-                    continue
-                seen.add("hosted:" + sold)
-                provider, _, name = sold.partition("/")
-                yield ApiCandidate(
-                    id="hosted:" + sold, kind="hosted", priced=prices.resolve(name, provider),
-                    capability=model.capability, stated=False, open_model=model,
-                )  # fmt: skip
+        rows.extend(
+            _candidate(question, catalog, _sold(sold), stated=False) for model in models for sold in model.hosted
+        )
+    seen: set[str] = set()
+    for row in rows:
+        if row.id not in seen:
+            seen.add(row.id)
+            yield row
+
+
+def _sold(hosted_id: str) -> prices.PricedModel:
+    provider, _, name = hosted_id.partition("/")
+    return prices.resolve(name, provider)
+
+
+def _candidate(question: Question, catalog: Catalog, priced: prices.PricedModel, *, stated: bool) -> ApiCandidate:
+    """A model sold per token with what the catalog knows of it."""
+    model = open_model_of(catalog, priced)
+    kind: OptionKind = "hosted" if model is not None else "api"
+    facts = match.hosted(catalog, f"{priced.provider}/{priced.model}")
+    known = model if model is not None else facts
+    return ApiCandidate(
+        id=api_id(kind, priced),
+        kind=kind,
+        priced=priced,
+        capability=capability_of(catalog, priced) or "",
+        stated=stated,
+        open_model=model,
+        score=known.score if known is not None else None,
+        benchmark=known.benchmark if known is not None else "",
+        note=_ending(question, catalog, priced),
+    )
 
 
 def _ending(question: Question, catalog: Catalog, priced: prices.PricedModel) -> str:

@@ -105,9 +105,8 @@ def _unfit(question: Question, catalog: Catalog, enumeration: Enumeration, candi
         )
     if not candidate.priced.per_token:
         return refuse("price", f"{candidate.priced.model} is not sold per token", "a price per token is needed")
-    score = candidate.open_model.score if candidate.open_model else (facts.score if facts else None)
     in_use = candidate.id == enumeration.today
-    if not in_use and not good_enough(question, candidate.capability or None, score, enumeration.needed):
+    if not in_use and not good_enough(question, candidate.capability or None, candidate.score, enumeration.needed):
         if not candidate.stated:
             return refuse("capability", f"below the {enumeration.needed} class or the quality floor", "capability")
         if question.preferences.capability or question.preferences.quality_floor is not None:

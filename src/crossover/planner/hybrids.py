@@ -85,7 +85,10 @@ def _best(
     still = certain(ranges)
     counts = _counts(own.fleet.replicas)
     variants = [with_replicas(base, count) for count in counts]
-    points = []
+    none_usd = float(bill(_without(base), still).tokens[0])
+    points = [
+        ReplicaPoint(replicas=0, own_usd_month=0.0, overflow_usd_month=none_usd, overflow_share=1.0, utilisation=0.0)
+    ]
     for count, facts in zip(counts, variants, strict=True):
         sums = bill(facts, still)
         spilled = float(sums.overflow_share[0])
@@ -98,8 +101,16 @@ def _best(
                 utilisation=min(1.0, own.utilisation * own.fleet.replicas / count * (1 - spilled)),
             )
         )
-    best = min(range(len(points)), key=lambda index: points[index].own_usd_month + points[index].overflow_usd_month)
+    sums_of = [point.own_usd_month + point.overflow_usd_month for point in points[1:]]
+    best = min(range(len(sums_of)), key=sums_of.__getitem__)
     return Hybrid(own=own, target=target, facts=variants[best], variants=tuple(variants), points=tuple(points))
+
+
+def _without(base: Facts) -> Facts:
+    """No own machines at all: everything goes to the target, and nobody looks after machines."""
+    return Facts(
+        id=base.id, kind="hybrid", requests_per_day=base.requests_per_day, peak_rps=base.peak_rps, tokens=base.tokens
+    )
 
 
 def _counts(replicas: int) -> list[int]:

@@ -52,7 +52,7 @@ def of_tokens(question: Question, row: Priced, costs: Floats, chance: float) -> 
         id=candidate.id,
         kind=candidate.kind,
         title=api_title(candidate),
-        model=candidate.priced.model,
+        model=candidate.open_model.name if candidate.open_model is not None else candidate.priced.model,
         deployment=deployment,
         usd_month=total,
         usd_band=band(costs),
@@ -62,6 +62,8 @@ def of_tokens(question: Question, row: Priced, costs: Floats, chance: float) -> 
         lines=tuple(_line(line) for line in row.cost.lines),
         slo=_unmeasured(question, candidate.id),
         capability=candidate.capability,
+        score=candidate.score,
+        benchmark=candidate.benchmark,
         caveats=tuple(caveats),
     )
 
@@ -95,6 +97,8 @@ def of_machines(question: Question, row: OwnOption, costs: Floats, chance: float
         utilisation=row.utilisation,
         tco_cross_check_usd=(float(owned.cross_check[0]), float(owned.cross_check[1])),
         capability=row.way.spec.model.capability,
+        score=row.way.spec.model.score,
+        benchmark=row.way.spec.model.benchmark,
         calibrated=serving.calibrated,
         reasons=_own_reasons(question, row, total, ranges),
         caveats=(*_own_caveats(row), *remains_of_zone(question, deployment.zone)),
@@ -140,9 +144,11 @@ def of_hybrid(question: Question, row: Hybrid, costs: Floats, chance: float, ran
         overflow_to=row.target.candidate.id,
         peak=row.own.fleet.peak,
         slo=_simulated(question.slo, row.own.fleet.peak),
-        utilisation=row.points[min(replicas, len(row.points)) - 1].utilisation,
+        utilisation=next((point.utilisation for point in row.points if point.replicas == replicas), None),
         tco_cross_check_usd=(float(owned.cross_check[0]), float(owned.cross_check[1])),
         capability=row.own.way.spec.model.capability,
+        score=row.own.way.spec.model.score,
+        benchmark=row.own.way.spec.model.benchmark,
         calibrated=row.own.fleet.serving.calibrated,
         caveats=(
             *_own_caveats(row.own),
@@ -158,6 +164,9 @@ def with_saving(option: Option, today: Option | None, one_off_usd: float, saving
     """
     if today is None or option.id == today.id or savings is None:
         return option
+    if option.score is not None and today.score is not None and option.benchmark == today.benchmark:
+        text = f"published {option.benchmark} score {option.score:g}, that of {today.title} {today.score:g}"
+        option = msgspec.structs.replace(option, caveats=(text, *option.caveats))
     saving = today.usd_month - option.usd_month
     months = payback_months(one_off_usd, saving) if one_off_usd > 0 else None
     spread: Band | None = None

@@ -182,6 +182,7 @@ def assemble(
         refused=refused,
         break_evens=parts.break_evens,
         tornado=parts.tornado,
+        tornado_pair=parts.tornado_pair,
         flips=parts.flips,
         rules=effects(question),
         curves=parts.curves,

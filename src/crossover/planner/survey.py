@@ -165,17 +165,7 @@ def survey(
         simulations += answer.simulations
         if isinstance(answer, fleets.Unmet):
             unmet += len(bound.ways)
-            example = bound.ways[0].id
-            refused.append(
-                Refused(
-                    kind="self",
-                    example=f"{example}: {answer.reason}",
-                    count=len(bound.ways),
-                    stage="slo" if answer.target else "limits",
-                    reason=answer.reason,
-                    rule=f"the SLO must hold: {answer.target.label}" if answer.target else f"at most {most} replicas",
-                )
-            )
+            refused.append(_out_of_reach(bound, answer, most))
             if unmet > MOST_UNMET and not done:
                 break
             continue
@@ -191,6 +181,18 @@ def survey(
         refused=grouped(refused),
         bounded=len(ways) - len(options) - unmet,
         simulations=simulations,
+    )
+
+
+def _out_of_reach(bound: _Bound, answer: fleets.Unmet, most: int) -> Refused:
+    """The refusal of every way of paying for machines that no number of replicas makes fast enough."""
+    return Refused(
+        kind="self",
+        example=bound.ways[0].id.split(":", 1)[1],
+        count=len(bound.ways),
+        stage="slo" if answer.target else "limits",
+        reason=answer.reason,
+        rule=f"the SLO must hold: {answer.target.label}" if answer.target else f"at most {most} replicas",
     )
 
 

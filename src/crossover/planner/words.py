@@ -54,7 +54,8 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     volume and running costs; ``p_cheapest`` the probability of being the cheapest of all options ranked.
     ``replicas`` serve, ``spare_replicas`` stand by, ``machines`` are paid. ``payback_months`` is the time in which the
     saving against today's option pays the one-off cost (None: never, or nothing to pay back).
-    ``demoted_by`` names the rules that rank it below cheaper ones. ``simulated`` False: bounded only.
+    ``score`` is a published result in 0..100 of ``benchmark``, where there is one. ``demoted_by`` names the rules that
+    rank it below cheaper ones. ``simulated`` False: bounded only.
     """
 
     id: str
@@ -83,6 +84,8 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     utilisation: float | None = None
     tco_cross_check_usd: tuple[float, float] | None = None
     capability: str = ""
+    score: float | None = None
+    benchmark: str = ""
     calibrated: bool = True
     simulated: bool = True
     demoted_by: tuple[str, ...] = ()
@@ -273,4 +276,5 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts
     notes: tuple[str, ...]
     reach: tuple[Reach, ...] = ()
+    tornado_pair: tuple[str, str] | None = None
     seed: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from crossover.deployment import Owned
 from crossover.evidence import STALE_AFTER_DAYS
 from crossover.planner.words import (
     KIND_TITLES,
@@ -18,6 +19,7 @@ from crossover.planner.words import (
 from crossover.reports import figures
 
 KIND_LABELS: dict[OptionKind, str] = {"api": "API", "hosted": "hosted", "self": "self", "hybrid": "hybrid"}
+MOST_RIVALS = 2
 STAGES: dict[str, str] = {
     "memory": "does not fit in memory",
     "slo": "misses the SLO",
@@ -45,16 +47,49 @@ def best_of_each_kind(plan: Plan) -> dict[OptionKind, Option]:
 
 
 def shown(plan: Plan, top: int) -> list[tuple[int, Option]]:
-    """Rank and option of the best ``top``; always the best of each class, the one of today and the one recommended.
+    """Rank and option of the best ``top`` models; always the best of each class, today's and the recommended one.
 
-    Where those stand further down, they take the last places, so that the list stays near ``top``.
+    Of a model that several sellers or machines offer, only the cheapest is listed (see :func:`sellers`). Where those
+    that are always shown stand further down, they take the last places, so that the list stays near ``top``.
     """
     always = {option.id for option in best_of_each_kind(plan).values()} | {plan.today or "", plan.verdict.option}
+    always |= {option.id for option in _rented_and_bought(plan)}
     ranked = list(enumerate(plan.options, start=1))
     forced = [pair for pair in ranked if pair[1].id in always]
     room = max(top - len(forced), 0)
-    filling = [pair for pair in ranked if pair[1].id not in always][:room]
+    seen = {_model_place(option) for _, option in forced}
+    filling: list[tuple[int, Option]] = []
+    for pair in ranked:
+        place = _model_place(pair[1])
+        if pair[1].id in always or place in seen or len(filling) == room:
+            continue
+        if pair[1].kind == "api" and sum(other.kind == "api" for _, other in filling) == MOST_RIVALS:
+            continue  # a list of APIs alone would hide what this is about
+        seen.add(place)
+        filling.append(pair)
     return sorted(forced + filling)
+
+
+def _rented_and_bought(plan: Plan) -> list[Option]:
+    """The best self-hosted option on rented machines, and the best on bought ones."""
+    found: dict[bool, Option] = {}
+    for option in plan.options:
+        if option.kind == "self":
+            found.setdefault(isinstance(option.deployment.billing, Owned), option)
+    return list(found.values())
+
+
+def _model_place(option: Option) -> tuple[str, str, bool]:
+    """What a reader takes for one choice: class, model, and whether machines are bought."""
+    return option.kind, option.model, isinstance(option.deployment.billing, Owned)
+
+
+def sellers(option: Option, plan: Plan) -> str:
+    """How many sell the same open weights per token, and for how much a month; empty for other classes."""
+    costs = [row.usd_month for row in plan.options if row.kind == "hosted" and row.model == option.model]
+    if option.kind != "hosted" or len(costs) < 2:
+        return ""
+    return f"{len(costs)} sellers, {figures.short_usd_range(min(costs), max(costs))}"
 
 
 def full_scale(rows: Sequence[tuple[int, Option]], plan: Plan) -> float:
@@ -194,12 +229,12 @@ def reference_pairs(plan: Plan, most: int) -> list[BreakEven]:
 
 
 def tornado_pair(plan: Plan) -> str:
-    """Whose saving over whom the tornado shows: the first pair of the break-evens."""
+    """Whose saving over whom the tornado shows."""
     names = titles(plan)
-    if not plan.break_evens:
+    if plan.tornado_pair is None:
         return "monthly saving of own machines over the API"
-    first = plan.break_evens[0]
-    return f"monthly saving of {names.get(first.own, first.own)} over {names.get(first.api, first.api)}"
+    api, own = plan.tornado_pair
+    return f"monthly saving of {names.get(own, own)} over {names.get(api, api)}"
 
 
 def span(low: str, high: str) -> str:

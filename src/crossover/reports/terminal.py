@@ -113,6 +113,7 @@ def _details(option: Option, plan: Plan) -> Text:
         (phrases.KIND_LABELS[option.kind], COLOURS[option.kind]),
         (figures.usd_range(option.usd_band.p10, option.usd_band.p90), "dim"),
         (f"{figures.usd(option.usd_per_request)}/request", "dim"),
+        (phrases.sellers(option, plan), "dim"),
         (serving, "dim"),
         (overflow, "dim"),
         (latency, "dim"),
@@ -149,6 +150,8 @@ def _wide_options(rows: list[tuple[int, Option]], plan: Plan, paper: Paper) -> N
         before = rank
         colour = COLOURS[option.kind]
         name = Text(option.title, style="bold" if option.id == plan.verdict.option else "")
+        if others := phrases.sellers(option, plan):
+            name.append(f" · {others}", style="dim")
         for flag in phrases.flags(option, plan):
             name.append(f" · {flag}", style="italic yellow")
         table.add_row(
