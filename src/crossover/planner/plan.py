@@ -77,7 +77,9 @@ def plan(question: Question, catalog: Catalog, progress: Progress | None = None)
     rows = build(question, estimated, enumeration.today)
     ranking = ranked(rows, question)
     all_refused = grouped([*refused, *enumeration.refused, *found.refused])
-    first = (*enumeration.notes, *(() if stated.slo.targets else (NO_SLO,)))
+    ending = next((row for row in enumeration.api if row.id == enumeration.today and row.note), None)
+    warned = () if ending is None else (f"{ending.priced.model} is {ending.note}.",)
+    first = (*warned, *enumeration.notes, *(() if stated.slo.targets else (NO_SLO,)))
     return assemble(question, catalog, estimated, ranking, all_refused, enumeration.today, first)
 
 
