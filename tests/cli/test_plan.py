@@ -382,6 +382,22 @@ def test_a_measured_figure_that_is_none(home: Path, change: dict[str, object], s
     assert "measured.jsonl:3" in sentence
 
 
+def test_the_measurements_of_the_page_are_used(home: Path, own_plan: tuple[Done, dict[str, Any], str]) -> None:
+    page = (ROOT / "docs" / "plan.md").read_text(encoding="utf-8")
+    path = home / "measured.jsonl"
+    path.write_text("\n".join(line for line in page.splitlines() if line.startswith('{"subject"')))
+    done = call("plan", *LOAD, "--model", "gpt-4o", *OWN, *SLO, "--evidence", str(path), "--json")
+    assert (done.code, done.err) == (0, "")
+
+    def reached(plan: dict[str, Any], start: str) -> float:
+        return next(float(row["slo"][0]["reached_s"]) for row in plan["options"] if row["id"].startswith(start))
+
+    measured, predicted = json.loads(done.out), own_plan[1]
+    assert reached(measured, "api:openai/gpt-4o") == 0.62
+    subject = "self:Llama-3.1-8B/fp8/1xH100 SXM/vllm"
+    assert reached(measured, subject) != pytest.approx(reached(predicted, subject), rel=1e-6)
+
+
 # Limits that nothing meets
 
 
