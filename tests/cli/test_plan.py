@@ -86,14 +86,14 @@ def test_the_first_screen_says_what_to_do() -> None:
     assert "\x1b" not in done.out
 
 
-def test_as_many_options_as_asked() -> None:
+def test_top_lists_more_or_fewer() -> None:
     def ranks(top: str) -> list[str]:
         options = call(*PLAIN, *API, "--top", top).out.split("cheapest", 1)[1].split("more ranked options")[0]
         return re.findall(r"^ +([0-9]+) ", options, re.MULTILINE)
 
-    assert ranks("1")[0] == "1"
-    assert len(ranks("2")) < len(ranks("9"))
-    assert ranks("9")[:5] == list("12345")
+    few, many = ranks("1"), ranks("30")
+    assert few[0] == many[0] == "1"
+    assert len(few) < len(many)
 
 
 def test_explain_by_rank_and_by_id() -> None:
