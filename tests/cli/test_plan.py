@@ -322,6 +322,13 @@ def test_broken_traces_are_one_sentence(home: Path, content: str | bytes, says: 
     assert "trace.csv" in sentence
 
 
+def test_ten_gigabytes_of_nothing_are_refused_at_once(home: Path) -> None:
+    path = home / "trace.csv"
+    with path.open("wb") as file:
+        file.truncate(10 * 2**30)  # a hole: it takes no room on the disk
+    assert "is binary, not text" in refused("plan", "--trace", str(path))
+
+
 def figures(done: Done) -> tuple[float, float]:
     assert (done.code, done.err) == (0, "")
     load = json.loads(done.out)["workload"]
