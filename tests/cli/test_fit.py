@@ -116,6 +116,7 @@ def test_several_contexts_within_80_columns(shell: Shell) -> None:
         (["--device", "l4", "--model", "lama 3.1 8b"], "Did you mean Llama-3.1-8B"),
         (["--device", "l4", "--quant", "q4_k_x"], "Did you mean Q4_K_S"),
         (["--device", "l4", "--count", "0"], "0 devices cannot run anything"),
+        (["--device", "l4", "--count", "99999999"], "At most 128"),
         (["--count", "2"], "--count needs --device"),
         (["--device", "l4", "--context", "0"], "0 is no context length"),
         (["--device", "l4", "--context", "-5"], "-5 is no context length"),

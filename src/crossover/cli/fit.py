@@ -29,6 +29,7 @@ ENGINES = tuple(engine for engine in get_args(Engine) if engine != "hosted")
 DEFAULT_CONTEXT = 8192
 OUTPUT_TOKENS = 256
 MAX_PROMPT = 2048
+MOST_DEVICES = 128  # more than any one replica is spread over; a larger number is a typing error
 DEFAULT_QUANTISATIONS = {True: ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M"), False: ("bf16", "fp8", "awq-int4")}
 
 
@@ -115,6 +116,9 @@ def rows_for(
 def _check(device: str | None, count: int, contexts: tuple[int, ...], engine: str | None) -> None:
     if count < 1:
         raise InputError(f"{count} devices cannot run anything", hint="At least 1", field="--count")
+    if count > MOST_DEVICES:
+        message = f"{count:,} devices are more than one replica runs on"
+        raise InputError(message, hint=f"At most {MOST_DEVICES}", field="--count")
     if count > 1 and not device:
         raise ContradictionError("--count needs --device", hint="Without it, the devices of this machine are counted")
     for tokens in contexts:
