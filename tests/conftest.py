@@ -11,6 +11,15 @@ from hypothesis import settings
 settings.register_profile("crossover", deadline=None)  # how long an example takes says more about the machine
 settings.load_profile("crossover")
 
+REQUIRE_ALL = bool(os.environ.get("CROSSOVER_TEST_REQUIRE_ALL"))  # noqa: TID251 - a test setting, not the product's
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where everything is required, a skipped test fails the run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if REQUIRE_ALL and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
@@ -18,7 +27,7 @@ def shared_data() -> Path:
     place = os.environ.get("CROSSOVER_TEST_DATA", "")  # noqa: TID251 - a test setting, not the product's
     folder = Path(place) if place else Path(__file__).resolve().parents[2] / "shared" / "data"
     if not (folder / "planner").is_dir():
-        if os.environ.get("CROSSOVER_TEST_REQUIRE_ALL"):  # noqa: TID251
+        if REQUIRE_ALL:
             pytest.fail(f"no data folder at {folder}, and nothing may be skipped")
         pytest.skip(f"no data folder at {folder} (set CROSSOVER_TEST_DATA)")
     return folder
