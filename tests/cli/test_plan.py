@@ -444,6 +444,21 @@ def test_what_is_signed_opens_the_door() -> None:
     assert {option["deployment"]["billing"]["provider"] for option in json.loads(done.out)["options"]} == {"openai"}
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--requests-per-minute", "1"], "the busiest hour needs 7 requests a minute, your limit is 1"),
+        (["--sensitive-share", "1", *OWN], "with openai is declared"),
+        (["--model", "whisper-1"], "is not sold per token"),
+    ],
+)
+def test_a_model_in_use_that_is_refused_is_said_first(words: list[str], says: str) -> None:
+    load = ["plan", *LOAD] if "--model" in words else PLAIN
+    verdict = json.loads(call(*load, *API, *words, "--json").out)["verdict"]
+    assert "in use today, is refused" in verdict["reasons"][0]
+    assert says in verdict["reasons"][0]
+
+
 # The user's own catalog
 
 

@@ -178,7 +178,7 @@ def assemble(
         workload=view(question),
         today=None if today is None else today.id,
         verdict=decide(
-            ranking, today, saving_chance, parts.break_evens, refused, parts.reach, engineer_day_usd(question)
+            ranking, today, saving_chance, parts.break_evens, refused, parts.reach, engineer_day_usd(question), today_id
         ),
         options=tuple(ranking),
         refused=refused,

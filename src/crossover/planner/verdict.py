@@ -28,18 +28,22 @@ def decide(
     refused: Sequence[Refused],
     reach: Sequence[Reach],
     engineer_day_usd: float,
+    in_use: str | None = None,
 ) -> Verdict:
-    """What to do and why. ``saving_chance``: the share of futures in which an option is cheaper than today's."""
+    """What to do and why.
+
+    ``saving_chance`` is the share of futures in which an option is cheaper than today's; ``in_use`` the id of today's
+    model, which ``today`` lacks where it was refused.
+    """
     if not ranked:
         return _nothing_left(refused)
     best = ranked[0]
     if today is None:
         headline = f"Start with {best.title}: about {show(best.usd_month)} a month"
         action = f"Use {best.title} ({KIND_TITLES[best.kind]})."
-        return Verdict(
-            headline=headline, action=action, reasons=_reasons(ranked, best, None, break_evens, reach), caveat=CAVEAT,
-            option=best.id,
-        )  # fmt: skip
+        lost = [f"{row.example}, in use today, is refused: {row.reason}." for row in refused if row.example == in_use]
+        reasons = (*lost[:1], *_reasons(ranked, best, None, break_evens, reach))[:3]
+        return Verdict(headline=headline, action=action, reasons=reasons, caveat=CAVEAT, option=best.id)
     saving = today.usd_month - best.usd_month
     chance = saving_chance.get(best.id, 0.0)
     least = max(WORTH_MOVING * today.usd_month, engineer_day_usd)
