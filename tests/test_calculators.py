@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import doctest
 import math
+import pkgutil
 import subprocess
 import sys
 from typing import Any
@@ -93,7 +94,7 @@ def test_unknown_names_offer_the_nearest(call: Any, says: str) -> None:
 @pytest.mark.parametrize("bad", [0, -1, math.nan, math.inf, 1e30])
 def test_absurd_volumes(bad: float) -> None:
     with pytest.raises(InputError, match="out of range"):
-        calculators.workload(**{**PLAIN, "requests_per_day": bad})
+        calculators.make_workload(**{**PLAIN, "requests_per_day": bad})
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_counts_are_at_least_one(bad: int) -> None:
         calculators.memory("llama 3.1 8b", "L4", sequences=bad)
     with pytest.raises(InputError):
         calculators.throughput("llama 3.1 8b", "L4", concurrency=bad, input_tokens=500, output_tokens=300)
-    load = calculators.workload(**PLAIN)
+    load = calculators.make_workload(**PLAIN)
     with pytest.raises(InputError):
         calculators.simulate(load, "llama 3.1 8b", "H100 SXM", replicas=bad - 1)  # none at all: everything overflows
     with pytest.raises(InputError):
@@ -150,7 +151,7 @@ def test_volume_times_price() -> None:
 def test_a_plan_as_values(tmp_path: Any) -> None:
     from crossover.planner.question import Scope
 
-    load = calculators.workload(**PLAIN, models=("gpt-4o-mini",))
+    load = calculators.make_workload(**PLAIN, models=("gpt-4o-mini",))
     found = calculators.plan(load, draws=50, scope=Scope(kinds=("api",)), date="2026-11-01", slo="ttft_p95<1s")
     assert found.prices_as_of == dt.date(2026, 11, 1)
     assert calculators.as_dict(found)["today"] == "api:openai/gpt-4o-mini"
@@ -158,3 +159,9 @@ def test_a_plan_as_values(tmp_path: Any) -> None:
     assert len(calculators.as_frame(found)) == len(found.options)
     calculators.write_report(found, tmp_path / "plan.html")
     assert (tmp_path / "plan.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_no_calculator_hides_behind_a_module_of_its_name() -> None:
+    """A submodule of the same name replaces the function on the package as soon as it is imported."""
+    modules = {module.name for module in pkgutil.iter_modules(crossover.__path__)}
+    assert not modules & set(crossover.__all__)

@@ -19,13 +19,13 @@ __all__ = [
     "as_html",
     "break_even",
     "hosting_cost",
+    "make_workload",
     "memory",
     "owning_cost",
     "plan",
     "simulate",
     "tco",
     "throughput",
-    "workload",
     "write_report",
 ]
 CALCULATORS = frozenset(__all__) - {"__version__"}

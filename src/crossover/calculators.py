@@ -61,7 +61,7 @@ def api_cost(
     >>> round(cost.usd_month, 2)
     Decimal('7.65')
     """
-    load = workload(
+    load = make_workload(
         requests_per_day=requests_per_day,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
@@ -71,13 +71,13 @@ def api_cost(
     return token_model.monthly(load, resolve(model), _day(date))
 
 
-def workload(**stated: Any) -> Workload:
+def make_workload(**stated: Any) -> Workload:
     """A workload from the same values that ``crossover plan`` takes as flags, with underscores.
 
     ``requests_per_day``, ``input_tokens``, ``output_tokens``, ``peak_factor``, ``cached_share``, ``batch_share``,
     ``sensitive_share``, ``burstiness``, ``growth``, ``models``; or ``trace``, ``preset``, ``workload`` (a TOML file).
 
-    >>> workload(requests_per_day=86_400, input_tokens=500, output_tokens=300).requests_per_day
+    >>> make_workload(requests_per_day=86_400, input_tokens=500, output_tokens=300).requests_per_day
     86400.0
     """
     return demand_from_flags(**stated).workload
@@ -237,7 +237,7 @@ def simulate(
 ) -> SimResult:
     """Replay about ``requests`` requests of the workload's busiest hour through replicas of a model on a device.
 
-    >>> load = workload(requests_per_day=20_000, input_tokens=500, output_tokens=300, peak_factor=2)
+    >>> load = make_workload(requests_per_day=20_000, input_tokens=500, output_tokens=300, peak_factor=2)
     >>> result = simulate(load, "llama 3.1 8b", "H100 SXM", requests=500)
     >>> result.completed == result.requests
     True
@@ -320,7 +320,7 @@ def plan(
 ) -> Plan:
     """The ranked decision that ``crossover plan`` prints.
 
-    >>> load = workload(requests_per_day=10_000, input_tokens=500, output_tokens=300, models=("gpt-4o-mini",))
+    >>> load = make_workload(requests_per_day=10_000, input_tokens=500, output_tokens=300, models=("gpt-4o-mini",))
     >>> plan(load, draws=200).today
     'api:openai/gpt-4o-mini'
     """

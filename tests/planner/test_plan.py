@@ -9,6 +9,7 @@ import pytest
 
 from crossover.catalog.items import Catalog
 from crossover.errors import UnknownNameError
+from crossover.evidence import Evidence
 from crossover.planner.plan import plan
 from crossover.planner.question import Costs, Preferences, Question, Scope
 from crossover.planner.words import Plan
@@ -177,3 +178,28 @@ def test_counts_add_up(small_plan: Plan) -> None:
     counts = small_plan.counts
     assert counts.enumerated == len(small_plan.options) + counts.bounded + counts.refused
     assert counts.refused == sum(row.count for row in small_plan.refused)
+
+
+def test_figures_that_match_nothing_are_named(catalog: Catalog) -> None:
+    row = Evidence(
+        subject="nobody",
+        metric="tpot_s",
+        value=0.02,
+        unit="s",
+        kind="measured",
+        source="test",
+        when=dt.date(2026, 11, 1),
+    )
+    answer = plan(small_question(evidence=(row,), scope=Scope(kinds=("api",))), catalog)
+    assert any("1 of 1 measured figures match no option" in note for note in answer.notes)
+
+
+def test_a_measured_api_latency_is_held_against_the_slo(catalog: Catalog) -> None:
+    row = Evidence(
+        subject="api:openai/gpt-4o", metric="ttft_p95_s", value=1.4, unit="s", kind="measured", source="our own load test",
+        when=dt.date(2026, 11, 1),
+    )  # fmt: skip
+    answer = plan(small_question(evidence=(row,), scope=Scope(kinds=("api",))), catalog)
+    today = next(option for option in answer.options if option.id == answer.today)
+    assert today.slo[0].met is False
+    assert today.slo[0].reached_s == 1.4

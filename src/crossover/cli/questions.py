@@ -18,6 +18,7 @@ from crossover.planner.words import OptionKind
 
 Flags = dict[str, Any]
 ENGINES = ("vllm", "llamacpp", "ollama")
+FIRST_DAY = dt.date(2020, 1, 1)
 MAX_DRAWS = 200_000
 MAX_PROVISIONED = 1e9  # of anything that is reserved; more is a typing error
 MAX_USD_MTOK = 1_000_000  # a dollar a token; more is a typing error
@@ -49,7 +50,7 @@ def question_from(flags: Flags, today: dt.date) -> Question:
     return Question(
         workload=stated.workload,
         today=today,
-        as_of=_day(flags["date"], today, "--date") or today,
+        as_of=_day(flags["date"], today, "--date", today + dt.timedelta(days=366)) or today,
         slo=stated.slo,
         regimes=regimes(stated.regimes),
         agreements=agreements(flags["agreement"] or ()),
@@ -103,13 +104,20 @@ def plain(number: float) -> str:
     return f"{number:,.6f}".rstrip("0").rstrip(".")
 
 
-def _day(text: str | None, default: dt.date | None, flag: str) -> dt.date | None:
+def _day(text: str | None, default: dt.date | None, flag: str, latest: dt.date | None = None) -> dt.date | None:
     if text is None:
         return default
     try:
-        return dt.date.fromisoformat(text)
+        day = dt.date.fromisoformat(text)
     except ValueError:
         raise InputError(f"{text!r} is not a day", hint="Write it like 2026-11-23", field=flag) from None
+    if day < FIRST_DAY:
+        raise InputError(
+            f"{day} lies before any price of a language model", hint="Write it like 2026-11-23", field=flag
+        )
+    if latest is not None and day > latest:
+        raise InputError(f"{day} lies more than a year ahead: nobody knows its prices", field=flag)
+    return day
 
 
 Choice = TypeVar("Choice", bound=str)

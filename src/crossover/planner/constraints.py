@@ -97,7 +97,7 @@ def _unfit(question: Question, catalog: Catalog, enumeration: Enumeration, candi
             checked=facts.source.checked if facts is not None else None,
         )
 
-    if facts is not None and match.lifecycle(facts, question.today) == "retired":
+    if facts is not None and match.lifecycle(facts, question.as_of) == "retired":
         gone = f" on {facts.ends_on}" if facts.ends_on else ""
         after = f"; its maker names {facts.replacement}" if facts.replacement else ""
         return refuse(

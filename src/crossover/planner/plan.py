@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from crossover import __version__
 from crossover.capacity.arrivals import peak_level
+from crossover.capacity.calibration import deployment_key
 from crossover.capacity.sizing import Effort
 from crossover.catalog.items import Catalog
 from crossover.cost.lines import assumed
@@ -15,7 +16,7 @@ from crossover.money import HOURS_PER_MONTH
 from crossover.planner import answers, options
 from crossover.planner import fleet as fleets
 from crossover.planner.assumptions import assumptions, notes
-from crossover.planner.candidates import enumerate_all, grouped
+from crossover.planner.candidates import Enumeration, enumerate_all, grouped
 from crossover.planner.constraints import screen_api
 from crossover.planner.costing import Facts
 from crossover.planner.draws import Draws, Range, draw, read_ranges
@@ -77,10 +78,30 @@ def plan(question: Question, catalog: Catalog, progress: Progress | None = None)
     rows = build(question, estimated, enumeration.today)
     ranking = ranked(rows, question)
     all_refused = grouped([*refused, *enumeration.refused, *found.refused])
-    ending = next((row for row in enumeration.api if row.id == enumeration.today and row.note), None)
-    warned = () if ending is None else (f"{ending.priced.model} is {ending.note}.",)
-    first = (*warned, *enumeration.notes, *(() if stated.slo.targets else (NO_SLO,)))
+    first = first_notes(stated, enumeration)
     return assemble(question, catalog, estimated, ranking, all_refused, enumeration.today, first)
+
+
+def first_notes(stated: Question, enumeration: Enumeration) -> tuple[str, ...]:
+    """What the user should hear before anything else."""
+    rows: list[str] = []
+    ending = next((row for row in enumeration.api if row.id == enumeration.today and row.note), None)
+    if ending is not None:
+        rows.append(f"{ending.priced.model} is {ending.note}.")
+    rows.extend(enumeration.notes)
+    if not stated.slo.targets:
+        rows.append(NO_SLO)
+    if stated.evidence:
+        known = {row.id for row in enumeration.api} | {
+            deployment_key(spec.model, spec.quantisation, spec.accelerator, spec.count, spec.engine)
+            for spec in enumeration.specs
+        }
+        unused = [row.subject for row in stated.evidence if row.subject not in known]
+        if unused:
+            count = f"{len(unused)} of {len(stated.evidence)}"
+            example = f"{unused[0]!r}; subjects look like {min(known)!r}" if known else repr(unused[0])
+            rows.append(f"{count} measured figures match no option and were not used, such as {example}.")
+    return tuple(rows)
 
 
 def with_defaults(question: Question) -> Question:
