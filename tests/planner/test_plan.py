@@ -196,9 +196,14 @@ def test_figures_that_match_nothing_are_named(catalog: Catalog) -> None:
 
 def test_a_measured_api_latency_is_held_against_the_slo(catalog: Catalog) -> None:
     row = Evidence(
-        subject="api:openai/gpt-4o", metric="ttft_p95_s", value=1.4, unit="s", kind="measured", source="our own load test",
+        subject="api:openai/gpt-4o",
+        metric="ttft_p95_s",
+        value=1.4,
+        unit="s",
+        kind="measured",
+        source="our own load test",
         when=dt.date(2026, 11, 1),
-    )  # fmt: skip
+    )
     answer = plan(small_question(evidence=(row,), scope=Scope(kinds=("api",))), catalog)
     today = next(option for option in answer.options if option.id == answer.today)
     assert today.slo[0].met is False

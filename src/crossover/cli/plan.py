@@ -101,6 +101,14 @@ def plan(
     colocation_usd: float = typer.Option(
         0.0, help="Rent for space and network of a bought machine, a month.", rich_help_panel=MONEY
     ),
+    pue: float | None = typer.Option(
+        None, help="Power usage effectiveness of the room bought machines stand in.", rich_help_panel=MONEY
+    ),
+    residual_share: float | None = typer.Option(
+        None,
+        help="Worth of a bought machine at its end, as a share of its price.",
+        rich_help_panel=MONEY,
+    ),
     discount: float = typer.Option(0.0, help="Contract discount on today's API in percent.", rich_help_panel=MONEY),
     commitment_usd: float = typer.Option(0.0, help="Minimum spend a month agreed with it.", rich_help_panel=MONEY),
     provisioned: str | None = typer.Option(

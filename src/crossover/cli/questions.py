@@ -169,6 +169,8 @@ def _costs(flags: Flags) -> Costs:
         service_tier=flags["service_tier"],
         life_months=int(_number(flags, "life_months", low=1, high=240) or 36),
         colocation_usd_month=_number(flags, "colocation_usd", high=1e7) or 0.0,
+        pue=_number(flags, "pue", low=1, high=10),
+        residual_share=_number(flags, "residual_share", high=1),
     )
 
 

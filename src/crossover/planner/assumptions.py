@@ -151,6 +151,8 @@ def _defaults(question: Question, leading: Sequence[Option]) -> list[Assumption]
         "fte_cost_month": question.costs.fte_cost_month,
         "monitoring_usd_machine_month": question.costs.monitoring_usd_month,
         "usd_per_kwh": question.costs.usd_per_kwh,
+        "pue": question.costs.pue,
+        "residual_share": question.costs.residual_share,
     }
     own = any(option.kind in {"self", "hybrid"} for option in leading)
     owned = any(isinstance(option.deployment.billing, Owned) for option in leading)

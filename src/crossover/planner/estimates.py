@@ -139,13 +139,18 @@ def _bought(question: Question, device: Accelerator, count: int) -> Owned:
     return Owned(
         price_usd=cards if whole else cards * (1 + assumed("host_share").value),
         life_months=question.costs.life_months,
-        residual_share=float(assumed("residual_share").value),
+        residual_share=_stated(question.costs.residual_share, "residual_share"),
         watts=watts,
         idle_watts=watts * float(assumed("idle_power_share").value),
         usd_per_kwh=assumed("usd_per_kwh").value if power is None else Decimal(str(power)),
-        pue=1.0 if whole else float(assumed("pue").value),
+        pue=1.0 if whole and question.costs.pue is None else _stated(question.costs.pue, "pue"),
         colocation_usd_month=Decimal(str(question.costs.colocation_usd_month)),
     )
+
+
+def _stated(value: float | None, name: str) -> float:
+    """What the user stated, else the shipped default of that name."""
+    return float(assumed(name).value) if value is None else value
 
 
 def itemised(

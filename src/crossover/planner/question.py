@@ -51,6 +51,8 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     service_tier: str = "default"
     life_months: int = 36
     colocation_usd_month: float = 0.0
+    pue: float | None = None
+    residual_share: float | None = None
 
 
 class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
