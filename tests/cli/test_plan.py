@@ -149,6 +149,7 @@ ABOVE_ZERO = frozenset(
         "--life-months",
         "--top",
         "--draws",
+        "--pue",
     }
 )
 

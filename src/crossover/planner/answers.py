@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -12,6 +11,7 @@ from crossover.money import TOKENS_PER_MTOK
 from crossover.planner.costing import Facts
 from crossover.planner.crossings import between, staircase, with_band
 from crossover.planner.draws import Draws, draw
+from crossover.planner.estimated import Estimated
 from crossover.planner.hybrids import Hybrid
 from crossover.planner.outlook import Lever, curve, flips, tornado, volumes
 from crossover.planner.question import Question
@@ -27,9 +27,6 @@ from crossover.planner.words import (
     TornadoBar,
     VolumeCurve,
 )
-
-if TYPE_CHECKING:
-    from crossover.planner.plan import Estimated
 
 CURVE_DRAWS = 200
 BAND_DRAWS = 200

@@ -18,11 +18,11 @@ from crossover.planner import fleet as fleets
 from crossover.planner.assumptions import assumptions, notes
 from crossover.planner.candidates import Enumeration, enumerate_all, grouped
 from crossover.planner.constraints import screen_api
-from crossover.planner.costing import Facts
-from crossover.planner.draws import Draws, Range, draw, read_ranges
+from crossover.planner.draws import Range, read_ranges
+from crossover.planner.estimated import Estimated, estimate
 from crossover.planner.estimates import Priced, peak_rps, priced
 from crossover.planner.hybrids import Hybrid, overflowing, splitting
-from crossover.planner.outlook import chance_cheapest, totals
+from crossover.planner.outlook import chance_cheapest
 from crossover.planner.question import Question
 from crossover.planner.rules import effects, ranked
 from crossover.planner.survey import Progress, Survey, survey
@@ -40,18 +40,6 @@ NO_SLO = (
 )
 EMPTY = Survey(options=(), fleets=(), refused=(), bounded=0, simulations=0)
 Floats = NDArray[np.float64]
-
-
-class Estimated(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that passed the filters, in one order, with its cost in every future (options, draws)."""
-
-    tokens: tuple[Priced, ...]
-    own: Survey
-    hybrids: tuple[Hybrid, ...]
-    facts: tuple[Facts, ...]
-    costs: Floats
-    draws: Draws
-    ranges: dict[str, Range]
 
 
 def plan(question: Question, catalog: Catalog, progress: Progress | None = None) -> Plan:
@@ -117,35 +105,6 @@ def ranges_for(question: Question) -> dict[str, Range]:
     if trace is not None and trace.span_s < SHORT_TRACE_S:
         ranges["volume"] = msgspec.structs.replace(ranges["volume_from_short_trace"], name="volume")
     return ranges
-
-
-def estimate(
-    question: Question, tokens: list[Priced], found: Survey, hybrids: list[Hybrid], ranges: dict[str, Range]
-) -> Estimated:
-    """Costs of everything that passed, in the same imagined futures."""
-    growth = None
-    if question.workload.growth_per_month:
-        # the mean volume over the months of a year, drawn between no growth and twice the stated one
-        rate = question.workload.growth_per_month * np.random.default_rng([question.seed, 3]).uniform(
-            0, 2, question.draws
-        )
-        growth = np.mean([(1 + rate) ** month for month in range(12)], axis=0)
-    futures = draw(question.draws, question.seed, ranges, growth)
-    facts = (
-        *(row.facts for row in tokens),
-        *((row.facts for row in found.options) if "self" in question.scope.kinds else ()),
-        *(row.facts for row in hybrids),
-    )
-    costs = totals(facts, futures) if facts else np.zeros((0, question.draws))
-    return Estimated(
-        tokens=tuple(tokens),
-        own=found,
-        hybrids=tuple(hybrids),
-        facts=tuple(facts),
-        costs=costs,
-        draws=futures,
-        ranges=ranges,
-    )
 
 
 def build(question: Question, estimated: Estimated, today_id: str | None) -> list[Option]:
