@@ -99,3 +99,16 @@ def test_a_read_only_file_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(FileError, match="read-only"):
         files.write(place, "new")
+
+
+def test_a_place_is_checked_before_the_work(tmp_path: Path) -> None:
+    files.check(tmp_path / "report.html")
+    (tmp_path / "file").write_text("x")
+    for bad, text in (
+        (tmp_path, "folder"),
+        (tmp_path / "none" / "report.html", "does not exist"),
+        (tmp_path / "file" / "report.html", "file, not a folder"),
+    ):
+        with pytest.raises(FileError, match=text):
+            files.check(bad)
+    assert not (tmp_path / "report.html").exists()

@@ -157,6 +157,10 @@ def plan(
             "--json holds every option, --explain shows one", hint="Keep one of them", field="--explain"
         )
     question = question_from(flags, dt.datetime.now(dt.UTC).date())
+    if html is not None:
+        from crossover.reports.files import check
+
+        check(html)  # before the work, not after it
     show(ask(question, quiet=json), as_json=json, html=html, explain=explain, top=top)
 
 
@@ -170,14 +174,16 @@ def ask(question: Question, *, quiet: bool) -> Plan:
 
 
 def show(plan: Plan, *, as_json: bool, html: Path | None, explain: str | None, top: int) -> None:
-    """Print the plan, one option of it, or its JSON; write the report first, so that a bad path costs no output."""
-    if html is not None:
-        from crossover.reports.html import write
+    """Print the plan, one option of it, or its JSON, and write the report.
 
-        write(plan, html)
+    For people the plan is printed first: a disk that fills up costs the report only. A program gets one answer on
+    stdout: the plan once its report is written, or the error.
+    """
     if as_json:
         import msgspec
 
+        if html is not None:
+            report(plan, html)
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(plan), indent=2).decode() + "\n")
         return
     from crossover.reports import terminal
@@ -187,7 +193,15 @@ def show(plan: Plan, *, as_json: bool, html: Path | None, explain: str | None, t
         from crossover.reports.explanation import explain as show_option
 
         show_option(plan, explain, console)
-        return
-    terminal.render(plan, console, top=top)
+    else:
+        terminal.render(plan, console, top=top)
     if html is not None:
+        report(plan, html)
         console.print(f"Report written to {html}", markup=False)
+
+
+def report(plan: Plan, html: Path) -> None:
+    """Write the HTML report."""
+    from crossover.reports.html import write
+
+    write(plan, html)

@@ -35,6 +35,23 @@ def write(path: Path, text: str) -> Path:
     return target
 
 
+def check(path: Path) -> None:
+    """Raise the FileError that writing would raise, where that can be known before there is anything to write."""
+    try:
+        target = path.expanduser().resolve()
+        if target.is_dir():
+            raise FileError("this is a folder", hint="Give the name of a file, such as report.html", file=str(path))
+        if not target.parent.exists():
+            raise FileError("its folder does not exist", hint="Create the folder first", file=str(path))
+        if not target.parent.is_dir():
+            raise FileError("a part of this path is a file, not a folder", file=str(path))
+        place = target if target.exists() else target.parent
+        if not os.access(place, os.W_OK):
+            raise FileError("it cannot be written: permission denied", hint="Choose another place", file=str(path))
+    except (OSError, RuntimeError, ValueError) as error:
+        raise FileError(f"it cannot be written: {error}", hint="Choose another place", file=str(path)) from None
+
+
 def _replace(target: Path, data: bytes) -> None:
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(13, "the file is read-only")
