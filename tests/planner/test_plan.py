@@ -208,3 +208,27 @@ def test_a_measured_api_latency_is_held_against_the_slo(catalog: Catalog) -> Non
     today = next(option for option in answer.options if option.id == answer.today)
     assert today.slo[0].met is False
     assert today.slo[0].reached_s == 1.4
+
+
+def test_a_measured_token_ratio_replaces_the_assumed_one(catalog: Catalog) -> None:
+    def ratio(value: float) -> Evidence:
+        return Evidence(
+            subject="meta-llama/Llama-3.3-70B-Instruct",
+            metric="output_token_ratio",
+            value=value,
+            unit="×",
+            kind="measured",
+            source="both models on the same prompts",
+            when=dt.date(2026, 11, 1),
+            low=value * 0.98,
+            high=value * 1.02,
+        )
+
+    scope = Scope(kinds=("hosted",), models=("llama 3.3 70b",))
+    plain = plan(small_question(scope=scope), catalog)
+    wordy = plan(small_question(scope=scope, evidence=(ratio(2.0),)), catalog)
+    key = "hosted:groq/llama-3.3-70b-versatile"
+    before, after = (next(row for row in answer.options if row.id == key) for answer in (plain, wordy))
+    assert after.usd_month == pytest.approx(313_725 * 30 * (500 * 0.59 + 600 * 0.79) / 1e6, rel=1e-6)
+    assert after.usd_month > before.usd_month
+    assert after.usd_band.p90 / after.usd_band.p10 < before.usd_band.p90 / before.usd_band.p10

@@ -157,7 +157,8 @@ class HostedFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the price library does not hold about a hosted model: capability, lifecycle, published scores.
 
     ``id`` is ``provider/model``. ``capability`` is this project's reading of published scores, and is shown as assumed.
-    ``score`` is a published benchmark result in 0..100 with the benchmark's name.
+    ``score`` is a published benchmark result in 0..100 with the benchmark's name. ``reasoning``: it thinks before it
+    answers, and its thoughts are billed as output.
     """
 
     id: str
@@ -168,6 +169,7 @@ class HostedFacts(msgspec.Struct, frozen=True, kw_only=True):
     replacement: str = ""
     score: float | None = None
     benchmark: str = ""
+    reasoning: bool = False
     note: str = ""
     field_sources: FieldSources = ()
     origin: Origin = "shipped"

@@ -43,6 +43,7 @@ class ApiCandidate(msgspec.Struct, frozen=True, kw_only=True):
     open_model: OpenModel | None = None
     score: float | None = None
     benchmark: str = ""
+    reasons: bool = False
     note: str = ""
 
 
@@ -257,6 +258,7 @@ def _candidate(question: Question, catalog: Catalog, priced: prices.PricedModel,
         open_model=model,
         score=known.score if known is not None else None,
         benchmark=known.benchmark if known is not None else "",
+        reasons=known.reasoning if known is not None else False,
         note=_ending(question, catalog, priced),
     )
 

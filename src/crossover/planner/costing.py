@@ -24,11 +24,13 @@ class Writer(msgspec.Struct, frozen=True, kw_only=True):
     """Who writes the answers, when it is not the model the workload was counted with.
 
     ``ratio`` names the range of its tokens for one token of the workload; empty for the same model. Two deployments of
-    one model share ``name`` and so are exactly as wordy in every future.
+    one model share ``name`` and so are exactly as wordy in every future. ``measured_log_sd`` is the spread left after
+    somebody measured both models on the same prompts.
     """
 
     name: str = ""
     ratio: Literal["", "token_ratio_same_family", "token_ratio_other_family"] = ""
+    measured_log_sd: float | None = None
 
 
 class TokenFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,6 +162,8 @@ def _ratios(writer: Writer, draws: Draws) -> tuple[Floats, Floats]:
     if not writer.ratio:
         same = np.ones(draws.count)
         return same, same
+    if writer.measured_log_sd is not None:
+        return draws.of("token_ratio_input"), draws.scaled(f"written:{writer.name}", writer.measured_log_sd)
     return draws.of("token_ratio_input"), draws.own(writer.ratio, writer.name)
 
 

@@ -17,6 +17,7 @@ from crossover.cost import tco as ownership
 from crossover.cost import tokens as token_cost
 from crossover.cost.lines import assumed
 from crossover.deployment import Billing, Deployment, ModelId, Owned, PerHour, PerToken, Zone
+from crossover.evidence import best
 from crossover.money import DAYS_PER_MONTH
 from crossover.planner.candidates import ApiCandidate, Purchasing
 from crossover.planner.costing import Facts, MachineFacts, TokenFacts, Writer
@@ -56,9 +57,15 @@ def peak_rps(question: Question) -> float:
     return load.requests_per_day / 86_400 * load.peak_factor
 
 
-def output_factor(model: OpenModel | None, hosted_reasoning: bool = False) -> float:
-    """How many times the stated answer a model writes: more than one where it thinks before it answers."""
-    reasons = hosted_reasoning or (model is not None and model.reasoning)
+def output_factor(question: Question, name: str, *, reasons: bool) -> float:
+    """How many tokens a model writes for one token of the stated answers.
+
+    Measured (evidence ``output_token_ratio`` about the model's name) before assumed: more than one where it thinks
+    before it answers, else one.
+    """
+    measured = best(question.evidence, name, "output_token_ratio", question.today)
+    if measured is not None and measured.value > 0:
+        return measured.value
     return token_cost.assumed_ratio(same_family=False, reasoning=True).output if reasons else 1.0
 
 
@@ -68,16 +75,29 @@ def writer_of(question: Question, name: str) -> Writer:
     base = first.rsplit("/", 1)[-1].casefold()
     if name.rsplit("/", 1)[-1].casefold() == base:
         return Writer()
+    measured = best(question.evidence, name, "output_token_ratio", question.today)
+    if measured is not None:
+        low, high = measured.low, measured.high
+        known = low is not None and high is not None and 0 < low < high
+        spread = math.log(high / low) / (2 * Z80) if known and low is not None and high is not None else 0.0
+        return Writer(name=name, ratio="token_ratio_same_family", measured_log_sd=spread)
     family = base.split("-")[0] if base else ""
     same = bool(family) and name.rsplit("/", 1)[-1].casefold().split("-")[0] == family
     return Writer(name=name, ratio="token_ratio_same_family" if same else "token_ratio_other_family")
+
+
+def own_factor(question: Question, model: OpenModel) -> float:
+    """The same for an open model on own machines."""
+    return (
+        output_factor(question, model.name, reasons=model.reasoning) if writer_of(question, model.name).ratio else 1.0
+    )
 
 
 def priced(question: Question, candidate: ApiCandidate) -> Priced:
     """What a model sold per token costs for this workload, exact, and as facts."""
     own_name = candidate.open_model.name if candidate.open_model else candidate.priced.model
     writer = writer_of(question, own_name)
-    factor = 1.0 if not writer.ratio else output_factor(candidate.open_model)
+    factor = 1.0 if not writer.ratio else output_factor(question, own_name, reasons=candidate.reasons)
     cost = token_cost.monthly(
         question.workload,
         candidate.priced,

@@ -22,8 +22,8 @@ from crossover.planner.estimates import (
     api_deployment,
     api_title,
     itemised,
-    output_factor,
     own_deployment,
+    own_factor,
     own_title,
 )
 from crossover.planner.hybrids import Hybrid
@@ -34,7 +34,7 @@ from crossover.planner.words import CostLine, Option, SloCheck
 from crossover.workload import Slo
 
 Floats = NDArray[np.float64]
-REASONING = "it thinks before it answers: {:.0f} × the stated answer is billed, and answers come later"
+REASONING = "it thinks before it answers: {:.3g} × the stated answer is billed, and answers come later"
 
 
 def of_tokens(question: Question, row: Priced, costs: Floats, chance: float) -> Option:
@@ -72,7 +72,7 @@ def of_machines(question: Question, row: OwnOption, costs: Floats, chance: float
     """A self-hosted option."""
     sums = bill(row.facts, certain(ranges))
     total, paid = float(sums.total[0]), round(float(sums.paid_machines[0]))
-    answer = question.workload.output.mean * output_factor(row.way.spec.model)
+    answer = question.workload.output.mean * own_factor(question, row.way.spec.model)
     owned = itemised(question, row.way, paid, row.utilisation, answer)
     serving = row.fleet.serving
     deployment = own_deployment(question, row.way, row.terms.billing)
@@ -101,7 +101,7 @@ def of_machines(question: Question, row: OwnOption, costs: Floats, chance: float
         benchmark=row.way.spec.model.benchmark,
         calibrated=serving.calibrated,
         reasons=_own_reasons(question, row, total, ranges),
-        caveats=(*_own_caveats(row), *remains_of_zone(question, deployment.zone)),
+        caveats=(*_own_caveats(question, row), *remains_of_zone(question, deployment.zone)),
     )
 
 
@@ -110,7 +110,7 @@ def of_hybrid(question: Question, row: Hybrid, costs: Floats, chance: float, ran
     sums = bill(row.facts, certain(ranges))
     total, paid = float(sums.total[0]), round(float(sums.paid_machines[0]))
     replicas = round(float(sums.replicas[0]))
-    answer = question.workload.output.mean * output_factor(row.own.way.spec.model)
+    answer = question.workload.output.mean * own_factor(question, row.own.way.spec.model)
     owned = itemised(question, row.own.way, paid, row.own.utilisation, answer)
     target = api_title(row.target.candidate)
     spilled = float(sums.overflow_share[0])
@@ -151,7 +151,7 @@ def of_hybrid(question: Question, row: Hybrid, costs: Floats, chance: float, ran
         benchmark=row.own.way.spec.model.benchmark,
         calibrated=row.own.fleet.serving.calibrated,
         caveats=(
-            *_own_caveats(row.own),
+            *_own_caveats(question, row.own),
             "latency is that of the own machines; nobody measured how fast the share sent elsewhere is answered",
         ),
     )
@@ -233,7 +233,7 @@ def _own_reasons(question: Question, row: OwnOption, total: float, ranges: dict[
     return tuple(rows)
 
 
-def _own_caveats(row: OwnOption) -> list[str]:
+def _own_caveats(question: Question, row: OwnOption) -> list[str]:
     caveats = [row.fleet.serving.note] if row.fleet.serving.note and not row.fleet.serving.calibrated else []
     spec = row.way.spec
     if spec.quantisation.bits < 5 and spec.quantisation.bits < spec.model.native_bits:
@@ -247,6 +247,7 @@ def _own_caveats(row: OwnOption) -> list[str]:
         hours = row.terms.billing.hours_per_day if isinstance(row.terms.billing, PerHour) else 24.0
         if hours < 24:
             caveats.append(f"it answers {hours:g} h a day only: the traffic must be able to wait for them")
-    if spec.model.reasoning:
-        caveats.append(REASONING.format(output_factor(spec.model)))
+    factor = own_factor(question, spec.model)
+    if spec.model.reasoning and factor != 1.0:
+        caveats.append(REASONING.format(factor))
     return caveats

@@ -84,6 +84,7 @@ def first_notes(stated: Question, enumeration: Enumeration) -> tuple[str, ...]:
             deployment_key(spec.model, spec.quantisation, spec.accelerator, spec.count, spec.engine)
             for spec in enumeration.specs
         }
+        known |= {row.priced.model for row in enumeration.api} | {spec.model.name for spec in enumeration.specs}
         unused = [row.subject for row in stated.evidence if row.subject not in known]
         if unused:
             count = f"{len(unused)} of {len(stated.evidence)}"

@@ -18,7 +18,7 @@ from crossover.planner.constraints import refusal_of_zone, sensitivity_of
 from crossover.planner.costing import Facts
 from crossover.planner.estimates import (
     Terms,
-    output_factor,
+    own_factor,
     own_facts,
     peak_rps,
     signed,
@@ -108,7 +108,7 @@ class _Search:
         """Replace the physical ceiling by that of the throughput model."""
         spec = bound.ways[0].spec
         serving = fleets.serving_of(spec, self.context, self.question.evidence)
-        self.push(bound.ways, fleets.ceiling_rps(serving, stretched(self.arrivals, spec)), serving)
+        self.push(bound.ways, fleets.ceiling_rps(serving, stretched(self.question, self.arrivals, spec)), serving)
 
     def known_terms(self, way: Purchasing) -> Terms | None:
         """Terms that do not hang on the load: those of rented machines, whose power is in the rent."""
@@ -124,7 +124,7 @@ class _Search:
             else (device, str(way.spec.count), str(way.spec.model.reasoning))
         )
         if key not in self.terms:
-            answer = self.question.workload.output.mean * output_factor(way.spec.model)
+            answer = self.question.workload.output.mean * own_factor(self.question, way.spec.model)
             self.terms[key] = terms(self.question, way, 0.0, answer)
         return self.terms[key]
 
@@ -140,7 +140,7 @@ def survey(
     search = _Search(question, enumeration.context, arrivals)
     for group in groups.values():
         spec = group[0].spec
-        search.push(tuple(group), fleets.physical_rps(spec, stretched(arrivals, spec)), None)
+        search.push(tuple(group), fleets.physical_rps(spec, stretched(question, arrivals, spec)), None)
     options: list[OwnOption] = []
     done: list[fleets.Fleet] = []
     shown: set[str] = set()
@@ -159,7 +159,7 @@ def survey(
             continue
         spec = bound.ways[0].spec
         progress(len(done) + unmet, len(groups), spec.key)
-        load = fleets.with_longer(question.workload, output_factor(spec.model))
+        load = fleets.with_longer(question.workload, own_factor(question, spec.model))
         most = question.scope.max_replicas
         answer = fleets.search(spec, bound.serving, load, question.slo, effort, most, question.seed)
         simulations += answer.simulations
@@ -199,7 +199,7 @@ def _out_of_reach(bound: _Bound, answer: fleets.Unmet, most: int) -> Refused:
 def own_option(question: Question, way: Purchasing, fleet: fleets.Fleet, known: Terms | None = None) -> OwnOption:
     """One way of paying for a simulated fleet, as facts."""
     utilisation = min(1.0, fleet.peak.utilisation / question.workload.peak_factor)
-    answer = question.workload.output.mean * output_factor(way.spec.model)
+    answer = question.workload.output.mean * own_factor(question, way.spec.model)
     paid = known or terms(question, way, utilisation, answer)
     weight = fleet.input_weight
     spread = math.hypot(weight * fleet.serving.prefill_log_sd, (1 - weight) * fleet.serving.decode_log_sd)
@@ -238,9 +238,9 @@ def _permitted(question: Question, ways: Iterable[Purchasing]) -> tuple[list[Pur
     return kept, refused
 
 
-def stretched(arrivals: Arrivals, spec: ServingSpec) -> Arrivals:
+def stretched(question: Question, arrivals: Arrivals, spec: ServingSpec) -> Arrivals:
     """The same arrivals with the longer answers of a model that thinks before it answers."""
-    factor = output_factor(spec.model)
+    factor = own_factor(question, spec.model)
     return arrivals if factor == 1.0 else fleets.with_answers(arrivals, factor)
 
 
