@@ -17,7 +17,7 @@ import math
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -32,7 +32,7 @@ from crossover.cost import hosting as hosting_model
 from crossover.cost import tco as ownership
 from crossover.cost import tokens as token_model
 from crossover.cost.break_even import Crossing, step_crossings
-from crossover.deployment import Engine, Owned, PerHour
+from crossover.deployment import Engine, Owned, PerHour, Purchase
 from crossover.errors import InputError
 from crossover.evidence import Evidence
 from crossover.money import usd
@@ -97,14 +97,14 @@ def hosting_cost(
     >>> round(hosting_cost(1.006).usd_month, 2)
     Decimal('724.32')
     """
-    known = {"on_demand", "reserved", "spot"}
+    known = {row: row for row in get_args(Purchase)}
     if purchase not in known:
         raise InputError(f"unknown purchase {purchase!r}", hint=f"Known: {', '.join(sorted(known))}", field="purchase")
     billing = PerHour(
         cloud="stated",
         instance="machine",
         usd_per_hour=usd(usd_per_hour, field="usd_per_hour"),
-        purchase=purchase,  # type: ignore[arg-type]
+        purchase=known[purchase],
         hours_per_day=hours_per_day,
         term_months=term_months if purchase == "reserved" else 0,
         interruptions_per_day=interruptions_per_day,

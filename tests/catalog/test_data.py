@@ -53,12 +53,12 @@ def names(text: str) -> list[str]:
 
 @pytest.mark.parametrize("name", names(DEVICES))
 def test_devices_everybody_asks_for(catalog: Catalog, name: str) -> None:
-    match.accelerator(catalog, name)
+    assert match.accelerator(catalog, name).memory_gib > 0
 
 
 @pytest.mark.parametrize("name", names(MODELS))
 def test_models_everybody_asks_for(catalog: Catalog, name: str) -> None:
-    match.model(catalog, name)
+    assert match.model(catalog, name).params_b > 0
 
 
 def test_every_figure_has_a_source_and_a_day() -> None:

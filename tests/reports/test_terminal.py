@@ -129,7 +129,9 @@ def test_an_option_is_found_by_rank_and_id(name: str) -> None:
 def test_every_option_can_be_explained() -> None:
     for plan in (plans.sample(), plans.hostile()):
         for option in plan.options:
-            terminal.explain(plan, option.id, Console(file=io.StringIO(), width=80))
+            out = io.StringIO()
+            terminal.explain(plan, option.id, Console(file=out, width=80))
+            assert out.getvalue().strip()
 
 
 @pytest.mark.parametrize("name", ["openai/gpt-4oo", "0", "99", "", "²"])

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from crossover.deployment import PerHour
-from crossover.money import TOKENS_PER_MTOK
 from crossover.planner.costing import Facts
 from crossover.planner.crossings import between, staircase, with_band
 from crossover.planner.draws import Draws, draw
 from crossover.planner.estimated import Estimated
 from crossover.planner.hybrids import Hybrid
-from crossover.planner.outlook import Lever, curve, flips, tornado, volumes
+from crossover.planner.levers import levers_of
+from crossover.planner.outlook import curve, flips, tornado, volumes
 from crossover.planner.question import Question
 from crossover.planner.verdict import POPULAR_CLAIM, reach_of
 from crossover.planner.words import (
@@ -66,7 +65,8 @@ def answers(
         paid.sort(key=lambda row: row.id != today.id)
     small = draw(CURVE_DRAWS, question.seed, ranges)
     reference = paid[0] if paid else None
-    levers = _levers(question, ranking, reference, own)
+    best_own = next((option for option in ranking if option.kind == "self"), None)
+    levers = levers_of(question, reference, own[0] if own else None, best_own)
     variants = [variant for hybrid in hybrids for variant in hybrid.variants]
     free = [by_id[option.id] for option in ranking if not option.demoted_by and option.kind != "hybrid"]
     free = [*free[:FLIP_OPTIONS], *[row for row in free[FLIP_OPTIONS:] if row.kind in {"self", "api"}][:FLIP_OPTIONS]]
@@ -107,59 +107,6 @@ def _break_evens(question: Question, paid: list[Facts], own: list[Facts], draws:
         for machines, steps_of in zip(own, steps, strict=True):
             row = between(seller, machines, steps_of)
             rows.append(with_band(row, seller, machines, draws) if len(rows) < BANDS else row)
-    return tuple(rows)
-
-
-def _levers(
-    question: Question, ranking: Sequence[Option], reference: Facts | None, own: list[Facts]
-) -> tuple[Lever, ...]:
-    """The inputs that can move the answer, with today's values."""
-    load = question.workload
-    rows = [
-        Lever(name="volume", title="volume", now=load.requests_per_day, unit="requests/day", span=(0.001, 100.0)),
-        Lever(name="lengths", title="tokens per request", now=load.input.mean + load.output.mean, unit="tokens"),
-    ]
-    if reference is not None and reference.tokens is not None:
-        tokens = load.input.mean + load.output.mean
-        each = (reference.tokens.input_usd + reference.tokens.output_usd) / max(tokens, 1e-9) * TOKENS_PER_MTOK
-        seller = reference.id.split(":", 1)[1]
-        name = reference.tokens.price_range
-        rows.append(
-            Lever(
-                name=f"{name}:{reference.tokens.seller}",
-                title=f"the price of {seller}",
-                now=each,
-                unit="$/Mtok",
-            )
-        )
-    rows.append(Lever(name="peak", title="peak factor", now=load.peak_factor, unit="×"))
-    best = next((option for option in ranking if own and option.id == own[0].id), None)
-    if best is not None and own[0].machines is not None:
-        machines = own[0].machines
-        billing = best.deployment.billing
-        if isinstance(billing, PerHour):
-            per_device = float(billing.usd_per_hour) / (best.deployment.accelerators * machines.replicas_per_machine)
-            rows.append(
-                Lever(
-                    name=f"{machines.price_range}:{machines.seller}",
-                    title=f"rent of one {best.deployment.accelerator} ({billing.cloud})",
-                    now=per_device,
-                    unit="$/h",
-                )
-            )
-        else:
-            price = machines.machine_usd_month
-            title = f"cost of one bought {best.deployment.accelerator} machine"
-            rows.append(Lever(name=f"owned:{machines.seller}", title=title, now=price, unit="$/month"))
-        people = own[0].people_usd
-        if people > 0:
-            rows.append(Lever(name="people", title="people", now=people, unit="$/month", span=(0.02, 5.0)))
-        title = "speed of own machines"
-        rows.append(Lever(name="speed", title=title, now=machines.replica_rps, unit="requests/s and replica"))
-    ratio = own[0].machines.writer.ratio if own and own[0].machines is not None else ""
-    if ratio:
-        title = "length of the other model's answers"
-        rows.append(Lever(name=f"{ratio}:{own[0].machines.writer.name}", title=title, now=1.0, unit="×"))  # type: ignore[union-attr]
     return tuple(rows)
 
 

@@ -47,6 +47,9 @@ class TokenFacts(msgspec.Struct, frozen=True, kw_only=True):
     minimum_usd_month: float = 0.0
 
 
+PriceRange = Literal["rent_on_demand", "rent_reserved", "rent_spot", "owned"]
+
+
 class MachineFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What own machines cost and carry.
 
@@ -62,7 +65,7 @@ class MachineFacts(msgspec.Struct, frozen=True, kw_only=True):
     replicas_per_machine: int
     replica_rps: float
     log_sd: float
-    price_range: Literal["rent_on_demand", "rent_reserved", "rent_spot", "owned"]
+    price_range: PriceRange
     seller: str
     input_weight: float
     operations_usd_machine: float = 0.0

@@ -16,16 +16,20 @@ from crossover.cost import hosting as hosting_cost
 from crossover.cost import tco as ownership
 from crossover.cost import tokens as token_cost
 from crossover.cost.lines import assumed
-from crossover.deployment import Billing, Deployment, ModelId, Owned, PerHour, PerToken, Zone
+from crossover.deployment import Billing, Deployment, ModelId, Owned, PerHour, PerToken, Purchase, Zone
 from crossover.evidence import best
 from crossover.money import DAYS_PER_MONTH
 from crossover.planner.candidates import ApiCandidate, Purchasing
-from crossover.planner.costing import Facts, MachineFacts, TokenFacts, Writer
+from crossover.planner.costing import Facts, MachineFacts, PriceRange, TokenFacts, Writer
 from crossover.planner.question import Question
 from crossover.stats import Z80
 
 WHOLE_MACHINES = frozenset({"apple", "unified", "cpu"})
-RENT_RANGES = {"on_demand": "rent_on_demand", "reserved": "rent_reserved", "spot": "rent_spot"}
+RENT_RANGES: dict[Purchase, PriceRange] = {
+    "on_demand": "rent_on_demand",
+    "reserved": "rent_reserved",
+    "spot": "rent_spot",
+}
 TERM_MONTHS = 12
 
 
@@ -244,7 +248,7 @@ def own_facts(
         replicas_per_machine=way.replicas_per_machine,
         replica_rps=replica_rps,
         log_sd=log_sd,
-        price_range=RENT_RANGES[way.purchase] if way.purchase is not None else "owned",  # type: ignore[arg-type]
+        price_range=RENT_RANGES[way.purchase] if way.purchase is not None else "owned",
         seller=f"{seller}/{way.spec.accelerator.name}",
         input_weight=input_weight,
         writer=writer_of(question, way.spec.model.name),
