@@ -146,7 +146,9 @@ def check_agreements(names: Iterable[str]) -> None:
     known = dict(_agreements())
     for name in sorted(names):
         if name not in known:
-            raise UnknownNameError("agreement", name, known, field="agreements")
+            error = UnknownNameError("agreement", name, known, field="agreements")
+            error.hint = error.hint or f"Known: {', '.join(known)}"
+            raise error
 
 
 @lru_cache(maxsize=1)
@@ -209,7 +211,9 @@ def _regime(name: str, book: Sequence[Rule]) -> str:
     for regime, title in known.items():
         if wanted in (fold(regime), fold(title), fold(regime.partition("-")[0])):
             return regime
-    raise UnknownNameError("regime", name, known, field="regime")
+    error = UnknownNameError("regime", name, known, field="regime")
+    error.hint = error.hint or f"Known: {', '.join(known)}"
+    raise error
 
 
 def _expired(source: Source, today: dt.date, confirmed: dt.date | None) -> bool:

@@ -168,3 +168,26 @@ def test_pipes_and_full_disks_of_a_real_shell(tmp_path: Path) -> None:
 def test_commands_are_found_from_python(tmp_path: Path) -> None:
     done = shell_line("crossover --version", tmp_path)
     assert done.stdout == f"crossover {__version__}\n"
+
+
+def test_no_command_shows_the_help_as_help() -> None:
+    done = call()
+    assert done.code == 2
+    assert done.err.lstrip().startswith("Usage: crossover")
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "hint"),
+    [
+        ("--kind", "cloud", "Known: api, hosted, self, hybrid"),
+        ("--team", "lots", "Known: none, some, strong"),
+        ("--regime", "zzz", "hipaa"),
+        ("--agreement", "openai=zzz", "baa"),
+        ("--provisioned", "zzz", "usd_per_unit_hour="),
+    ],
+)
+def test_a_word_like_none_of_the_few_known_ones_lists_them(flag: str, value: str, hint: str) -> None:
+    load = ["--requests-per-day", "1000", "--input-tokens", "500", "--output-tokens", "300", "--model", "gpt-4o"]
+    done = call("plan", *load, flag, value)
+    assert done.code == 2
+    assert hint in done.err

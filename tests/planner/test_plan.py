@@ -232,3 +232,8 @@ def test_a_measured_token_ratio_replaces_the_assumed_one(catalog: Catalog) -> No
     assert after.usd_month == pytest.approx(313_725 * 30 * (500 * 0.59 + 600 * 0.79) / 1e6, rel=1e-6)
     assert after.usd_month > before.usd_month
     assert after.usd_band.p90 / after.usd_band.p10 < before.usd_band.p90 / before.usd_band.p10
+
+
+def test_growth_is_said_because_a_cost_may_lie_below_its_range(catalog: Catalog) -> None:
+    load = msgspec.structs.replace(small_question().workload, growth_per_month=0.1)
+    assert any("twelve months" in row for row in plan(small_question(workload=load), catalog).notes)

@@ -98,6 +98,9 @@ def run(argv: list[str]) -> int:
         if usage is not None:
             if not usage():  # no command was given: the help has been printed
                 return 2
+            if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help itself, not a mistake
+                sys.stderr.write(f"{usage()}\n")
+                return 2
             facts = {"error": "usage", "message": usage(), "exit_code": 2}
             return _report(str(usage()), 2, facts if as_json else None)
         from crossover.config import debug  # here, because a healthy start needs no settings

@@ -128,7 +128,9 @@ def _choice(value: str, known: tuple[Choice, ...], flag: str) -> Choice:
     for row in known:
         if row.replace("-", "_") == wanted:
             return row
-    raise UnknownNameError(flag.removeprefix("--").replace("-", " "), value, known, field=flag)
+    error = UnknownNameError(flag.removeprefix("--").replace("-", " "), value, known, field=flag)
+    error.hint = error.hint or f"Known: {', '.join(known)}"
+    raise error
 
 
 def _preferences(flags: Flags) -> Preferences:
@@ -182,7 +184,9 @@ def provisioned(text: str) -> Provisioned:
     for part in text.split(","):
         name, separator, value = (piece.strip() for piece in part.partition("="))
         if name not in known:
-            raise UnknownNameError("part of --provisioned", name, known, field="--provisioned")
+            error = UnknownNameError("part of --provisioned", name, known, field="--provisioned")
+            error.hint = error.hint or hint
+            raise error
         try:
             values[name] = float(value)
         except ValueError:

@@ -129,7 +129,9 @@ def _of_option(question: Question, catalog: Catalog, option: Option) -> list[Ass
             rows.append(_sourced(name, f"${billing.usd_per_hour}/h for {offer.count} × {device.name}", offer.source))
     if isinstance(billing, Owned) and device.price_source is not None:
         value = f"${billing.price_usd:,.0f} with its server, over {billing.life_months} months"
-        rows.append(_sourced(f"price of a {device.name} machine", value, device.price_source))
+        count = option.deployment.accelerators
+        cards = f"{count} × {device.name}" if count > 1 else device.name
+        rows.append(_sourced(f"price of a machine with {cards}", value, device.price_source))
     return rows
 
 

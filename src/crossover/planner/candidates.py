@@ -306,13 +306,14 @@ def _fitting(
         reason = f"{short} takes {model.max_context:,} tokens; requests need up to {context:,}"
         refused.append(Refused(kind="self", example=short, count=1, stage="limits", reason=reason, rule=WINDOW))
         return
-    reason = ""
+    reason, place = "", device.name
     for count in TENSOR_PARALLEL:
         if count > device.max_per_node or found == MOST_COUNTS:
             break
         if engine == "vllm" and model.heads % count:
             continue
         room = device.memory_gib * count
+        place = f"{count} × {device.name}" if count > 1 else device.name
         if weights / GIB > room:  # cheap, and decides most cases
             reason = f"the weights alone take {weights / GIB:.0f} of {room:.0f} GiB"
             continue
@@ -325,7 +326,7 @@ def _fitting(
                 key=key, model=model, quantisation=quantisation, accelerator=device, count=count, engine=engine, fit=fit
             )
     if not found:
-        text = f"{short} {quantisation.name} on {device.name}: {reason}"
+        text = f"{short} {quantisation.name} on {place}: {reason}"
         refused.append(
             Refused(
                 kind="self",

@@ -38,6 +38,10 @@ DEFAULT_SLO = Slo((SloTarget("ttft", 95.0, 10.0),))
 NO_SLO = (
     "No SLO was stated: own machines are sized so that 95 % of first tokens come within 10 s (--slo sets your own)."
 )
+GROWTH = (
+    "The volume is expected to grow: costs and the ranking are those of today's volume; ranges and chances are those "
+    "of its mean over the next twelve months, so a cost may lie below its own range."
+)
 EMPTY = Survey(options=(), fleets=(), refused=(), bounded=0, simulations=0)
 Floats = NDArray[np.float64]
 
@@ -77,6 +81,8 @@ def first_notes(stated: Question, enumeration: Enumeration) -> tuple[str, ...]:
     if ending is not None:
         rows.append(f"{ending.priced.model} is {ending.note}.")
     rows.extend(enumeration.notes)
+    if stated.workload.growth_per_month:
+        rows.append(GROWTH)
     if not stated.slo.targets:
         rows.append(NO_SLO)
     if stated.evidence:

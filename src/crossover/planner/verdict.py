@@ -47,7 +47,8 @@ def decide(
     saving = today.usd_month - best.usd_month
     chance = saving_chance.get(best.id, 0.0)
     least = max(WORTH_MOVING * today.usd_month, engineer_day_usd)
-    stays = best.id == today.id or saving < least or chance < SURE_ENOUGH
+    pushed = tuple(rule for rule in today.demoted_by if rule not in best.demoted_by)  # what the user stated counts more
+    stays = best.id == today.id or (not pushed and (saving < least or chance < SURE_ENOUGH))
     if stays:
         headline = f"Stay on {today.title}: {show(today.usd_month)} a month"
         action = f"Keep {today.title} and plan again when the volume or a price changes."
@@ -57,10 +58,11 @@ def decide(
     costs = f"about {show(best.usd_month)} a month instead of {show(today.usd_month)}"
     headline = f"Move from {today.title} to {best.title}: {costs}"
     action = f"Move to {best.title} ({KIND_TITLES[best.kind]}) once its answers are proved good enough."
-    return Verdict(
-        headline=headline, action=action, reasons=_reasons(ranked, best, today, break_evens, reach), caveat=CAVEAT,
-        option=best.id,
-    )  # fmt: skip
+    reasons = _reasons(ranked, best, today, break_evens, reach)
+    if pushed:
+        why = f"The rule on {' and '.join(pushed)}, which you stated, ranks {today.title} below {best.title}."
+        reasons = (why, *reasons)[:3]
+    return Verdict(headline=headline, action=action, reasons=reasons, caveat=CAVEAT, option=best.id)
 
 
 def _why_stay(ranked: Sequence[Option], today: Option, saving: float, chance: float, engineer_day_usd: float) -> str:
@@ -96,7 +98,8 @@ def _reasons(
     low, high = chosen.usd_band.p10, chosen.usd_band.p90
     text = f"{chosen.title} costs {show(chosen.usd_month)} a month, 80 % between {show(low)} and {show(high)}"
     if today is not None:
-        text += f"; that saves {show(today.usd_month - chosen.usd_month)} a month"
+        saving = today.usd_month - chosen.usd_month
+        text += f"; that saves {show(saving)} a month" if saving >= 0 else f"; that is {show(-saving)} a month more"
         if chosen.payback_months is not None and chosen.one_off_usd > 0:
             text += f" and pays back {show(chosen.one_off_usd)} in {chosen.payback_months:.1f} months"
     rows.append(text + ".")
@@ -105,7 +108,7 @@ def _reasons(
     if rival is not None:
         rows.append(_against(rival, chosen))
     rows.extend(row.sentence for row in reach[:1])
-    crossing = _crossing_sentence(break_evens)
+    crossing = _crossing_sentence(break_evens, ranked, chosen)
     if crossing:
         rows.append(crossing)
     return tuple(rows[:3])
@@ -124,14 +127,18 @@ def _against(rival: Option, chosen: Option) -> str:
     return text + "."
 
 
-def _crossing_sentence(break_evens: Sequence[BreakEven]) -> str:
-    for row in break_evens:
-        if row.crossings:
-            volume = row.crossings[0].requests_per_day
-            direction = "above" if row.crossings[0].cheaper_above == "own" else "below"
-            seller = row.api.split(":", 1)[-1]
-            return f"Own machines become cheaper than {seller} {direction} about {volume:,.0f} requests a day."
-    return ""
+def _crossing_sentence(break_evens: Sequence[BreakEven], ranked: Sequence[Option], chosen: Option) -> str:
+    """The first crossing of the chosen option; of any other pair where it has none."""
+    crossing = [row for row in break_evens if row.crossings]
+    if not crossing:
+        return ""
+    row = next((row for row in crossing if chosen.id in (row.api, row.own)), crossing[0])
+    names = {option.id: option.title for option in ranked}
+    first = row.crossings[0]
+    direction = "above" if first.cheaper_above == "own" else "below"
+    own, seller = names.get(row.own, row.own), names.get(row.api, row.api.split(":", 1)[-1])
+    volume = float(f"{first.requests_per_day:.3g}")
+    return f"{own} costs less than {seller} {direction} about {volume:,.0f} requests a day."
 
 
 def reach_of(target: float, label: str, options: Sequence[Option], costs: NDArray[np.float64]) -> Reach:

@@ -11,6 +11,8 @@ from crossover.planner.words import KIND_TITLES, Option, Plan
 from crossover.reports import figures, phrases
 from crossover.reports.paper import COLOURS, Paper, joined, plain_table
 
+MOST_BREAK_EVENS = 8
+
 
 def find(plan: Plan, wanted: str) -> tuple[int, Option]:
     """Rank and option that ``wanted`` names: an id, a title, or a rank such as ``3`` or ``#3``.
@@ -24,7 +26,10 @@ def find(plan: Plan, wanted: str) -> tuple[int, Option]:
     for rank, option in enumerate(plan.options, start=1):
         if key and key in (fold(option.id), fold(option.title)):
             return rank, option
-    raise UnknownNameError("option", wanted, [option.id for option in plan.options], field="--explain")
+    error = UnknownNameError("option", wanted, [option.id for option in plan.options], field="--explain")
+    if plan.options:
+        error.hint = error.hint or f"Write a rank from 1 to {len(plan.options)}, or an id as --json lists them"
+    raise error
 
 
 def explain(plan: Plan, option_id: str, console: Console) -> None:
@@ -189,7 +194,7 @@ def _latency(option: Option, paper: Paper) -> None:
             check.met
         ]
         reached = f", reached {figures.seconds(check.reached_s)}" if check.reached_s is not None else ""
-        note = f" ({check.note})" if check.note else ""
+        note = f" ({check.note})" if check.note not in ("", word) else ""
         paper.line(Text(f"{check.label}: ").append(word, style=style).append(f"{reached}{note}"), lead=" • ")
 
 
@@ -199,11 +204,18 @@ def _break_evens(option: Option, plan: Plan, paper: Paper) -> None:
         return
     paper.section("Break-even", "own machines cost less …")
     names = phrases.titles(plan)
-    for item in mine:
+    flat = [item for item in mine if not item.crossings]
+    shown = [item for item in mine if item.crossings][:MOST_BREAK_EVENS] or flat[:1]
+    for item in shown:
         other = item.api if item.own == option.id else item.own
         paper.line(
             Text(f"against {names.get(other, other)}: ").append(phrases.crossings(item), style="bold"), lead=" • "
         )
+    if len(mine) > len(shown):
+        never = len(flat) - sum(not item.crossings for item in shown)
+        crossing = len(mine) - len(shown) - never
+        parts = [f"{crossing} more that cross" if crossing else "", f"{never} that never cross" if never else ""]
+        paper.line(f"{' and '.join(part for part in parts if part)}: see --json", lead=" • ")
 
 
 def _assumptions(plan: Plan, paper: Paper) -> None:
