@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from crossover.planner.question import Preferences
 from crossover.planner.rules import ranked
 from crossover.planner.verdict import decide
@@ -34,3 +36,13 @@ def test_the_crossing_is_told_with_both_names(small_plan: Plan) -> None:
     assert separator
     assert own in names
     assert any(rest.startswith(name) for name in names)
+
+
+def test_advice_to_stay_names_the_end_of_the_model(small_plan: Plan) -> None:
+    today = next(row for row in small_plan.options if row.id == small_plan.today)
+    ending = msgspec.structs.replace(today, caveats=("deprecated and ends on 2027-01-14; its maker names x (page)",))
+    verdict = decide([ending], ending, {}, (), (), (), 750.0)
+    assert (
+        verdict.action
+        == f"Keep {today.title} only for now: it is deprecated and ends on 2027-01-14; its maker names x."
+    )

@@ -25,6 +25,7 @@ TENSOR_PARALLEL = (1, 2, 4, 8)
 MOST_COUNTS = 2
 MOST_OWN_MODELS = 6  # of the models that may stand in, those that most sellers offer; --open-model names others
 GIB = 2**30
+WITHDRAWN = "deprecated"  # how the note on a model that its maker will withdraw begins
 WINDOW = "context window"
 CONTEXT_SHARE = 0.999  # the context a replica must hold: all but one request in a thousand
 MIN_CONTEXT = 2048
@@ -270,7 +271,7 @@ def _ending(question: Question, catalog: Catalog, priced: prices.PricedModel) ->
         return "its price list calls it deprecated: plan the next move now" if priced.deprecated else ""
     when = f" and ends on {facts.ends_on}" if facts.ends_on else ""
     after = f"; its maker names {facts.replacement}" if facts.replacement else ""
-    return f"deprecated{when}{after} ({facts.source.text}, checked {facts.source.checked})"
+    return f"{WITHDRAWN}{when}{after} ({facts.source.text}, checked {facts.source.checked})"
 
 
 def _wants_own(question: Question) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossover.money import show
+from crossover.planner.candidates import WITHDRAWN
 from crossover.planner.words import KIND_TITLES, BreakEven, Option, OptionKind, Reach, Refused, Verdict
 
 WORTH_MOVING = 0.10  # a saving below a tenth of today's bill is not worth a migration
@@ -52,6 +53,9 @@ def decide(
     if stays:
         headline = f"Stay on {today.title}: {show(today.usd_month)} a month"
         action = f"Keep {today.title} and plan again when the volume or a price changes."
+        ending = next((row for row in today.caveats if row.startswith(WITHDRAWN)), "")
+        if ending:  # advice to stay must not hide that there is an end
+            action = f"Keep {today.title} only for now: it is {ending.partition(' (')[0]}."
         why = _why_stay(ranked, today, saving, chance, engineer_day_usd)
         reasons = (why, *_reasons(ranked, today, None, break_evens, reach))[:3]
         return Verdict(headline=headline, action=action, reasons=reasons, caveat=CAVEAT, option=today.id)

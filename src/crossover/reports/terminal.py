@@ -221,7 +221,7 @@ def _reach(plan: Plan, paper: Paper) -> None:
 def _refused(plan: Plan, paper: Paper) -> None:
     if not plan.refused:
         return
-    paper.section("Refused", f"{plan.counts.refused:,} options, and why")
+    paper.section("Refused", f"{plan.counts.refused:,} option{'s' if plan.counts.refused != 1 else ''}, and why")
     for stage, count, items in phrases.refused_by_stage(plan):
         lead = Text(f" {count:>5,}  ", style="bold")
         paper.line(Text(phrases.STAGES.get(stage, stage), style="bold"), lead=lead)
