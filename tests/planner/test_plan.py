@@ -13,7 +13,7 @@ from crossover.evidence import Evidence
 from crossover.planner.plan import plan
 from crossover.planner.question import Costs, Preferences, Question, Scope
 from crossover.planner.words import Plan
-from crossover.workload import parse_slo
+from crossover.workload import Slo, parse_slo
 from tests.planner.conftest import small_question
 
 
@@ -237,3 +237,20 @@ def test_a_measured_token_ratio_replaces_the_assumed_one(catalog: Catalog) -> No
 def test_growth_is_said_because_a_cost_may_lie_below_its_range(catalog: Catalog) -> None:
     load = msgspec.structs.replace(small_question().workload, growth_per_month=0.1)
     assert any("twelve months" in row for row in plan(small_question(workload=load), catalog).notes)
+
+
+def test_without_an_slo_own_machines_are_sized_loosely_and_it_is_said(catalog: Catalog) -> None:
+    answer = plan(small_question(slo=Slo()), catalog)
+    assert answer.workload.slo == ()
+    assert any("within 10 s" in note for note in answer.notes)
+    assert all(option.slo == () for option in answer.options if option.kind in {"api", "hosted"})
+
+
+def test_batch_traffic_needs_no_first_token(catalog: Catalog) -> None:
+    answer = plan(workload_with(small_question(slo=Slo()), batch_share=1.0), catalog)
+    assert any("must only keep up" in note for note in answer.notes)
+
+
+def test_undated_prices_are_counted(catalog: Catalog) -> None:
+    answer = plan(small_question(as_of=dt.date(2025, 6, 1), scope=Scope(kinds=("api", "hosted"))), catalog)
+    assert any("have no dated price" in note for note in answer.notes)

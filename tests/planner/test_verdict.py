@@ -46,3 +46,8 @@ def test_advice_to_stay_names_the_end_of_the_model(small_plan: Plan) -> None:
         verdict.action
         == f"Keep {today.title} only for now: it is deprecated and ends on 2027-01-14; its maker names x."
     )
+
+
+def test_an_unmeasured_endpoint_is_said_in_the_caveat(small_plan: Plan) -> None:
+    assert small_plan.options[0].kind in {"api", "hosted"}
+    assert "ttft_p95<1s is not known either" in small_plan.verdict.caveat

@@ -72,7 +72,7 @@ def _note(tokens: TokenFacts, found: Sequence[Crossing], last: float) -> str:
     if tokens.minimum_usd_month:
         return "the minimum spend of the contract is left out of the break-even"
     if not found:
-        return f"no crossing up to {last:,.0f} requests a day"
+        return f"no crossing up to {float(f'{last:.3g}'):,.0f} requests a day"
     if len(found) > 1:
         return "several crossings: each further machine must be filled before it pays"
     return ""

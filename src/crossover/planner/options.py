@@ -28,7 +28,7 @@ from crossover.planner.estimates import (
 )
 from crossover.planner.hybrids import Hybrid
 from crossover.planner.outlook import band
-from crossover.planner.question import Question
+from crossover.planner.question import DEFAULT_SLO, Question
 from crossover.planner.survey import OwnOption
 from crossover.planner.words import CostLine, Option, SloCheck
 from crossover.workload import Slo
@@ -205,7 +205,9 @@ def _simulated(slo: Slo, peak: SimResult) -> tuple[SloCheck, ...]:
 
 
 def _unmeasured(question: Question, subject: str) -> tuple[SloCheck, ...]:
-    """What is known of an API's latency: the user's own measurement, or nothing."""
+    """What is known of an API's latency: the user's own measurement, or nothing; no SLO, no question."""
+    if question.slo == DEFAULT_SLO:
+        return ()
     checks: list[SloCheck] = []
     for target in question.slo.targets:
         metric = f"{target.metric}_p{target.percentile:g}_s"
@@ -240,6 +242,8 @@ def _own_caveats(question: Question, row: OwnOption) -> list[str]:
         change = spec.quantisation.perplexity_change
         worse = f" (perplexity {change:+.0%} measured on another model)" if change is not None else ""
         caveats.append(f"{spec.quantisation.name} loses some quality against the original weights{worse}")
+    if spec.accelerator.kind == "consumer":
+        caveats.append("a consumer card: see whether its maker's terms and warranty cover use in a data centre")
     if row.way.purchase == "reserved":
         caveats.append("a reservation binds for its whole term, whatever the traffic does")
     if row.way.purchase == "spot":

@@ -110,7 +110,7 @@ def _nearest_flip(
     winner = options[int(np.argmin(totals(options, certain(ranges, **{lever.name: factor}))[:, 0]))]
     value = lever.now * factor
     side = "above" if direction > 0 else "under"
-    text = f"{titles[winner.id]} is cheapest with {lever.title} {side} {quantity(value, lever.unit)}"
+    text = f"{titles[winner.id]} is cheapest with {lever.title} {side} {quantity(value, lever.unit, rounded=True)}"
     return Flip(
         name=lever.title,
         now=lever.now,
@@ -153,11 +153,12 @@ def curve(
     return VolumeCurve(kind=kind, option=option, title=title, points=points)
 
 
-def quantity(value: float, unit: str) -> str:
-    """A figure with its unit for people: ``94,700 requests/day``, ``$1.90/h``."""
+def quantity(value: float, unit: str, *, rounded: bool = False) -> str:
+    """A figure with its unit for people: ``94,683 requests/day``, ``$1.90/h``; ``rounded`` to three digits."""
+    shown = float(f"{value:.3g}") if rounded else value
     if unit.startswith("$"):
-        return f"${value:,.2f}{unit[1:]}" if value < 1000 else f"${value:,.0f}{unit[1:]}"
+        return f"${shown:,.2f}{unit[1:]}" if shown < 1000 else f"${shown:,.0f}{unit[1:]}"
     if unit == "×":
-        return f"{value:.2f} ×"
-    digits = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+        return f"{shown:.2f} ×"
+    digits = f"{shown:,.0f}" if shown >= 100 else f"{shown:.3g}"
     return f"{digits} {unit}"

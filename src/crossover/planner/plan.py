@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from crossover.capacity.arrivals import peak_level
 from crossover.capacity.calibration import deployment_key
 from crossover.capacity.sizing import Effort
 from crossover.catalog.items import Catalog
+from crossover.catalog.prices import DEFAULT_TIER
 from crossover.cost.lines import assumed
 from crossover.money import HOURS_PER_MONTH
 from crossover.planner import answers, options
@@ -23,18 +26,17 @@ from crossover.planner.estimated import Estimated, estimate
 from crossover.planner.estimates import Priced, peak_rps, priced
 from crossover.planner.hybrids import Hybrid, overflowing, splitting
 from crossover.planner.outlook import chance_cheapest
-from crossover.planner.question import Question
+from crossover.planner.question import DEFAULT_SLO, Question
 from crossover.planner.rules import effects, ranked
 from crossover.planner.survey import Progress, Survey, survey
 from crossover.planner.verdict import ENGINEER_DAYS, decide
 from crossover.planner.words import Counts, Option, Plan, Refused, WorkloadView
-from crossover.workload import Slo, SloTarget, length_at
+from crossover.workload import length_at
 
 SCHEMA_VERSION = 1
 SHORT_TRACE_S = 86_400.0
 QUICK = Effort(search=600, final=600)
 THOROUGH = Effort(search=3_000, final=20_000)
-DEFAULT_SLO = Slo((SloTarget("ttft", 95.0, 10.0),))
 NO_SLO = (
     "No SLO was stated: own machines are sized so that 95 % of first tokens come within 10 s (--slo sets your own)."
 )
@@ -42,6 +44,7 @@ GROWTH = (
     "The volume is expected to grow: costs and the ranking are those of today's volume; ranges and chances are those "
     "of its mean over the next twelve months, so a cost may lie below its own range."
 )
+BATCH_ONLY = "All requests can wait: own machines must only keep up, no first token is promised (--slo sets one)."
 EMPTY = Survey(options=(), fleets=(), refused=(), bounded=0, simulations=0)
 Floats = NDArray[np.float64]
 
@@ -70,39 +73,54 @@ def plan(question: Question, catalog: Catalog, progress: Progress | None = None)
     rows = build(question, estimated, enumeration.today)
     ranking = ranked(rows, question)
     all_refused = grouped([*refused, *enumeration.refused, *found.refused])
-    first = first_notes(stated, enumeration)
+    first = first_notes(stated, enumeration, tokens)
     return assemble(question, catalog, estimated, ranking, all_refused, enumeration.today, first)
 
 
-def first_notes(stated: Question, enumeration: Enumeration) -> tuple[str, ...]:
+def first_notes(stated: Question, enumeration: Enumeration, tokens: Sequence[Priced]) -> tuple[str, ...]:
     """What the user should hear before anything else."""
     rows: list[str] = []
     ending = next((row for row in enumeration.api if row.id == enumeration.today and row.note), None)
     if ending is not None:
         rows.append(f"{ending.priced.model} is {ending.note}.")
     rows.extend(enumeration.notes)
+    if stated.costs.service_tier != DEFAULT_TIER:
+        rows.append(f"The models you named are priced at the service tier {stated.costs.service_tier!r}.")
+    undated = [row for row in tokens if not row.cost.dated]
+    if undated and stated.as_of < stated.today:
+        count = f"{len(undated)} of {len(tokens)} models sold per token"
+        rows.append(f"{count} have no dated price in the library: theirs are today's, not those of {stated.as_of}.")
     if stated.workload.growth_per_month:
         rows.append(GROWTH)
     if not stated.slo.targets:
-        rows.append(NO_SLO)
-    if stated.evidence:
-        known = {row.id for row in enumeration.api} | {
-            deployment_key(spec.model, spec.quantisation, spec.accelerator, spec.count, spec.engine)
-            for spec in enumeration.specs
-        }
-        known |= {row.priced.model for row in enumeration.api} | {spec.model.name for spec in enumeration.specs}
-        unused = [row.subject for row in stated.evidence if row.subject not in known]
-        if unused:
-            count = f"{len(unused)} of {len(stated.evidence)}"
-            example = f"{unused[0]!r}; subjects look like {min(known)!r}" if known else repr(unused[0])
-            rows.append(f"{count} measured figures match no option and were not used, such as {example}.")
+        rows.append(BATCH_ONLY if stated.workload.batch_share >= 1 else NO_SLO)
+    rows.extend(unused_evidence(stated, enumeration))
     return tuple(rows)
 
 
+def unused_evidence(stated: Question, enumeration: Enumeration) -> tuple[str, ...]:
+    """Measured figures whose subject is no option: most likely a typing slip."""
+    known = {row.id for row in enumeration.api} | {
+        deployment_key(spec.model, spec.quantisation, spec.accelerator, spec.count, spec.engine)
+        for spec in enumeration.specs
+    }
+    known |= {row.priced.model for row in enumeration.api} | {spec.model.name for spec in enumeration.specs}
+    unused = [row.subject for row in stated.evidence if row.subject not in known]
+    if not unused:
+        return ()
+    example = f"{unused[0]!r}; subjects look like {min(known)!r}" if known else repr(unused[0])
+    count = f"{len(unused)} of {len(stated.evidence)}"
+    return (f"{count} measured figures match no option and were not used, such as {example}.",)
+
+
 def with_defaults(question: Question) -> Question:
-    """The question with the peak factor that its profile really shows, and a loose promise where none was stated."""
+    """The question with the peak factor that its profile really shows, and a loose promise where none was stated.
+
+    Traffic that can all wait for a batch needs no promise: own machines must only keep up.
+    """
     load = msgspec.structs.replace(question.workload, peak_factor=peak_level(question.workload))
-    return msgspec.structs.replace(question, workload=load, slo=question.slo if question.slo.targets else DEFAULT_SLO)
+    stated = question.slo.targets or load.batch_share >= 1
+    return msgspec.structs.replace(question, workload=load, slo=question.slo if stated else DEFAULT_SLO)
 
 
 def ranges_for(question: Question) -> dict[str, Range]:
@@ -215,7 +233,7 @@ def view(question: Question) -> WorkloadView:
         batch_share=load.batch_share,
         sensitive_share=load.sensitive_share,
         burstiness=load.burstiness,
-        slo=tuple(target.label for target in question.slo.targets),
+        slo=() if question.slo == DEFAULT_SLO else tuple(target.label for target in question.slo.targets),
         regimes=question.regimes,
         profile=load.profile,
         notes=load.notes,

@@ -11,10 +11,11 @@ from crossover.catalog.prices import Contract, PriceOverride
 from crossover.deployment import Purchase
 from crossover.evidence import Evidence
 from crossover.planner.words import OptionKind
-from crossover.workload import Slo, Workload
+from crossover.workload import Slo, SloTarget, Workload
 
 Team = Literal["none", "some", "strong"]
 Capability = Literal["small", "medium", "large", "frontier"]
+DEFAULT_SLO = Slo((SloTarget("ttft", 95.0, 10.0),))  # what own machines are sized for where nothing is promised
 ALL_KINDS: tuple[OptionKind, ...] = ("api", "hosted", "self", "hybrid")
 
 

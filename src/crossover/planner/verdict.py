@@ -21,6 +21,18 @@ CAVEAT = (
 )
 
 
+def caveat(chosen: Option) -> str:
+    """What the plan cannot know of its advice: quality always, and the latency of an endpoint that nobody measured."""
+    unknown = [check.label for check in chosen.slo if check.met is None]
+    missed = [check.label for check in chosen.slo if check.met is False]
+    rows = [CAVEAT]
+    if missed:
+        rows.append(f"Your measurement of it misses {', '.join(missed)}.")
+    if unknown:
+        rows.append(f"Whether it keeps {', '.join(unknown)} is not known either: measure that endpoint.")
+    return " ".join(rows)
+
+
 def decide(
     ranked: Sequence[Option],
     today: Option | None,
@@ -44,7 +56,7 @@ def decide(
         action = f"Use {best.title} ({KIND_TITLES[best.kind]})."
         lost = [f"{row.example}, in use today, is refused: {row.reason}." for row in refused if row.example == in_use]
         reasons = (*lost[:1], *_reasons(ranked, best, None, break_evens, reach))[:3]
-        return Verdict(headline=headline, action=action, reasons=reasons, caveat=CAVEAT, option=best.id)
+        return Verdict(headline=headline, action=action, reasons=reasons, caveat=caveat(best), option=best.id)
     saving = today.usd_month - best.usd_month
     chance = saving_chance.get(best.id, 0.0)
     least = max(WORTH_MOVING * today.usd_month, engineer_day_usd)
@@ -58,7 +70,7 @@ def decide(
             action = f"Keep {today.title} only for now: it is {ending.partition(' (')[0]}."
         why = _why_stay(ranked, today, saving, chance, engineer_day_usd)
         reasons = (why, *_reasons(ranked, today, None, break_evens, reach))[:3]
-        return Verdict(headline=headline, action=action, reasons=reasons, caveat=CAVEAT, option=today.id)
+        return Verdict(headline=headline, action=action, reasons=reasons, caveat=caveat(today), option=today.id)
     costs = f"about {show(best.usd_month)} a month instead of {show(today.usd_month)}"
     headline = f"Move from {today.title} to {best.title}: {costs}"
     action = f"Move to {best.title} ({KIND_TITLES[best.kind]}) once its answers are proved good enough."
@@ -66,7 +78,7 @@ def decide(
     if pushed:
         why = f"The rule on {' and '.join(pushed)}, which you stated, ranks {today.title} below {best.title}."
         reasons = (why, *reasons)[:3]
-    return Verdict(headline=headline, action=action, reasons=reasons, caveat=CAVEAT, option=best.id)
+    return Verdict(headline=headline, action=action, reasons=reasons, caveat=caveat(best), option=best.id)
 
 
 def _why_stay(ranked: Sequence[Option], today: Option, saving: float, chance: float, engineer_day_usd: float) -> str:
