@@ -105,7 +105,11 @@ def fit(
         usable_gib=usable / GIB,
         kv_bytes_per_token=per_token,
         kv_capacity_tokens=_most(room, per_token * imbalance + slope, _MANY_TOKENS),
-        max_context=_largest(lambda tokens: needed_by(tokens, 1) <= usable, model.max_context),
+        max_context=(
+            _largest(lambda tokens: needed_by(tokens, 1) <= usable, model.max_context)
+            if model.sliding_window
+            else _most(room, per_token * imbalance + slope, model.max_context)
+        ),
         max_sequences=_most(room, cache / sequences * imbalance + slope * context, _MANY_SEQUENCES),
         reason=_reason(model, context, total, usable, weights),
     )

@@ -82,9 +82,14 @@ def assumptions() -> tuple[Assumed, ...]:
         return tuple(_row(row) for row in csv.DictReader(file))
 
 
+@lru_cache(maxsize=1)
+def _by_name() -> dict[str, Assumed]:
+    return {row.name: row for row in assumptions()}
+
+
 def assumed(name: str) -> Assumed:
     """One default by name."""
-    rows = {row.name: row for row in assumptions()}
+    rows = _by_name()
     if name not in rows:
         raise UnknownNameError("assumption", name, rows)
     return rows[name]

@@ -32,7 +32,7 @@ BAND_DRAWS = 200
 CURVE_MEMBERS = 12  # per class: the cheapest at today's volume, and so the ones that may be cheapest near it
 BANDS = 6  # pairs that get an interval; the others are exact crossings of the point estimates
 BREAK_EVEN_REPLICAS = 64
-FLIP_OPTIONS = 40  # the cheapest of all, and then of own machines and APIs: where a flip leads to
+FLIP_OPTIONS = 25  # the cheapest of all, and then of own machines and APIs: where a flip leads to
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):

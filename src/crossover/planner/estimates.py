@@ -18,8 +18,8 @@ from crossover.cost import tokens as token_cost
 from crossover.cost.lines import assumed
 from crossover.deployment import Billing, Deployment, ModelId, Owned, PerHour, PerToken, Purchase, Zone
 from crossover.evidence import best
-from crossover.money import DAYS_PER_MONTH
-from crossover.planner.candidates import ApiCandidate, Purchasing
+from crossover.money import DAYS_PER_MONTH, HOURS_PER_MONTH
+from crossover.planner.candidates import ApiCandidate, Purchasing, offer_price
 from crossover.planner.costing import Facts, MachineFacts, PriceRange, TokenFacts, Writer
 from crossover.planner.question import Question
 from crossover.stats import Z80
@@ -175,6 +175,18 @@ def _bought(question: Question, device: Accelerator, count: int) -> Owned:
 def _stated(value: float | None, name: str) -> float:
     """What the user stated, else the shipped default of that name."""
     return float(assumed(name).value) if value is None else value
+
+
+def least_machine_usd(question: Question, way: Purchasing) -> float:
+    """Less than one machine can cost a month in this way, in floats and in no time: for bounds only."""
+    if way.offer is None or way.purchase is None:
+        device = way.spec.accelerator
+        cards = float(device.price_usd or 0) * way.spec.count
+        return cards * (1 - _stated(question.costs.residual_share, "residual_share")) / question.costs.life_months
+    month = (offer_price(way.offer, way.purchase) or 0.0) * HOURS_PER_MONTH
+    if way.purchase == "spot":
+        return month * question.scope.spot_hours_per_day / 24 * (1 - float(assumed("spot_unavailable_share").high))
+    return month
 
 
 def itemised(

@@ -99,10 +99,12 @@ def serving_of(spec: ServingSpec, context: int, measured: Sequence[Evidence]) ->
     )
 
 
-def physical_rps(spec: ServingSpec, arrivals: Arrivals) -> float:
-    """More requests per second than the arithmetic of the devices allows at their dense peak, whatever the engine."""
+def physical_rps(spec: ServingSpec, tokens: float) -> float:
+    """More requests per second than the arithmetic of the devices allows at their dense peak, whatever the engine.
+
+    ``tokens`` of a mean request must be computed: fresh prompt and answer.
+    """
     peak = throughput.peak_flops(spec.accelerator, spec.quantisation) * spec.count
-    tokens = float(arrivals.fresh_tokens.mean()) + float(arrivals.output_tokens.mean())
     return peak / (2e9 * spec.model.active_b * max(tokens, 1.0))
 
 

@@ -35,7 +35,7 @@ from crossover.workload import length_at
 
 SCHEMA_VERSION = 1
 SHORT_TRACE_S = 86_400.0
-QUICK = Effort(search=600, final=600)
+QUICK = Effort(search=500, final=500)
 THOROUGH = Effort(search=3_000, final=20_000)
 NO_SLO = (
     "No SLO was stated: own machines are sized so that 95 % of first tokens come within 10 s (--slo sets your own)."

@@ -18,6 +18,7 @@ from crossover.planner.constraints import refusal_of_zone, sensitivity_of
 from crossover.planner.costing import Facts
 from crossover.planner.estimates import (
     Terms,
+    least_machine_usd,
     own_factor,
     own_facts,
     peak_rps,
@@ -85,30 +86,53 @@ class _Search:
         self.terms: dict[tuple[str, ...], Terms] = {}
         self.heap: list[tuple[float, int, _Bound]] = []
         self.pushed = 0
+        self.fixed_usd: float | None = None
+        self.by_factor: dict[float, tuple[Arrivals, float]] = {}
 
-    def push(self, ways: tuple[Purchasing, ...], ceiling_rps: float, serving: Serving | None) -> None:
-        """Add a configuration with the bound that follows from what one replica can serve at most."""
-        replicas = max(1, math.ceil(peak_rps(self.question) / ceiling_rps)) + self.question.spare
+    def add(self, ways: tuple[Purchasing, ...]) -> None:
+        """Add a configuration with its first bound: what its devices can compute at most, at their bare price."""
+        spec = ways[0].spec
+        replicas = self._replicas(fleets.physical_rps(spec, self._requests(spec)[1]))
+        if self.fixed_usd is None:
+            first = self._terms(ways[0])
+            self.fixed_usd = first.people_usd + first.operations_usd
+        prices = (
+            math.ceil(replicas / way.replicas_per_machine) * least_machine_usd(self.question, way) for way in ways
+        )
+        self._push(_Bound(ways=ways, usd_month=min(prices) + self.fixed_usd, fixed_usd=self.fixed_usd, serving=None))
+
+    def tighten(self, bound: _Bound) -> None:
+        """Replace the first bound by that of the throughput model, at the whole price."""
+        spec = bound.ways[0].spec
+        serving = fleets.serving_of(spec, self.context, self.question.evidence)
+        replicas = self._replicas(fleets.ceiling_rps(serving, self._requests(spec)[0]))
         costs: list[tuple[float, float]] = []
-        for way in ways:
+        for way in bound.ways:
             paid = self._terms(way)
             machines = math.ceil(replicas / way.replicas_per_machine)
             fixed = paid.people_usd + paid.operations_usd
             costs.append((machines * (paid.machine_usd_month + paid.operations_usd_machine) + fixed, fixed))
         least, fixed = min(costs)
-        bound = _Bound(ways=ways, usd_month=least, fixed_usd=fixed, serving=serving)
-        heapq.heappush(self.heap, (least, self.pushed, bound))
+        self._push(_Bound(ways=bound.ways, usd_month=least, fixed_usd=fixed, serving=serving))
+
+    def _requests(self, spec: ServingSpec) -> tuple[Arrivals, float]:
+        """Requests with answers as long as this model writes them, and the mean tokens of one that must be computed."""
+        factor = own_factor(self.question, spec.model)
+        if factor not in self.by_factor:
+            rows = self.arrivals if factor == 1.0 else fleets.with_answers(self.arrivals, factor)
+            self.by_factor[factor] = (rows, float(rows.fresh_tokens.mean() + rows.output_tokens.mean()))
+        return self.by_factor[factor]
+
+    def _replicas(self, ceiling_rps: float) -> int:
+        return max(1, math.ceil(peak_rps(self.question) / ceiling_rps)) + self.question.spare
+
+    def _push(self, bound: _Bound) -> None:
+        heapq.heappush(self.heap, (bound.usd_month, self.pushed, bound))
         self.pushed += 1
 
     def pop(self) -> _Bound:
         """The configuration with the lowest bound."""
         return heapq.heappop(self.heap)[2]
-
-    def tighten(self, bound: _Bound) -> None:
-        """Replace the physical ceiling by that of the throughput model."""
-        spec = bound.ways[0].spec
-        serving = fleets.serving_of(spec, self.context, self.question.evidence)
-        self.push(bound.ways, fleets.ceiling_rps(serving, stretched(self.question, self.arrivals, spec)), serving)
 
     def known_terms(self, way: Purchasing) -> Terms | None:
         """Terms that do not hang on the load: those of rented machines, whose power is in the rent."""
@@ -139,8 +163,7 @@ def survey(
         groups.setdefault(way.spec.key, []).append(way)
     search = _Search(question, enumeration.context, arrivals)
     for group in groups.values():
-        spec = group[0].spec
-        search.push(tuple(group), fleets.physical_rps(spec, stretched(question, arrivals, spec)), None)
+        search.add(tuple(group))
     options: list[OwnOption] = []
     done: list[fleets.Fleet] = []
     shown: set[str] = set()
@@ -236,12 +259,6 @@ def _permitted(question: Question, ways: Iterable[Purchasing]) -> tuple[list[Pur
         else:
             refused.append(verdict)
     return kept, refused
-
-
-def stretched(question: Question, arrivals: Arrivals, spec: ServingSpec) -> Arrivals:
-    """The same arrivals with the longer answers of a model that thinks before it answers."""
-    factor = own_factor(question, spec.model)
-    return arrivals if factor == 1.0 else fleets.with_answers(arrivals, factor)
 
 
 def _point(option: OwnOption) -> float:
