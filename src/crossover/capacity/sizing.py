@@ -220,6 +220,7 @@ class Hour:
         self.serving, self.slo, self.requests = serving, slo, requests
         self.rate = request_rate(workload, level)
         self.count = 0
+        self.seen: dict[tuple[int, float], SimResult] = {}
         rng = np.random.default_rng(rng_seed)
         few = min(requests, _FEWEST)
         trial = sample(workload, rng, hours_level=level, duration_s=few / self.rate if self.rate > 0 else 0.0)
@@ -237,7 +238,10 @@ class Hour:
 
         ``faster`` multiplies the load by compressing its clock.
         """
-        return self._replay(replicas, replicas, None, faster)[0]
+        known = self.seen.get((replicas, faster))
+        if known is None:
+            known = self.seen[replicas, faster] = self._replay(replicas, replicas, None, faster)[0]
+        return known
 
     def spill(
         self, replicas: int, overflow_wait_s: float, faster: float = 1.0

@@ -7,8 +7,8 @@ Commands are rows of a table and their modules are imported when they run, so ``
 from __future__ import annotations
 
 import contextlib
-import io
 import gc
+import io
 import json
 import os
 import sys

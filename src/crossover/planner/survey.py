@@ -28,8 +28,7 @@ from crossover.planner.estimates import (
 from crossover.planner.question import Question
 from crossover.planner.words import Refused
 
-CONTENDER = 1.05  # machines whose bound lies this far above the best simulated ones could still win in some future
-NOTICEABLE = 0.97  # the bound leaves out power under load: a smaller difference is no cheaper
+NOTICEABLE = 0.995  # even its bound must save half a percent of the whole: less is no win, and costs a simulation
 LEAST_SIMULATED = 3
 MOST_UNMET = 400  # so many refusals in a row, cheapest first, and the SLO is taken to be out of reach
 Progress = Callable[[int, int, str], None]
@@ -65,12 +64,6 @@ class _Bound(msgspec.Struct, frozen=True, kw_only=True):
     usd_month: float
     fixed_usd: float
     serving: Serving | None
-
-    @property
-    def place(self) -> tuple[str, str, int]:
-        """Model, device and how many of them: what stays the same when only the weight format differs."""
-        spec = self.ways[0].spec
-        return spec.model.name, spec.accelerator.name, spec.count
 
     @property
     def shows(self) -> set[str]:
@@ -167,14 +160,10 @@ def survey(
     options: list[OwnOption] = []
     done: list[fleets.Fleet] = []
     shown: set[str] = set()
-    reached: dict[tuple[str, str, int], float] = {}
     simulations, unmet, best = 0, 0, math.inf
     while search.heap:
         bound = search.pop()
-        # people cost the same whatever is rented: only the rest decides between own machines
-        could_win = bound.usd_month - bound.fixed_usd <= (best - bound.fixed_usd) * CONTENDER
-        # the same model on the same devices in another weight format wins only by being cheaper
-        could_win = could_win and bound.usd_month < reached.get(bound.place, math.inf) * NOTICEABLE
+        could_win = bound.usd_month < best * NOTICEABLE
         if not could_win and len(done) >= LEAST_SIMULATED and bound.shows <= shown:
             continue
         if bound.serving is None:
@@ -196,7 +185,6 @@ def survey(
         shown |= bound.shows
         options.extend(own_option(question, way, answer, search.known_terms(way)) for way in bound.ways)
         least = min(_point(option) for option in options[-len(bound.ways) :])
-        reached[bound.place] = min(least, reached.get(bound.place, math.inf))
         best = min(best, least)
     return Survey(
         options=tuple(sorted(options, key=_point)),
