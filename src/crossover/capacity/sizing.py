@@ -393,7 +393,7 @@ def _decode_floor(serving: Serving, most: float) -> float:
     """
     size = np.arange(1, len(serving.step_s))
     step = np.asarray(serving.step_s[1:])
-    slopes = np.unique(np.concatenate([[0.0], (step[1:] - step[0]) / (size[1:] - 1)]))[:: max(1, size.size // 32)]
+    slopes = np.unique(np.concatenate([[0.0], (step[1:] - step[0]) / (size[1:] - 1)]))[:: max(1, size.size // 12)]
     offsets = (step[None, :] - slopes[:, None] * size[None, :]).min(axis=1)
     usable = (slopes >= 0) & (offsets >= 0)
     return float((offsets[usable] / most + slopes[usable]).max())

@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 SHARES = (0.1, 0.5, 0.9)
 VOLUME_POINTS = 49
 VOLUME_SPAN = (0.01, 30.0)
-GRID = 81
+GRID = 49
 
 
 class Lever(msgspec.Struct, frozen=True, kw_only=True):
