@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crossover.cost.break_even import staircase_crossings
 from crossover.planner.crossings import between, gap_at, staircase, with_band
 from crossover.planner.draws import draw, read_ranges
 from tests.planner.test_costing import machines, tokens
@@ -41,3 +42,13 @@ def test_band_surrounds_the_crossing() -> None:
     assert row.band is not None
     assert row.share_crossing == pytest.approx(1.0)
     assert row.band.p10 < row.crossings[0].requests_per_day < row.band.p90
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.floats(1e-5, 0.05), st.floats(50, 50_000), st.floats(0.05, 50), st.integers(1, 8), st.integers(0, 2))
+def test_looking_between_loses_no_crossing(each: float, usd: float, rps: float, per_machine: int, spare: int) -> None:
+    own = machines(machine_usd_month=usd, replica_rps=rps, replicas_per_machine=per_machine, spare=spare)
+    steps = staircase(own, 64)
+    found = [row.requests_per_day for row in between(tokens(each), own, steps).crossings]
+    every = [row.requests_per_day for row in staircase_crossings(each, steps.edges, steps.costs)]
+    assert found == pytest.approx(every)

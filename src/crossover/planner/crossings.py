@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -21,12 +22,13 @@ SEARCH = (1.0, 1e9)  # requests/day
 class Staircase(msgspec.Struct, frozen=True, kw_only=True):
     """Cost of own machines against volume: up to ``edges[i]`` requests/day they cost ``costs[i]`` dollars a month.
 
-    ``least_usd`` is the lowest cost of one daily request: what a full machine reaches.
+    ``at_end[i]`` and ``at_start[i]`` are the cost of one daily request where step ``i`` is full, and where it begins.
     """
 
     edges: list[float]
     costs: list[float]
-    least_usd: float
+    at_end: list[float]
+    at_start: list[float]
 
 
 def between(api: Facts, own: Facts, steps: Staircase) -> BreakEven:
@@ -34,12 +36,18 @@ def between(api: Facts, own: Facts, steps: Staircase) -> BreakEven:
     tokens = api.tokens
     if tokens is None:
         raise ValueError("a break-even needs an option billed by the token")
-    edges, costs = steps.edges, steps.costs
     each = _each(tokens)
-    if each * DAYS_PER_MONTH < steps.least_usd and not tokens.minimum_usd_month:  # own machines never win: most pairs
-        return BreakEven(api=api.id, own=own.id, crossings=(), note=_note(tokens, (), edges[-1]))
+    edges, costs = steps.edges, steps.costs
+    if not tokens.minimum_usd_month:
+        # before the first step that can win own machines lose, after the last that can lose they win: look between
+        daily = each * DAYS_PER_MONTH
+        first = next((index for index, cost in enumerate(steps.at_end) if cost < daily), None)
+        if first is None:
+            return BreakEven(api=api.id, own=own.id, crossings=(), note=_note(tokens, (), edges[-1]))
+        last = max((index for index, cost in enumerate(steps.at_start) if cost >= daily), default=first)
+        edges, costs = edges[first : last + 1], costs[first : last + 1]
     found = staircase_crossings(each, edges, costs, api_minimum_usd_month=tokens.minimum_usd_month)
-    return BreakEven(api=api.id, own=own.id, crossings=found, note=_note(tokens, found, edges[-1]))
+    return BreakEven(api=api.id, own=own.id, crossings=found, note=_note(tokens, found, steps.edges[-1]))
 
 
 def staircase(own: Facts, max_replicas: int) -> Staircase:
@@ -60,8 +68,9 @@ def staircase(own: Facts, max_replicas: int) -> Staircase:
         else:
             edges.append(replicas * per_replica)
             costs.append(cost)
-    least = min(cost / edge for edge, cost in zip(edges, costs, strict=True))
-    return Staircase(edges=edges, costs=costs, least_usd=least)
+    at_start = [math.inf, *(cost / edge for cost, edge in zip(costs[1:], edges[:-1], strict=True))]
+    at_end = [cost / edge for cost, edge in zip(costs, edges, strict=True)]
+    return Staircase(edges=edges, costs=costs, at_end=at_end, at_start=at_start)
 
 
 def _each(tokens: TokenFacts) -> float:
