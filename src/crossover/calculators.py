@@ -39,7 +39,7 @@ from crossover.money import usd
 from crossover.planner.question import Costs, Preferences, Question, Scope
 from crossover.planner.words import Plan
 from crossover.runtime import catalog_for, plan_for
-from crossover.traffic.flags import demand_from_flags
+from crossover.traffic.flags import workload_from_flags
 from crossover.workload import Slo, Workload, parse_slo
 
 
@@ -80,7 +80,7 @@ def make_workload(**stated: Any) -> Workload:
     >>> make_workload(requests_per_day=86_400, input_tokens=500, output_tokens=300).requests_per_day
     86400.0
     """
-    return demand_from_flags(**stated).workload
+    return workload_from_flags(**stated)
 
 
 def hosting_cost(

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from crossover.capacity.arrivals import Arrivals, load_levels, peak_level, request_rate, sample
+from crossover.capacity.arrivals import Arrivals, peak_level, request_rate, sample
 from crossover.capacity.percentiles import percentile, weighted_percentile
 from crossover.capacity.simulate import simulate
 from crossover.capacity.words import Serving, SimResult
-from crossover.errors import InputError
-from crossover.workload import HOURS_PER_WEEK, Slo, SloTarget, Workload
+from crossover.workload import Slo, SloTarget, Workload
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,12 +32,11 @@ _SHORTEST_S = 120.0
 _FEWEST = 1000  # requests that a percentile needs; a quiet hour is drawn for longer to reach them
 _FINE = 100  # large fleets are sized to within a hundredth, which is less than the simulator knows
 _GROWTH = 1.3  # step of the search upwards before it is bisected
-_WEEK_LEVELS = 4
 _SURE = 2.0  # standard errors by which a lower bound stays below the work of the requests drawn
 
 
 class Effort(msgspec.Struct, frozen=True, kw_only=True):
-    """How many requests a simulation replays: while searching, for the figures shown, and per level of a week.
+    """How many requests a simulation replays: while searching, and for the figures shown.
 
     The standard error of a share p from n requests is about sqrt(p * (1 - p) / n) times 1 to 2, since neighbours share
     their queue: 3,000 requests know a 95th percentile's rank within 0.4 to 0.8 points, 20,000 within 0.15 to 0.3.
@@ -46,7 +44,6 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
 
     search: int = 3000
     final: int = 20_000
-    level: int = 1500
 
 
 class Shortfall(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,8 +61,8 @@ class Shortfall(msgspec.Struct, frozen=True, kw_only=True):
 class Sizing(msgspec.Struct, frozen=True, kw_only=True):
     """The fewest replicas that meet every target in the busiest hour, and the same with ``spare`` in reserve.
 
-    ``peak`` is the busiest hour on ``replicas``; ``peak_rps`` its load. ``utilisation_week`` is the mean share of time
-    that a replica steps, over the week. ``too_large_share`` is the share of requests that fit in no replica's cache.
+    ``peak`` is the busiest hour on ``replicas``; ``peak_rps`` its load. ``hour`` replays it at other
+    loads. ``too_large_share`` is the share of requests that fit in no replica's cache.
     """
 
     replicas: int
@@ -74,7 +71,7 @@ class Sizing(msgspec.Struct, frozen=True, kw_only=True):
     lower_bound: int
     peak: SimResult
     peak_rps: float
-    utilisation_week: float
+    hour: Hour
     too_large_share: float
     fewer: Shortfall
     simulations: int
@@ -89,6 +86,7 @@ class Unmeetable(msgspec.Struct, frozen=True, kw_only=True):
     target: SloTarget | None
     best_possible_s: float
     reason: str
+    simulations: int = 0
 
 
 def size(
@@ -110,7 +108,7 @@ def size(
     level = peak_level(workload)
     hour = Hour(workload, serving, slo, rng_seed, level, effort.search)
     if not hour.arrivals.requests:
-        return _nothing(serving)
+        return _nothing(serving, hour)
     impossible = unmeetable(hour.arrivals, serving, slo)
     if impossible is not None:
         return impossible
@@ -118,13 +116,14 @@ def size(
     found, fewer = search(hour, bound, most)
     final = hour if effort.final <= effort.search else Hour(workload, serving, slo, rng_seed, level, effort.final)
     peak = final.at(found) if found else None
-    while found and peak is not None and not good(peak):
+    while found and peak is not None and not good(peak):  # the longer replay holds bursts the search did not see
         fewer = shortfall(found, peak, slo)
         found = found + max(1, found // 100) if found < most else 0
         peak = final.at(found) if found else None
     if peak is None:
         reason = f"more than {most} replicas would be needed: {fewer.reason}"
-        return Unmeetable(target=fewer.target, best_possible_s=fewer.reached_s, reason=reason)
+        made = hour.count + (final.count if final is not hour else 0)
+        return Unmeetable(target=fewer.target, best_possible_s=fewer.reached_s, reason=reason, simulations=made)
     return Sizing(
         replicas=found,
         spare=spare,
@@ -132,27 +131,11 @@ def size(
         lower_bound=bound,
         peak=peak,
         peak_rps=hour.rate,
-        utilisation_week=_utilisation(workload, serving, found, rng_seed, effort.level),
+        hour=hour,
         too_large_share=1.0 - float(_serviceable(hour.arrivals, serving)[3].mean()),
         fewer=fewer,
         simulations=hour.count + (final.count if final is not hour else 0),
     )
-
-
-def lower_bound(workload: Workload, serving: Serving, *, rng_seed: int = 0, draws: int = 2000) -> int:
-    """Fewer replicas than this cannot carry the busiest hour, whatever the SLO: work and cache per second of it.
-
-    Raises ``InputError`` where no request fits in the cache.
-    """
-    rate = request_rate(workload, peak_level(workload))
-    if rate <= 0:
-        return 0
-    arrivals = sample(
-        workload, np.random.default_rng(rng_seed), hours_level=peak_level(workload), duration_s=draws / rate
-    )
-    if not _serviceable(arrivals, serving)[3].any():
-        raise InputError(f"no request fits in a cache of {serving.kv_capacity_tokens:,} tokens")
-    return bound_of(arrivals, serving, rate, arrivals.requests)
 
 
 def work_per_request(arrivals: Arrivals, serving: Serving) -> NDArray[np.float64]:
@@ -341,14 +324,7 @@ def shortfall(replicas: int, result: SimResult, slo: Slo) -> Shortfall:
     return Shortfall(replicas=replicas, target=target, reached_s=reached, reason=reason)
 
 
-def _utilisation(workload: Workload, serving: Serving, replicas: int, rng_seed: int, requests: int) -> float:
-    """Mean share of time that a replica steps, over the week."""
-    week = load_levels(workload, _WEEK_LEVELS)
-    runs = (Hour(workload, serving, Slo(), rng_seed, level, requests).at(replicas) for _, level in week)
-    return sum(hours * run.utilisation for (hours, _), run in zip(week, runs, strict=True)) / HOURS_PER_WEEK
-
-
-def _nothing(serving: Serving) -> Sizing:
+def _nothing(serving: Serving, hour: Hour) -> Sizing:
     return Sizing(
         replicas=0,
         spare=0,
@@ -356,7 +332,7 @@ def _nothing(serving: Serving) -> Sizing:
         lower_bound=0,
         peak=simulate([], [], [], serving, replicas=0),
         peak_rps=0.0,
-        utilisation_week=0.0,
+        hour=hour,
         too_large_share=0.0,
         fewer=Shortfall(replicas=0, target=None, reached_s=0.0, reason="no request arrives"),
         simulations=0,

@@ -36,7 +36,8 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
 
     ``replicas`` is the smallest number that meets the SLO; ``why_not_fewer`` says what fails with fewer.
     ``capacity_rps`` is the rate one of them carries within the SLO, ``input_weight`` the share of a request's work that
-    its prompt causes. ``hour`` replays the busiest hour on other loads.
+    its prompt causes, ``too_large_share`` the share of requests that fit in no replica's cache. ``hour`` replays the
+    busiest hour on other loads.
     """
 
     spec: ServingSpec
@@ -45,6 +46,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     capacity_rps: float
     peak: SimResult
     input_weight: float
+    too_large_share: float
     why_not_fewer: str
     simulations: int
     hour: sizing.Hour
@@ -119,36 +121,27 @@ def search(
     spec: ServingSpec, serving: Serving, workload: Workload, slo: Slo, effort: sizing.Effort, most: int, seed: int
 ) -> Fleet | Unmet:
     """The smallest number of replicas that meets the SLO in the busiest hour; more than ``most`` are not looked at."""
-    level = peak_level(workload)
-    hour = sizing.Hour(workload, serving, slo, seed, level, effort.search)
-    impossible = sizing.unmeetable(hour.arrivals, serving, slo)
-    if impossible is not None:
-        best = impossible.best_possible_s
-        return Unmet(spec=spec, target=impossible.target, best_s=best, reason=impossible.reason, simulations=0)
-    bound = sizing.bound_of(hour.arrivals, serving, hour.rate, min(hour.arrivals.requests, effort.search))
-    found, fewer = sizing.search(hour, bound, most)
-    final = hour if effort.final <= effort.search else sizing.Hour(workload, serving, slo, seed, level, effort.final)
-    peak = final.at(found) if found else None
-    while found and peak is not None and not sizing.good(peak):  # the longer replay holds bursts the search did not see
-        fewer = sizing.shortfall(found, peak, slo)
-        found = found + max(1, found // 20) if found < most else 0
-        peak = final.at(found) if found else None
-    if peak is None:
-        reason = f"more than {most} replicas would be needed: {fewer.reason}"
+    found = sizing.size(workload, serving, slo, rng_seed=seed, spare=0, most=most, effort=effort)
+    if isinstance(found, sizing.Unmeetable):
         return Unmet(
-            spec=spec, target=fewer.target, best_s=fewer.reached_s, reason=reason, simulations=hour.count + final.count
+            spec=spec,
+            target=found.target,
+            best_s=found.best_possible_s,
+            reason=found.reason,
+            simulations=found.simulations,
         )
-    capacity = _room(hour, serving, found) / found
+    capacity = _room(found.hour, serving, found.replicas) / found.replicas
     return Fleet(
         spec=spec,
         serving=serving,
-        replicas=found,
+        replicas=found.replicas,
         capacity_rps=capacity,
-        peak=peak,
-        input_weight=_input_weight(serving, hour.arrivals, peak),
-        why_not_fewer=fewer.reason,
-        simulations=hour.count + (final.count if final is not hour else 0),
-        hour=hour,
+        peak=found.peak,
+        input_weight=_input_weight(serving, found.hour.arrivals, found.peak),
+        too_large_share=found.too_large_share,
+        why_not_fewer=found.fewer.reason,
+        simulations=found.simulations,
+        hour=found.hour,
     )
 
 

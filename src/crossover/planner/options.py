@@ -242,6 +242,8 @@ def _own_caveats(question: Question, row: OwnOption) -> list[str]:
         change = spec.quantisation.perplexity_change
         worse = f" (perplexity {change:+.0%} measured on another model)" if change is not None else ""
         caveats.append(f"{spec.quantisation.name} loses some quality against the original weights{worse}")
+    if row.fleet.too_large_share > 0:
+        caveats.append(f"{row.fleet.too_large_share:.2%} of requests are too long for a replica and must go elsewhere")
     if spec.accelerator.kind == "consumer":
         caveats.append("a consumer card: see whether its maker's terms and warranty cover use in a data centre")
     if row.way.purchase == "reserved":

@@ -62,7 +62,6 @@ class _Bound(msgspec.Struct, frozen=True, kw_only=True):
 
     ways: tuple[Purchasing, ...]
     usd_month: float
-    fixed_usd: float
     serving: Serving | None
 
     @property
@@ -92,21 +91,20 @@ class _Search:
         prices = (
             math.ceil(replicas / way.replicas_per_machine) * least_machine_usd(self.question, way) for way in ways
         )
-        self._push(_Bound(ways=ways, usd_month=min(prices) + self.fixed_usd, fixed_usd=self.fixed_usd, serving=None))
+        self._push(_Bound(ways=ways, usd_month=min(prices) + self.fixed_usd, serving=None))
 
     def tighten(self, bound: _Bound) -> None:
         """Replace the first bound by that of the throughput model, at the whole price."""
         spec = bound.ways[0].spec
         serving = fleets.serving_of(spec, self.context, self.question.evidence)
         replicas = self._replicas(fleets.ceiling_rps(serving, self._requests(spec)[0]))
-        costs: list[tuple[float, float]] = []
+        least = math.inf
         for way in bound.ways:
             paid = self._terms(way)
             machines = math.ceil(replicas / way.replicas_per_machine)
-            fixed = paid.people_usd + paid.operations_usd
-            costs.append((machines * (paid.machine_usd_month + paid.operations_usd_machine) + fixed, fixed))
-        least, fixed = min(costs)
-        self._push(_Bound(ways=bound.ways, usd_month=least, fixed_usd=fixed, serving=serving))
+            each = paid.machine_usd_month + paid.operations_usd_machine
+            least = min(least, machines * each + paid.people_usd + paid.operations_usd)
+        self._push(_Bound(ways=bound.ways, usd_month=least, serving=serving))
 
     def _requests(self, spec: ServingSpec) -> tuple[Arrivals, float]:
         """Requests with answers as long as this model writes them, and the mean tokens of one that must be computed."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from crossover.errors import ContradictionError, InputError
 from crossover.traffic import facts as bounds
@@ -15,44 +16,9 @@ from crossover.traffic.lengths import assumed_input, assumed_note, assumed_outpu
 from crossover.workload import Lengths, Workload, parse_slo, scaled
 
 
-def workload_from_flags(
-    *,
-    requests_per_day: float | None = None,
-    input_tokens: float | None = None,
-    output_tokens: float | None = None,
-    peak_factor: float | None = None,
-    cached_share: float | None = None,
-    batch_share: float | None = None,
-    sensitive_share: float | None = None,
-    models: Sequence[str] = (),
-    growth: float | None = None,
-    burstiness: float | None = None,
-    trace: str | Path | None = None,
-    columns: str | None = None,
-    usage: str | Path | None = None,
-    preset: str | None = None,
-    workload: str | Path | None = None,
-    name: str | None = None,
-) -> Workload:
-    """The workload these flags describe; ``demand_from_flags`` without the SLO and the regimes."""
-    return demand_from_flags(
-        requests_per_day=requests_per_day,
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        peak_factor=peak_factor,
-        cached_share=cached_share,
-        batch_share=batch_share,
-        sensitive_share=sensitive_share,
-        models=models,
-        growth=growth,
-        burstiness=burstiness,
-        trace=trace,
-        columns=columns,
-        usage=usage,
-        preset=preset,
-        workload=workload,
-        name=name,
-    ).workload
+def workload_from_flags(**stated: Any) -> Workload:
+    """The workload that the arguments of ``demand_from_flags`` describe, without its SLO and regimes."""
+    return demand_from_flags(**stated).workload
 
 
 def demand_from_flags(
