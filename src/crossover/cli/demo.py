@@ -35,7 +35,12 @@ def demo(
         f'crossover plan --preset {PRESET} --requests-per-day {REQUESTS_PER_DAY:.0f} --model {MODEL} --slo "{SLO}" '
         f"--migration-usd 30000 --html {out / 'plan.html'}"
     )
-    console.print("This is", command, highlight=False, markup=False)
+    console.print(
+        "Crossover decides which LLM traffic belongs on an API and which on own machines. This demo plans a published "
+        "trace of conversations as if it cost you an API bill today. It runs:",
+        markup=False,
+    )
+    console.print(f"  {command}", highlight=False, markup=False)
     demand = demand_from_flags(preset=PRESET, requests_per_day=REQUESTS_PER_DAY, models=(MODEL,), slo=SLO)
     today = dt.datetime.now(dt.UTC).date()
     from crossover.planner.question import Costs

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from crossover.errors import InputError
-from crossover.workload import FLAT_PROFILE, HOURS_PER_WEEK
+from crossover.workload import HOURS_PER_WEEK
 
 HOURS_PER_DAY = 24
 BUSIEST_HOUR = 14  # of the raised cosine that stands for a day when only its peak is known
@@ -71,8 +71,3 @@ def from_weights(weights: Sequence[float], *, field: str = "profile", file: str 
 def peak_of(profile: Sequence[float]) -> float:
     """The busiest hour over the mean hour."""
     return max(profile) / (math.fsum(profile) / len(profile))
-
-
-def is_flat(profile: Sequence[float]) -> bool:
-    """Whether every hour carries the same load."""
-    return tuple(profile) == FLAT_PROFILE
