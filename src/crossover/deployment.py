@@ -101,3 +101,16 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     billing: Billing
     accelerator: str = ""
     accelerators: int = 0
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds to wait: for a connection, the first byte of an answer, between two pieces, and in all.
+
+    ``cold`` replaces ``first_byte`` while a local engine still has to load the model.
+    """
+
+    connect: float = 5.0
+    first_byte: float = 60.0
+    gap: float = 30.0
+    total: float = 600.0
+    cold: float = 300.0

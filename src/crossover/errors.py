@@ -8,7 +8,12 @@
     │   ├── FileError         a file cannot be read, or its content is wrong; carries file, line, field
     │   └── ContradictionError two values that cannot both hold
     ├── MissingExtraError     an optional part is not installed; carries the install line
-    └── ThresholdError        everything ran, and a threshold the user set is not met  exit 3
+    ├── ThresholdError        everything ran, and a threshold the user set is not met  exit 3
+    ├── StoreError            the ledger cannot be opened, read or written
+    └── ServingError          a request to a model was not answered; carries an HTTP status
+        ├── RequestError      what was asked is wrong, or its key may not ask it
+        ├── NoTargetError     nothing permitted can answer; carries each refusal
+        └── UpstreamError     a target failed; carries how, and whether it may have done the work
 
 Errors carry their facts as fields, so that no caller parses text.
 """
@@ -17,6 +22,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Literal
 
 
 class CrossoverError(Exception):
@@ -117,6 +123,136 @@ class ThresholdError(CrossoverError):
 
     exit_code = 3
     kind = "threshold_not_met"
+
+
+class StoreError(CrossoverError):
+    """The ledger cannot be opened, read or written."""
+
+    kind = "store"
+
+
+class ServingError(CrossoverError):
+    """A request to a model was not answered. ``status`` is the HTTP status that says so."""
+
+    kind = "not_served"
+    status = 500
+
+    def as_dict(self) -> dict[str, object]:
+        """The error as plain data, with its status."""
+        return {**super().as_dict(), "status": self.status}
+
+
+class RequestError(ServingError):
+    """What was asked is wrong (400, 404, 413, 422), or its key may not ask it (401, 403, 429).
+
+    ``code`` is a short word for programs (``unknown_model``, ``budget_exceeded``), ``field`` the field of the request
+    at fault, ``retry_after_s`` how long to wait where waiting helps.
+    """
+
+    kind = "bad_request"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        code: str = "invalid_request",
+        field: str | None = None,
+        hint: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, field=field)
+        self.status = status
+        self.code = code
+        self.retry_after_s = retry_after_s
+
+
+class NoTargetError(ServingError):
+    """No deployment that is permitted can answer. ``refused`` holds (deployment, code, reason) of each.
+
+    Status 422 where the rules leave no deployment however long one waits, 503 where one may come back.
+    """
+
+    kind = "no_target"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 503,
+        refused: tuple[tuple[str, str, str], ...] = (),
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.refused = refused
+        self.retry_after_s = retry_after_s
+
+
+UpstreamKind = Literal[
+    "refused",  # no connection: refused, unreachable, no such host
+    "tls",  # the connection is not the one that was asked for
+    "connect_timeout",
+    "reset",  # closed before an answer began
+    "first_byte_timeout",
+    "gap_timeout",  # silent between two pieces of an answer
+    "total_timeout",
+    "cut",  # ended before its end
+    "empty",  # answered 200 with nothing in it
+    "malformed",  # not what the dialect says, too large, wrong content type
+    "rate_limited",  # 429
+    "overloaded",  # 503, 529
+    "quota",  # 402 and its kin: no credit left
+    "auth",  # 401, 403: our own credentials are wrong
+    "not_found",  # 404: no such model there
+    "bad_request",  # 400, 413, 422: the target does not accept what was asked
+    "context_length",  # the prompt does not fit
+    "server_error",  # any other 5xx, and errors inside a stream
+    "unsupported",  # the target cannot do what was asked
+]
+
+
+class UpstreamError(ServingError):
+    """A target failed. ``upstream`` says how; ``accepted`` whether it may have done (and billed) the work.
+
+    ``upstream_status`` is the HTTP status it answered with, ``provider`` its name, ``retry_after_s`` what it asked to
+    wait. The message never holds what was asked or what was answered beyond the target's own error text.
+    """
+
+    kind = "upstream"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        upstream: UpstreamKind,
+        accepted: bool = True,
+        upstream_status: int | None = None,
+        provider: str = "",
+        retry_after_s: float | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.upstream: UpstreamKind = upstream
+        self.accepted = accepted
+        self.upstream_status = upstream_status
+        self.provider = provider
+        self.retry_after_s = retry_after_s
+        self.code = code
+        self.status = _STATUS_OF.get(upstream, 502)
+
+
+_STATUS_OF: dict[str, int] = {
+    "connect_timeout": 504,
+    "first_byte_timeout": 504,
+    "gap_timeout": 504,
+    "total_timeout": 504,
+    "rate_limited": 429,
+    "overloaded": 503,
+    "bad_request": 400,
+    "context_length": 400,
+    "unsupported": 400,
+}
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> tuple[str, ...]:

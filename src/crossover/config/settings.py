@@ -1,0 +1,156 @@
+"""The words of ``crossover.toml``: what the gateway serves, to whom, by which rules. Plain values, no reading here.
+
+Durations are seconds, sizes bytes, money dollars. Names refer to each other (an alias to deployments, a deployment to
+a zone and a provider row); ``load`` checks every reference with its line. A secret is a ``${ENV}`` or a file in the
+text and a plain value here; ``Secret`` never shows it.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from crossover.deployment import Timeouts
+from crossover.ledger.words import Period
+from crossover.routing.words import BreakerRule, PolicyName, Retries
+
+
+class Secret(msgspec.Struct, frozen=True):
+    """A secret and where it came from; printing it shows only the place."""
+
+    value: str
+    origin: str
+
+    def __repr__(self) -> str:
+        return f"Secret({self.origin})"
+
+    __str__ = __repr__
+
+
+class ZoneSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A declared place: who operates it, in which country, under which agreements in force with that party."""
+
+    operator: Literal["own", "rented", "provider"]
+    party: str = "own"
+    country: str | None = None
+    agreements: tuple[str, ...] = ()
+
+
+class PriceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The user's own price per million tokens; what is left out keeps the list price.
+
+    ``like``: priced as this model (``openai/gpt-4o-mini``). ``per_hour`` and ``tokens_per_hour`` price a local
+    deployment: dollars of the machine an hour, shared out over the output and input tokens it does in a busy hour.
+    """
+
+    like: str | None = None
+    input: Decimal | None = None
+    output: Decimal | None = None
+    cached_read: Decimal | None = None
+    cache_write_5m: Decimal | None = None
+    cache_write_1h: Decimal | None = None
+    per_hour: Decimal | None = None
+    tokens_per_hour: float | None = None
+
+
+class DeploymentSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A place where a model answers. ``provider`` is a row of the registry (``crossover catalog`` is not asked).
+
+    ``context`` in tokens; ``concurrency`` calls at once (0: no limit); ``queue`` how many may wait for a place and
+    ``queue_wait`` how long; ``quality`` is the user's own rank for ``quality_first`` (higher is better).
+    ``cannot`` names abilities this model lacks (tools, images, schema, logprobs …) and ``can`` adds some.
+    """
+
+    provider: str
+    model: str
+    zone: str
+    base_url: str | None = None
+    api_key: Secret | None = None
+    context: int | None = None
+    max_output: int | None = None
+    concurrency: int = 0
+    queue: int = 0
+    queue_wait: float = 10.0
+    quality: float | None = None
+    can: tuple[str, ...] = ()
+    cannot: tuple[str, ...] = ()
+    price: PriceSettings = PriceSettings()
+    timeouts: Timeouts | None = None
+    keep_alive: str | None = None
+    headers: dict[str, str] = {}
+    options: dict[str, str | int | float | bool] = {}
+    tls_ca: str | None = None
+    enabled: bool = True
+
+
+class AliasSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A name that clients ask for. ``deployments`` in order of preference; a label here raises the sensitivity."""
+
+    deployments: tuple[str, ...]
+    policy: PolicyName | None = None
+    sensitivity: str | None = None
+    overflow: bool = False
+    max_tokens: int | None = None
+
+
+class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """At most ``usd`` dollars per ``period`` for ``keys`` (ids or ``*``) and ``aliases`` together; periods are UTC."""
+
+    usd: Decimal
+    period: Period = "month"
+    keys: tuple[str, ...] = ("*",)
+    aliases: tuple[str, ...] = ("*",)
+
+
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The HTTP door. Without keys it serves loopback only. ``hosts``: Host headers accepted beside loopback's."""
+
+    host: str = "127.0.0.1"
+    port: int = 4000
+    hosts: tuple[str, ...] = ()
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    body_limit: int = 32 * 1024 * 1024
+    header_limit: int = 32 * 1024
+    header_timeout: float = 10.0
+    body_timeout: float = 60.0
+    connections: int = 4096
+    drain: float = 30.0
+
+
+class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the ledger keeps rows, in days (0: for ever). ``bodies``: keep prompts and answers (off by default)."""
+
+    records: int = 400
+    bodies: bool = False
+    bodies_days: int = 30
+
+
+class ReserveSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is reserved from a budget before a call: ``output_tokens`` where the request states no maximum."""
+
+    output_tokens: int = 4096
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All of ``crossover.toml``. ``require_keys`` None: keys are required as soon as one exists."""
+
+    server: ServerSettings = ServerSettings()
+    policy: PolicyName = "local_first"
+    require_keys: bool | None = None
+    regimes: tuple[str, ...] = ()
+    rules_confirmed: str | None = None
+    sensitivity: str | None = None
+    sensitivity_header: bool = True
+    policy_header: bool = True
+    zones: dict[str, ZoneSettings] = {}
+    deployments: dict[str, DeploymentSettings] = {}
+    aliases: dict[str, AliasSettings] = {}
+    budgets: dict[str, BudgetSettings] = {}
+    timeouts: Timeouts = Timeouts()
+    retries: Retries = Retries()
+    breaker: BreakerRule = BreakerRule()
+    retention: RetentionSettings = RetentionSettings()
+    reserve: ReserveSettings = ReserveSettings()

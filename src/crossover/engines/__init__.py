@@ -1,0 +1,1 @@
+"""Engines on own machines: discover, inspect, and the embedded llama.cpp."""

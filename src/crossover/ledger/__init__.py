@@ -1,0 +1,1 @@
+"""The store of record: what was asked, decided, called, paid. Narrow rows, appended and never rewritten."""

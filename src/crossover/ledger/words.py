@@ -1,0 +1,136 @@
+"""The rows of the ledger and the small protocol through which the serving side sees it.
+
+Money is integer *picodollars* (10⁻¹² USD) in rows: a price of $0.01875 per million tokens is 18,750 of them a token,
+exactly. Times of day are Unix seconds (UTC), durations milliseconds.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from crossover.usage import Basis
+
+PICO = 10**12
+Period = Literal["day", "week", "month", "total"]
+Status = Literal["ok", "error", "truncated", "cancelled", "refused"]
+
+
+class AttemptRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One call to one deployment. ``outcome`` is ``ok`` or an ``UpstreamKind``; ``accepted``: may have been billed."""
+
+    deployment: str
+    outcome: str
+    start_ms: float
+    duration_ms: float
+    upstream_status: int = 0
+    accepted: bool = True
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: int = 0
+
+
+class Alternative(msgspec.Struct, frozen=True, gc=False):
+    """What the same usage would have cost elsewhere (picodollars), and whether it was permitted."""
+
+    deployment: str
+    cost: int
+    permitted: bool = True
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One request, whole. ``model`` is what answered, ``asked`` what the client named.
+
+    ``cost`` prices the tokens: list price on an API, the machine's hour shared out over its tokens on a local
+    deployment. ``marginal`` is what had to be paid because of this request (0 on a running local machine); budgets
+    count it. ``decision`` is the reason in words, ``refused`` pairs (deployment, reason). ``reserved`` says that
+    budgets hold a reservation under this id, which the row settles.
+    """
+
+    id: str
+    time: float
+    door: str
+    asked: str
+    policy: str
+    status: Status
+    http_status: int = 200
+    error: str = ""
+    key: str = ""
+    deployment: str = ""
+    provider: str = ""
+    model: str = ""
+    zone: str = ""
+    local: bool = False
+    tier: str = "none"
+    categories: tuple[str, ...] = ()
+    streamed: bool = False
+    queue_ms: float = 0.0
+    ttft_ms: float = 0.0
+    total_ms: float = 0.0
+    input_tokens: int = 0
+    cached_read: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    output_tokens: int = 0
+    reasoning: int = 0
+    images: int = 0
+    input_basis: Basis = "measured"
+    output_basis: Basis = "measured"
+    cost: int = 0
+    cost_known: bool = True
+    marginal: int = 0
+    price_source: str = ""
+    decision: str = ""
+    refused: tuple[tuple[str, str], ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    dropped: tuple[str, ...] = ()
+    attempts: tuple[AttemptRow, ...] = ()
+    reserved: bool = False
+    kind: Literal["chat", "embed"] = "chat"
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key as the gateway knows it; the key itself is not kept, only its SHA-256.
+
+    ``rpm`` and ``tpm`` limit requests and tokens a minute (0: none), ``aliases`` what it may ask for (empty: all),
+    ``policy`` and ``sensitivity`` are its defaults; the label can only raise. Times are Unix seconds.
+    """
+
+    id: str
+    name: str
+    hash: str
+    created: float
+    revoked: float | None = None
+    expires: float | None = None
+    rpm: int = 0
+    tpm: int = 0
+    aliases: tuple[str, ...] = ()
+    policy: str | None = None
+    sensitivity: str | None = None
+    budget: int = 0  # picodollars per budget_period; 0: none of its own
+    budget_period: Period = "month"
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """A limit in picodollars for one period. ``name`` is the row's identity (``key:ID`` or the configured name)."""
+
+    name: str
+    limit: int
+    period: Period
+
+
+class Book(Protocol):
+    """The ledger as dispatch and gateway see it; ``ledger.store`` is one, tests have their own."""
+
+    def append(self, record: Record) -> None:
+        """Take a row: committed with others within 250 ms; its reservation is settled in the same transaction."""
+        ...
+
+    async def reserve(self, request_id: str, budgets: tuple[Budget, ...], amount: int, now: float) -> Budget | None:
+        """Set ``amount`` aside in every budget at once, durably; the first budget that has too little left, or None."""
+        ...
+
+    def release(self, request_id: str) -> None:
+        """Give a reservation back: nothing was spent."""
+        ...

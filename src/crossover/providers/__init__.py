@@ -1,0 +1,1 @@
+"""Sockets to models: a registry of rows, one backend over every dialect, and the fakes that ship."""
