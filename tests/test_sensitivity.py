@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossover.sensitivity import CATEGORIES, DEFAULT_TIER, NOT_SENSITIVE, TIERS, Category, Sensitivity, of, stricter
+from crossover.errors import InputError
+from crossover.sensitivity import (
+    CATEGORIES,
+    DEFAULT_TIER,
+    LABELS,
+    NOT_SENSITIVE,
+    TIERS,
+    Category,
+    Sensitivity,
+    label,
+    of,
+    stricter,
+)
 
 known = st.builds(Sensitivity, st.sampled_from(TIERS), st.frozensets(st.sampled_from(CATEGORIES)))
 
@@ -46,3 +59,28 @@ def test_knowing_nothing_more_changes_nothing(known_before: Sensitivity) -> None
 @given(st.lists(st.sampled_from(CATEGORIES)), st.lists(st.sampled_from(CATEGORIES)))
 def test_categories_found_together_or_apart(first: list[Category], second: list[Category]) -> None:
     assert of([*first, *second]) == stricter(of(first), of(second))
+
+
+@pytest.mark.parametrize("word", LABELS)
+def test_every_label_is_read_whatever_its_case(word: str) -> None:
+    assert label(word) == label(f" {word.upper()} ")
+    assert word in {label(word).tier, *label(word).categories}
+
+
+def test_a_category_brings_its_tier() -> None:
+    assert label("none") == NOT_SENSITIVE
+    assert label("soft") == Sensitivity("soft")
+    assert label("health") == of(["health"])
+
+
+@pytest.mark.parametrize("word", ["", "helth", "public", "hard,soft", "0", "none\n\x00"])
+def test_a_label_nobody_knows_is_refused_and_never_taken_for_none(word: str) -> None:
+    with pytest.raises(InputError, match="unknown sensitivity label") as caught:
+        label(word, field="x-crossover-sensitivity")
+    assert caught.value.hint
+    assert caught.value.field == "x-crossover-sensitivity"
+
+
+def test_the_nearest_label_is_offered() -> None:
+    with pytest.raises(InputError, match="Did you mean health"):
+        label("helth")

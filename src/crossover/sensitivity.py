@@ -11,11 +11,14 @@ from typing import Literal, get_args
 
 import msgspec
 
+from crossover.errors import UnknownNameError
+
 Category = Literal["secrets", "financial", "health", "identifiers", "personal", "custom"]
 Tier = Literal["none", "soft", "hard"]
 
 CATEGORIES: tuple[Category, ...] = get_args(Category)
 TIERS: tuple[Tier, ...] = get_args(Tier)
+LABELS: tuple[str, ...] = (*TIERS, *CATEGORIES)
 DEFAULT_TIER: dict[Category, Tier] = {
     "secrets": "hard",
     "financial": "hard",
@@ -47,3 +50,18 @@ def stricter(first: Sensitivity, second: Sensitivity) -> Sensitivity:
     """The stricter of two: the higher tier and all categories; so a second opinion can only raise."""
     tier = max(first.tier, second.tier, key=TIERS.index)
     return Sensitivity(tier, first.categories | second.categories)
+
+
+def label(text: str, *, field: str | None = None) -> Sensitivity:
+    """What a label from outside says: a tier (``none``, ``soft``, ``hard``) or a category (``health``).
+
+    Raises UnknownNameError (an InputError) with the nearest labels; ``field`` names where the label stood.
+    """
+    word = text.strip().casefold()
+    if word in TIERS:
+        return Sensitivity(next(tier for tier in TIERS if tier == word))
+    if word in CATEGORIES:
+        return of(category for category in CATEGORIES if category == word)
+    error = UnknownNameError("sensitivity label", text, LABELS, field=field)
+    error.hint = error.hint or f"Known: {', '.join(LABELS)}"
+    raise error

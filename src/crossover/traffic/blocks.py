@@ -12,7 +12,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
-from crossover.errors import FileError, nearest
+from crossover.errors import FileError
+from crossover.textfile import open_file
 
 BLOCK_BYTES = 2**18  # what is made of one block stays in the processor's cache: half the time of 4 MiB
 _FIRST_BLOCKS = 16  # the first block is so many times larger, since the shape of the file is read from it
@@ -38,22 +39,6 @@ class Block(NamedTuple):
     data: bytes
     line: int
     too_long: tuple[int, ...] = ()
-
-
-def open_file(path: Path) -> BufferedReader:
-    """The open file; absent, a folder or not readable is one clear sentence."""
-    name = str(path)
-    try:
-        return path.open("rb")
-    except FileNotFoundError:
-        siblings = nearest(path.name, (item.name for item in path.parent.iterdir())) if path.parent.is_dir() else ()
-        hint = f"Did you mean {' or '.join(siblings)}?" if siblings else None
-        raise FileError("there is no such file", file=name, hint=hint) from None
-    except IsADirectoryError:
-        raise FileError("is a folder", file=name, hint="Name one file in it") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise FileError(f"cannot be read: {reason}", file=name) from None
 
 
 def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:

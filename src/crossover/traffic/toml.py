@@ -7,17 +7,15 @@ numbers out of bounds are one sentence with file and line.
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from crossover.errors import ContradictionError, FileError, InputError, nearest
+from crossover.errors import ContradictionError, FileError, InputError
+from crossover.textfile import Document, parse_toml, read_text
 from crossover.traffic import facts as bounds
-from crossover.traffic.blocks import open_file
 from crossover.traffic.facts import Facts, overlay
 from crossover.traffic.lengths import assumed_input, assumed_note, assumed_output
 from crossover.traffic.presets import facts_of_preset, named_profile
@@ -82,37 +80,20 @@ def schema() -> dict[str, Any]:
 def read_workload(path: str | Path) -> Facts:
     """What a workload.toml says, with the trace, export or preset it names below it. Raises FileError with the line."""
     place = Path(path)
-    text = _text(place)
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        what = re.sub(r" \(at .*\)$", "", str(error))
-        raise FileError(f"is no TOML: {what}", file=str(place), line=int(line[1]) if line else None) from None
-    document = _Document(str(place), text)
-    document.refuse_unknown(data, WorkloadFile, ())
+    text = read_text(place, MAX_FILE_BYTES, too_long='A trace is named in it: trace = "requests.csv"')
+    data = parse_toml(text, str(place))
+    document = Document(str(place), text)
+    _refuse_unknown(document, data, WorkloadFile, ())
     try:
         said = msgspec.convert(data, WorkloadFile)
     except msgspec.ValidationError as error:
-        raise document.wrong_type(error) from None
+        raise _wrong_type(document, error) from None
     try:
         return overlay(_base(said, place), _facts(said, place))
     except FileError:
         raise
     except InputError as error:
         raise document.at(error) from None
-
-
-def _text(place: Path) -> str:
-    with open_file(place) as file:
-        raw = file.read(MAX_FILE_BYTES + 1)
-    if len(raw) > MAX_FILE_BYTES:
-        raise FileError("is over 10 MiB", file=str(place), hint='A trace is named in it: trace = "requests.csv"')
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise FileError("is not UTF-8 text", file=str(place), line=line, hint="Save it as UTF-8") from None
 
 
 def _base(said: WorkloadFile, place: Path) -> Facts:
@@ -214,44 +195,26 @@ def _given(check: bounds.Check, value: float | None, key: str) -> float | None:
     return None if value is None else check(value, key)
 
 
-class _Document:
-    """The text of a TOML file, for finding the line of a key."""
+def _refuse_unknown(
+    document: Document, data: dict[str, Any], shape: type[msgspec.Struct], path: tuple[str, ...]
+) -> None:
+    """Raise FileError at the first key the file's shape does not have."""
+    for key, value in data.items():
+        here = (*path, key)
+        if key not in shape.__struct_fields__:
+            raise document.unknown_key(here, shape.__struct_fields__)
+        if isinstance(value, dict) and key in ("input", "output") and not path:
+            _refuse_unknown(document, value, LengthsTable, here)
 
-    def __init__(self, file: str, text: str) -> None:
-        self._file = file
-        self._keys = dict(reversed(list(_keys(text))))
 
-    def line(self, path: tuple[str, ...]) -> int | None:
-        """The line of a key, or of the nearest key above it."""
-        while path and path not in self._keys:
-            path = path[:-1]
-        return self._keys.get(path)
-
-    def refuse_unknown(self, data: dict[str, Any], shape: type[msgspec.Struct], path: tuple[str, ...]) -> None:
-        """Raise FileError at the first key the file's shape does not have."""
-        known = shape.__struct_fields__
-        for key, value in data.items():
-            here = (*path, key)
-            if key not in known:
-                near = nearest(key, known)
-                hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}"
-                raise FileError(f"unknown key {'.'.join(here)!r}", file=self._file, line=self.line(here), hint=hint)
-            if isinstance(value, dict) and key in ("input", "output") and not path:
-                self.refuse_unknown(value, LengthsTable, here)
-
-    def wrong_type(self, error: msgspec.ValidationError) -> FileError:
-        """A value of the wrong type, in plain words."""
-        what, _, where = str(error).partition(" - at `$")
-        path = tuple(part for part in re.split(r"[.\[\]]+", where.strip("`")) if part)
-        match = re.fullmatch(r"Expected `(.*)`, got `(.*)`", what)
-        words = f"must be {_plain(match[1])}, not {_plain(match[2])}" if match else what
-        field = ".".join(part for part in path if part != "...")
-        return FileError(words, file=self._file, line=self.line(path), field=field or None)
-
-    def at(self, error: InputError) -> FileError:
-        """The same error with file and line."""
-        path = tuple((error.field or "").removeprefix("--").split("."))
-        return FileError(error.message, hint=error.hint, file=self._file, line=self.line(path), field=error.field)
+def _wrong_type(document: Document, error: msgspec.ValidationError) -> FileError:
+    """A value of the wrong type, in plain words."""
+    what, _, where = str(error).partition(" - at `$")
+    path = tuple(part for part in re.split(r"[.\[\]]+", where.strip("`")) if part)
+    match = re.fullmatch(r"Expected `(.*)`, got `(.*)`", what)
+    words = f"must be {_plain(match[1])}, not {_plain(match[2])}" if match else what
+    field = ".".join(part for part in path if part != "...")
+    return FileError(words, file=document.file, line=document.line(path), field=field or None)
 
 
 def _plain(types: str) -> str:
@@ -265,16 +228,3 @@ def _plain(types: str) -> str:
     }
     named = [words[part] for part in (piece.strip() for piece in types.split("|")) if part in words]
     return " or ".join(dict.fromkeys(named)) or types
-
-
-def _keys(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Every key of a TOML text with its line; good enough for plain keys, which are all this file has."""
-    table: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), start=1):
-        header = re.match(r"\s*\[\s*([A-Za-z0-9_.\"'-]+)\s*\]", line)
-        key = re.match(r"\s*([A-Za-z0-9_.\"'-]+)\s*=", line)
-        if header:
-            table = tuple(part.strip("\"'") for part in header[1].split("."))
-            yield table, number
-        elif key:
-            yield (*table, *(part.strip("\"'") for part in key[1].split("."))), number
