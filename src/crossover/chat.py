@@ -241,7 +241,10 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChatResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """A complete answer. ``usage`` None: the target did not say. ``raw`` is the answer's body in ``dialect``."""
+    """A complete answer. ``usage`` None: the target did not say. ``raw`` is the answer's body in ``dialect``.
+
+    ``dropped`` names parameters that the target could not honour and that were harmless to leave out.
+    """
 
     choices: tuple[Choice, ...]
     model: str = ""
@@ -251,6 +254,7 @@ class ChatResponse(msgspec.Struct, frozen=True, kw_only=True):
     raw: bytes | None = None
     dialect: Dialect | None = None
     served: Served | None = None
+    dropped: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -287,7 +291,7 @@ class ChatChunk(msgspec.Struct, frozen=True, kw_only=True):
 
     ``usage`` is cumulative: the last one counts, whole. ``served`` is set on the first chunk that leaves a dispatcher
     and, with the cost, on its last. ``last`` marks the end that the target announced; a stream that stops without one
-    was cut.
+    was cut. ``dropped`` (on the first chunk) names parameters that were left out.
     """
 
     deltas: tuple[Delta, ...] = ()
@@ -298,6 +302,7 @@ class ChatChunk(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     last: bool = False
     served: Served | None = None
+    dropped: tuple[str, ...] = ()
 
     @property
     def semantic(self) -> bool:
@@ -317,6 +322,7 @@ class EmbedResponse(msgspec.Struct, frozen=True, kw_only=True):
     raw: bytes | None = None
     dialect: Dialect | None = None
     served: Served | None = None
+    dropped: tuple[str, ...] = ()
 
 
 class Backend(Protocol):

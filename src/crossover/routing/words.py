@@ -8,6 +8,7 @@ import msgspec
 
 from crossover.cost.request import PriceList
 from crossover.deployment import Deployment, Timeouts
+from crossover.sensitivity import NOT_SENSITIVE, Sensitivity
 
 PolicyName = Literal["local_first", "cheapest", "fastest", "quality_first", "pinned"]
 
@@ -90,12 +91,16 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """A name that clients ask for: candidates in order of preference, and the rules of this name."""
+    """A name that clients ask for: candidates in order of preference, and the rules of this name.
+
+    ``overflow``: a paid deployment may answer because the own ones are busy, not only because they failed.
+    """
 
     name: str
     targets: tuple[str, ...]
     policy: PolicyName
-    sensitivity: str | None = None
+    sensitivity: Sensitivity = NOT_SENSITIVE
+    local_only: bool = False
     overflow: bool = False
     max_tokens: int | None = None
 

@@ -1,0 +1,98 @@
+"""Filter: which deployments may answer a request at all, and the reason for each that may not.
+
+Every rule is one small function that gives a refusal or None. What passes is the *eligible set*: no retry, fallback or
+overflow may ever go beyond it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from crossover import compliance
+from crossover.routing.health import Health
+from crossover.routing.words import Need, Refusal, Target
+from crossover.sensitivity import NOT_SENSITIVE, Sensitivity
+
+# An estimate of the prompt may be off: only what is clearly too long is refused before the target has counted itself.
+_MARGIN = 1.25
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """What routing must know of a request: nothing of what it says.
+
+    ``input_tokens`` is an estimate, ``output_tokens`` the stated maximum of each of
+    ``choices`` answers (None: not stated). ``local_only`` was said by
+    the caller or the configuration; ``sensitivity`` and ``regimes`` decide through the law.
+    """
+
+    needs: frozenset[Need]
+    input_tokens: int = 0
+    output_tokens: int | None = None
+    choices: int = 1
+    sensitivity: Sensitivity = NOT_SENSITIVE
+    regimes: tuple[str, ...] = ()
+    local_only: bool = False
+
+
+Law = Callable[[Target, Ask], str | None]  # the refusing sentence, or None where it is permitted
+
+
+class Laws:
+    """``compliance.permit`` for every zone, remembered: its answer depends on few words and the day."""
+
+    def __init__(self, confirmed: dt.date | None, today: Callable[[], dt.date]) -> None:
+        self._confirmed = confirmed
+        self._today = today
+        self._day = today()
+        self._known: dict[tuple[str, Sensitivity, tuple[str, ...]], str | None] = {}
+
+    def __call__(self, target: Target, ask: Ask) -> str | None:
+        """The sentence of the rule that stands against it, or None."""
+        day = self._today()
+        if day != self._day:
+            self._day = day
+            self._known.clear()
+        key = (target.id, ask.sensitivity, ask.regimes)
+        if key not in self._known:
+            answer = compliance.permit(
+                target.deployment.zone, ask.sensitivity, ask.regimes, day, confirmed=self._confirmed
+            )
+            if len(self._known) >= 4096:  # regimes may come with a request: do not remember without end
+                self._known.clear()
+            self._known[key] = answer.sentence if isinstance(answer, compliance.Refusal) else None
+        return self._known[key]
+
+
+def refusal(target: Target, ask: Ask, law: Law, health: Health, now: float) -> Refusal | None:
+    """Why this deployment may not answer this request now; None where it may. The law is asked first."""
+    if ask.local_only and not target.local:
+        return Refusal(target.id, "local_only", f"the request must stay local and {target.id} is not local")
+    against = law(target, ask)
+    if against is not None:
+        return Refusal(target.id, "law", against)
+    if not ask.needs <= target.can:
+        lacks = ", ".join(sorted(ask.needs - target.can))
+        return Refusal(target.id, "ability", f"{target.id} cannot do: {lacks}")
+    if target.context is not None and ask.input_tokens > target.context * _MARGIN:
+        text = f"about {ask.input_tokens:,} tokens do not fit the {target.context:,} of {target.id}"
+        return Refusal(target.id, "context", text)
+    if target.max_output is not None and ask.output_tokens is not None and ask.output_tokens > target.max_output:
+        text = f"{target.id} writes at most {target.max_output:,} tokens, {ask.output_tokens:,} were asked for"
+        return Refusal(target.id, "max_output", text)
+    breaker = health.breakers[target.id]
+    if not breaker.allows(now):
+        return Refusal(target.id, "resting", f"{target.id} rests after failures ({breaker.why})")
+    return None
+
+
+def still_permitted(target: Target, ask: Ask, law: Law) -> bool:
+    """The law once more, right before each attempt: cheap, and no list built earlier is trusted."""
+    return not (ask.local_only and not target.local) and law(target, ask) is None
+
+
+def by_id(targets: Mapping[str, Target], names: tuple[str, ...]) -> tuple[Target, ...]:
+    """The targets of these names, in this order."""
+    return tuple(targets[name] for name in names)

@@ -1,0 +1,150 @@
+"""Decide: enumerate → filter → rank → explain. Gives an order; carries nothing out.
+
+Policies, each one row of :data:`POLICIES`:
+
+- ``local_first``: own machines, the least busy first; then the cheapest paid one.
+- ``cheapest``: by marginal cost. A running own machine with a free place costs nothing more.
+- ``fastest``: by the time to the first token seen lately; what was never seen keeps its place in the list.
+- ``quality_first``: by the quality the configuration states; then the cheapest.
+- ``pinned``: the first deployment of the list and no other.
+
+Whatever the policy, among the *fallbacks* healthy local deployments come before paid ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from crossover.routing.eligibility import Ask, Law, refusal
+from crossover.routing.health import Health
+from crossover.routing.words import Decision, PolicyName, Refusal, Route, Target
+from crossover.usage import Usage
+
+_TYPICAL_OUTPUT = 300  # tokens of an answer whose length nobody stated, to compare prices only
+
+
+class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+    """How things stand now. ``busy`` maps a deployment to (calls in flight, waiting)."""
+
+    health: Health
+    law: Law
+    busy: Mapping[str, tuple[int, int]]
+    now: float
+
+
+Rank = Callable[[Target, int, Ask, Conditions], tuple[float, ...]]
+
+
+def decide(route: Route, targets: Mapping[str, Target], ask: Ask, conditions: Conditions) -> Decision:
+    """The deployments of this route that may answer, best first, and why each other may not.
+
+    An empty order means that nothing is permitted. Pure: same arguments, same decision.
+    """
+    names = route.targets[:1] if route.policy == "pinned" else route.targets
+    eligible: list[Target] = []
+    refused: list[Refusal] = []
+    for name in names:
+        target = targets[name]
+        against = refusal(target, ask, conditions.law, conditions.health, conditions.now)
+        if against is None:
+            eligible.append(target)
+        else:
+            refused.append(against)
+    beside = route.targets[len(names) :]
+    refused += [Refusal(name, "pinned", f"the policy pins {route.name} to {names[0]}") for name in beside]
+    if len(eligible) > 1:
+        eligible = _ranked(route.policy, eligible, ask, conditions)
+    return Decision(
+        policy=route.policy,
+        order=tuple([target.id for target in eligible]),
+        refused=tuple(refused),
+        reason=_reason(route, eligible, len(refused)),
+    )
+
+
+def marginal_cost(target: Target, ask: Ask) -> int:
+    """Picodollars that this request would add to the bill; 0 on a machine that runs anyway.
+
+    A deployment whose price nobody knows costs more than any other: it cannot be called cheap.
+    """
+    if target.local:
+        return 0
+    if not target.price.known:
+        return 1 << 62
+    output = ask.output_tokens if ask.output_tokens is not None else _TYPICAL_OUTPUT
+    return target.price.cost(Usage(input=ask.input_tokens, output=output))
+
+
+def full(target: Target, conditions: Conditions) -> bool:
+    """Whether every place of the deployment is taken."""
+    return target.concurrency > 0 and conditions.busy.get(target.id, (0, 0))[0] >= target.concurrency
+
+
+def _ranked(policy: PolicyName, eligible: list[Target], ask: Ask, conditions: Conditions) -> list[Target]:
+    rank = POLICIES[policy]
+    keyed = sorted((rank(target, place, ask, conditions), place) for place, target in enumerate(eligible))
+    order = [eligible[place] for _, place in keyed]
+    first, rest = order[0], order[1:]
+    return [first, *(target for target in rest if target.local), *(target for target in rest if not target.local)]
+
+
+def _load(target: Target, conditions: Conditions) -> float:
+    """Calls in flight and waiting per place: among equals the least busy comes first."""
+    flying, waiting = conditions.busy.get(target.id, (0, 0))
+    return (flying + waiting) / (target.concurrency or 1)
+
+
+def _local_first(target: Target, place: int, ask: Ask, conditions: Conditions) -> tuple[float, ...]:
+    if target.local:
+        return (0.0, float(full(target, conditions)), _load(target, conditions), place)
+    return (1.0, float(marginal_cost(target, ask)), place)
+
+
+def _cheapest(target: Target, place: int, ask: Ask, conditions: Conditions) -> tuple[float, ...]:
+    return (float(marginal_cost(target, ask)), float(full(target, conditions)), _load(target, conditions), place)
+
+
+def _fastest(target: Target, place: int, _ask: Ask, conditions: Conditions) -> tuple[float, ...]:
+    seen = conditions.health.first_s.get(target.id)
+    return (float(full(target, conditions)), -1.0 if seen is None else seen, place)
+
+
+def _quality_first(target: Target, place: int, ask: Ask, _conditions: Conditions) -> tuple[float, ...]:
+    quality = -1e9 if target.quality is None else target.quality
+    return (-quality, float(marginal_cost(target, ask)), place)
+
+
+def _listed(_target: Target, place: int, _ask: Ask, _conditions: Conditions) -> tuple[float, ...]:
+    return (place,)
+
+
+POLICIES: dict[PolicyName, Rank] = {
+    "local_first": _local_first,
+    "cheapest": _cheapest,
+    "fastest": _fastest,
+    "quality_first": _quality_first,
+    "pinned": _listed,
+}
+
+_WHY: dict[PolicyName, str] = {
+    "local_first": "own machines come first",
+    "cheapest": "it adds the least to the bill",
+    "fastest": "it answered fastest lately",
+    "quality_first": "its stated quality is highest",
+    "pinned": "the policy names it and no other",
+}
+
+
+def _reason(route: Route, order: list[Target], refused: int) -> str:
+    """Why the first is first, in one line."""
+    if not order:
+        return f"{route.policy}: no deployment of {route.name} may answer"
+    first = order[0]
+    why = _WHY[route.policy]
+    if route.policy == "local_first" and not first.local:
+        why = "no own machine may answer" if refused else "no own machine is on the list"
+    elif len(order) == 1 and route.policy != "pinned":
+        why = "the only one left" if refused else "the only one on the list"
+    return f"{route.policy}: {first.id}, {why}"
