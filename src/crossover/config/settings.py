@@ -17,11 +17,20 @@ from crossover.ledger.words import Period
 from crossover.routing.words import BreakerRule, PolicyName, Retries
 
 
-class Secret(msgspec.Struct, frozen=True):
-    """A secret and where it came from; printing it shows only the place."""
+class Secret:
+    """A secret and where it came from. Printing shows only the place, and no encoder writes it: it is no struct."""
 
-    value: str
-    origin: str
+    __slots__ = ("origin", "value")
+
+    def __init__(self, value: str, origin: str) -> None:
+        self.value = value
+        self.origin = origin
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and (self.value, self.origin) == (other.value, other.origin)
+
+    def __hash__(self) -> int:
+        return hash((self.value, self.origin))
 
     def __repr__(self) -> str:
         return f"Secret({self.origin})"
@@ -61,6 +70,7 @@ class DeploymentSettings(msgspec.Struct, frozen=True, kw_only=True):
     ``context`` in tokens; ``concurrency`` calls at once (0: no limit); ``queue`` how many may wait for a place and
     ``queue_wait`` how long; ``quality`` is the user's own rank for ``quality_first`` (higher is better).
     ``cannot`` names abilities this model lacks (tools, images, schema, logprobs …) and ``can`` adds some.
+    ``headers``: their values may hold secrets, so all of them are shown as little; ``value`` is what is sent.
     """
 
     provider: str
@@ -79,7 +89,7 @@ class DeploymentSettings(msgspec.Struct, frozen=True, kw_only=True):
     price: PriceSettings = PriceSettings()
     timeouts: Timeouts | None = None
     keep_alive: str | None = None
-    headers: dict[str, str] = {}
+    headers: dict[str, Secret] = {}
     options: dict[str, str | int | float | bool] = {}
     tls_ca: str | None = None
     enabled: bool = True
