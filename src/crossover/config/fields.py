@@ -1,7 +1,8 @@
 """Every field of ``crossover.toml``: its unit, its bounds and its meaning, one row each.
 
 The reader checks by these rows, the JSON Schema and the page ``docs/configuration.md`` are made from them. Types and
-defaults are those of the structs. ``seconds`` and ``bytes`` may be written as text with a unit (``"30s"``, ``"32MB"``).
+defaults are those of the structs. ``seconds`` and ``bytes`` may be written as text with a unit (``"30s"``, ``"32MB"``);
+a ``file`` is absolute or lies beside crossover.toml.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from crossover.config.settings import (
 from crossover.deployment import Timeouts
 from crossover.routing.words import BreakerRule, Retries
 
-Unit = Literal["", "seconds", "bytes", "tokens", "dollars", "days"]
+Unit = Literal["", "seconds", "bytes", "tokens", "dollars", "days", "file"]
 Rows = Mapping[str, "Field"]
 _DAY = 86_400.0
 _TOKENS = 100_000_000  # of one prompt or answer; more is a typing error
@@ -66,8 +67,8 @@ _SERVER: Rows = {
     "host": Field("address to listen on; anything but loopback needs require_keys = true"),
     "port": Field("port to listen on; 0 takes a free one", high=65_535),
     "hosts": Field("Host headers accepted beside those of loopback and of the host itself"),
-    "tls_cert": Field("PEM file with the certificate chain; absolute or beside crossover.toml"),
-    "tls_key": Field("PEM file with its private key"),
+    "tls_cert": Field("PEM file with the certificate chain; absolute or beside crossover.toml", "file"),
+    "tls_key": Field("PEM file with its private key", "file"),
     "body_limit": Field("largest body of a request", "bytes", 1024, 2**31),
     "header_limit": Field("largest header of a request, all lines together", "bytes", 1024, 2**20),
     "header_timeout": Field("longest time a client may take for its headers", "seconds", 0.1, 600),
@@ -97,10 +98,10 @@ _DEPLOYMENT: Rows = {
     "cannot": Field("abilities this model lacks: tools, images, schema, logprobs …"),
     "price": Field("your own price instead of the list price"),
     "timeouts": Field("time-outs of this deployment; what is left out is taken from [timeouts]"),
-    "keep_alive": Field('how long Ollama keeps the model loaded: "10m", or "-1" for ever'),
+    "keep_alive": Field('how long Ollama keeps the model loaded: "10m", or "-1m" for ever'),
     "headers": Field('more headers of every call; values may hold "${NAME}" or be "file:PATH"'),
     "options": Field("engine options sent with every call, such as num_gpu for Ollama"),
-    "tls_ca": Field("PEM file with the authorities to trust for this deployment"),
+    "tls_ca": Field("PEM file with the authorities to trust for this deployment", "file"),
     "enabled": Field("false: kept in the file and never called; its secrets are not read"),
 }
 _PRICE_ROWS: Rows = {

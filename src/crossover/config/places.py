@@ -64,3 +64,8 @@ def debug(environ: Mapping[str, str] | None = None) -> bool:
 def colour_wanted(environ: Mapping[str, str] | None = None) -> bool:
     """False where the user set NO_COLOR (https://no-color.org)."""
     return not (os.environ if environ is None else environ).get("NO_COLOR")
+
+
+def environment() -> Mapping[str, str]:
+    """The environment of this process, for whoever looks up secrets."""
+    return os.environ

@@ -1,0 +1,101 @@
+"""``crossover.toml`` → :class:`Settings`: found, read, checked. The first mistake is one FileError with its line."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from crossover import compliance
+from crossover.config.check import Known, notes, problems
+from crossover.config.places import paths
+from crossover.config.read import Reading, read
+from crossover.config.secrets import Finder
+from crossover.config.settings import DeploymentSettings, Settings
+from crossover.deployment import Timeouts
+from crossover.errors import FileError
+from crossover.textfile import Document, parse_toml, read_text
+
+FILE = "crossover.toml"
+MOST_BYTES = 4 * 2**20
+
+
+class Loaded(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings as read. ``digest`` is the SHA-256 of the text ("" without a file), ``file`` its place.
+
+    ``notes`` are sentences for whoever starts the gateway; ``secret_files`` were read, and change when secrets do.
+    """
+
+    settings: Settings
+    notes: tuple[str, ...] = ()
+    digest: str = ""
+    file: Path | None = None
+    secret_files: tuple[Path, ...] = ()
+
+
+def find(stated: Path | None, environ: Mapping[str, str], folder: Path) -> Path | None:
+    """The file in force: the one stated, else ``crossover.toml`` in ``folder`` (where the command runs), else that of
+    the configuration folder; None where there is none. A stated file that is absent is an error when it is read.
+    """
+    if stated is not None:
+        return stated
+    places = (folder / FILE, paths(environ).config / FILE)
+    return next((place for place in places if place.exists()), None)
+
+
+def load(source: Path | str, environ: Mapping[str, str], *, known: Known | None = None) -> Loaded:
+    """The settings of a file (a Path) or of a text (a str, whose relative paths start at the current folder).
+
+    ``known`` are the rows of the provider registry. Raises FileError with file, line and field.
+    """
+    if known is None:
+        from crossover.providers.registry import providers
+
+        known = providers()
+    place = source if isinstance(source, Path) else None
+    text = source if isinstance(source, str) else read_text(source, MOST_BYTES)
+    file = FILE if place is None else str(place)
+    data = parse_toml(text, file)
+    document = Document(file, text)
+    secrets = Finder(environ, Path() if place is None else place.absolute().parent)
+    settings = read(Settings, data, (), Reading(document, secrets.folder, secrets))
+    settings = _timeouts_below(settings, data)
+    for problem in problems(settings, known):
+        raise document.error(problem.message, problem.path, hint=problem.hint)
+    return Loaded(
+        settings=msgspec.structs.replace(settings, regimes=tuple(map(compliance.regime, settings.regimes))),
+        notes=(*secrets.notes, *notes(settings)),
+        digest=hashlib.sha256(text.encode()).hexdigest(),
+        file=place,
+        secret_files=tuple(secrets.files),
+    )
+
+
+def _timeouts_below(settings: Settings, data: Mapping[str, Any]) -> Settings:
+    """Time-outs of a deployment stand on those of the file, not on the defaults of their type."""
+
+    def whole(name: str, one: DeploymentSettings) -> DeploymentSettings:
+        if one.timeouts is None:
+            return one
+        said = {field: getattr(one.timeouts, field) for field in data["deployments"][name]["timeouts"]}
+        waits: Timeouts = msgspec.structs.replace(settings.timeouts, **said)
+        return msgspec.structs.replace(one, timeouts=waits)
+
+    deployments = {name: whole(name, one) for name, one in settings.deployments.items()}
+    return msgspec.structs.replace(settings, deployments=deployments)
+
+
+def write_new(path: Path, text: str, *, force: bool) -> None:
+    """Write a configuration that was not there; with ``force`` over one that was. Raises FileError."""
+    if not path.parent.is_dir():
+        raise FileError("its folder does not exist", file=str(path), hint="Create the folder first")
+    try:
+        with path.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise FileError("is there already", file=str(path), hint="--force writes over it") from None
+    except OSError as error:
+        raise FileError(f"cannot be written: {error.strerror}", file=str(path)) from None
