@@ -7,7 +7,6 @@ is allowed and still worth saying.
 from __future__ import annotations
 
 import datetime as dt
-import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol, TypeAlias
@@ -19,10 +18,9 @@ from crossover import compliance, sensitivity
 from crossover.config.secrets import ANY_KEY
 from crossover.config.settings import DeploymentSettings, PriceSettings, Settings, ZoneSettings
 from crossover.errors import InputError, UnknownNameError, nearest
+from crossover.transport.endpoint import endpoint, literal
 
 IN_PROCESS = frozenset({"embedded", "sandbox"})  # answer inside this process: no address is needed
-_METADATA = frozenset({"metadata.google.internal", "metadata.goog", "metadata"})
-_METADATA_IPS = frozenset({"fd00:ec2::254", "100.100.100.200", "168.63.129.16"})
 _KEEP_ALIVE = re.compile(r"-?(?:\d+(?:\.\d+)?(?:ms|s|m|h))+|0")  # durations of Ollama: "-1" without a unit is refused
 _PER_TOKEN = ("like", "input", "output", "cached_read", "cache_write_5m", "cache_write_1h")
 _Path: TypeAlias = tuple[str, ...]
@@ -59,6 +57,11 @@ class ProviderRow(Protocol):
     @property
     def engine(self) -> str | None:
         """``hosted``, or the engine."""
+        ...
+
+    @property
+    def price_provider(self) -> str:
+        """Its name in the price list."""
         ...
 
     @property
@@ -100,12 +103,8 @@ def _said(error: InputError, path: _Path) -> Problem:
 
 def loopback(host: str) -> bool:
     """Whether only programs of this machine reach this address."""
-    if host.casefold() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+    address = literal(host)
+    return host.casefold() == "localhost" if address is None else address.is_loopback
 
 
 def _server(settings: Settings, known: Known) -> Iterator[Problem]:
@@ -201,33 +200,10 @@ def _address(one: DeploymentSettings, row: ProviderRow, path: _Path) -> Iterator
         if row.base_url is None and one.provider not in IN_PROCESS:
             yield Problem(path, f"lacks base_url: {row.title} has no address of its own", f"Like {row.url_shape}")
         return
-    here = (*path, "base_url")
     try:
-        url = urlsplit(one.base_url)
-        host, _ = (url.hostname or "").rstrip("."), url.port
-    except ValueError:
-        yield Problem(here, "is no address", "Write it like https://host/v1")
-        return
-    if url.username is not None or url.password is not None:
-        yield Problem(here, "holds a name or a password", 'Write the key as api_key = "${NAME}"')
-    elif url.query or url.fragment:
-        yield Problem(here, "holds more than an address and a path", "Leave out what stands after ? or #")
-    elif url.scheme not in ("http", "https") or not host or re.search(r"\s", one.base_url):
-        yield Problem(here, "is no address", "Write it like https://host/v1")
-    elif _forbidden(host):
-        yield Problem(here, f"{host} is where a machine keeps its own credentials", "It serves no model")
-
-
-def _forbidden(host: str) -> bool:
-    """Link-local addresses and the metadata services of clouds: whoever asks there gets the machine's credentials."""
-    if host.casefold() in _METADATA or host.casefold() in _METADATA_IPS:
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return address.is_link_local or (mapped is not None and mapped.is_link_local)
+        endpoint(one.base_url)
+    except InputError as error:
+        yield _said(error, (*path, "base_url"))
 
 
 def _place(
@@ -252,11 +228,11 @@ def _place(
 
 def _owner(base_url: str | None, known: Known) -> ProviderRow | None:
     """The hosted provider whose own host an address names."""
-    host = None if base_url is None else urlsplit(base_url).hostname
-    if host is None:
+    if base_url is None:
         return None
+    host = endpoint(base_url).host
     hosted = (row for row in known.values() if row.engine == "hosted" and row.base_url is not None)
-    return next((row for row in hosted if urlsplit(row.base_url or "").hostname == host.rstrip(".")), None)
+    return next((row for row in hosted if urlsplit(row.base_url or "").hostname == host), None)
 
 
 def _key(one: DeploymentSettings, row: ProviderRow, path: _Path) -> Iterator[Problem]:
@@ -376,9 +352,7 @@ def notes(settings: Settings) -> Iterator[str]:
 
 def _near(host: str) -> bool:
     """Whether an address lies in a private network, as far as its text says so."""
-    if loopback(host):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_private
-    except ValueError:
-        return "." not in host or host.endswith((".local", ".internal", ".lan", ".home.arpa"))
+    address = literal(host)
+    if address is not None:
+        return address.is_private
+    return "." not in host or host.endswith((".local", ".internal", ".lan", ".home.arpa"))

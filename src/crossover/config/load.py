@@ -16,7 +16,6 @@ from crossover.config.read import Reading, read
 from crossover.config.secrets import Finder
 from crossover.config.settings import DeploymentSettings, Settings
 from crossover.deployment import Timeouts
-from crossover.errors import FileError
 from crossover.textfile import Document, parse_toml, read_text
 
 FILE = "crossover.toml"
@@ -86,16 +85,3 @@ def _timeouts_below(settings: Settings, data: Mapping[str, Any]) -> Settings:
 
     deployments = {name: whole(name, one) for name, one in settings.deployments.items()}
     return msgspec.structs.replace(settings, deployments=deployments)
-
-
-def write_new(path: Path, text: str, *, force: bool) -> None:
-    """Write a configuration that was not there; with ``force`` over one that was. Raises FileError."""
-    if not path.parent.is_dir():
-        raise FileError("its folder does not exist", file=str(path), hint="Create the folder first")
-    try:
-        with path.open("w" if force else "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise FileError("is there already", file=str(path), hint="--force writes over it") from None
-    except OSError as error:
-        raise FileError(f"cannot be written: {error.strerror}", file=str(path)) from None
