@@ -216,7 +216,8 @@ class UpstreamError(ServingError):
     """A target failed. ``upstream`` says how; ``accepted`` whether it may have done (and billed) the work.
 
     ``upstream_status`` is the HTTP status it answered with, ``provider`` its name, ``retry_after_s`` what it asked to
-    wait. The message never holds what was asked or what was answered beyond the target's own error text.
+    wait, ``usage`` the :class:`crossover.usage.Usage` it counted for the work in vain, where it said. The message never
+    holds what was asked or what was answered beyond the target's own error text.
     """
 
     kind = "upstream"
@@ -231,6 +232,7 @@ class UpstreamError(ServingError):
         provider: str = "",
         retry_after_s: float | None = None,
         code: str | None = None,
+        usage: object = None,
     ) -> None:
         super().__init__(message)
         self.upstream: UpstreamKind = upstream
@@ -239,6 +241,7 @@ class UpstreamError(ServingError):
         self.provider = provider
         self.retry_after_s = retry_after_s
         self.code = code
+        self.usage = usage
         self.status = _STATUS_OF.get(upstream, 502)
 
 
