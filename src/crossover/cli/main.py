@@ -29,6 +29,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "fit": ("crossover.cli.fit", "What can this machine, or one you name, run, and how fast?"),
     "catalog": ("crossover.cli.catalog", "Look up accelerators, prices and models with their sources; add your own."),
+    "init": ("crossover.cli.init", "Write a first crossover.toml from what is found on this machine."),
+    "config": ("crossover.cli.config", "Check crossover.toml, show what it says, print its schema for editors."),
     "demo": ("crossover.cli.demo", "Plan a real workload end to end and write its report."),
 }
 

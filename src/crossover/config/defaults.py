@@ -12,6 +12,7 @@ from crossover.config.settings import AliasSettings, DeploymentSettings, Setting
 EMBEDDED = "embedded"
 EMBEDDED_MODEL = "crossover-tiny"
 LOCAL = "local"
+QUEUE = 100  # may wait for a model that answers few at a time
 CHAT_ALIASES = ("auto", "default")
 EMBED_ALIAS = "embed"
 
@@ -46,6 +47,7 @@ def deployment_of(model: FoundModel) -> DeploymentSettings:
         base_url=model.base_url,
         context=model.context,
         concurrency=model.concurrency,
+        queue=QUEUE if model.concurrency else 0,
         cannot=("chat",) if model.embeds else (),
     )
 

@@ -76,7 +76,7 @@ def first_model(price_provider: str, hosted: Sequence[HostedFacts], today: dt.da
 
 
 def named(models: Sequence[FoundModel]) -> dict[str, FoundModel]:
-    """Each model under a name of its own for the configuration: its model name, with its provider where two share it."""
+    """Each model under a name of its own: its model name, with its provider before it where two share it."""
     found: dict[str, FoundModel] = {}
     for model in models:
         name = _name(model.name)

@@ -23,10 +23,10 @@ _HOW = 'Write api_key = "${NAME}" and set that variable, or "file:PATH" of a fil
 _MOST_BYTES = 64 * 1024
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 _SECRET_WORDS = re.compile(r"key|token|secret|password|credential", re.IGNORECASE)
-# Of a literal in a harmless header: what the makers of keys put at their head, or a word too long to be one.
-_LOOKS_SECRET = re.compile(
-    r"(?:Bearer|Basic)\s|\b(?:sk|pk|rk|gsk|hf|xai|key|ghp|pat)[-_]|AIza|AKIA|eyJ|[A-Za-z0-9+/_-]{40,}"
-)
+_SCHEME = re.compile(r"(?:Bearer|Basic|Token)\s+\S", re.IGNORECASE)
+# What the makers of keys put at their head, or a word too long to be one.
+_LOOKS_SECRET = re.compile(r"\b(?:sk|pk|rk|gsk|hf|xai|key|ghp|pat)[-_]|AIza|AKIA|eyJ|[A-Za-z0-9+/_-]{40,}")
+_NO_SECRET = "holds a secret itself; a secret never stands in the file"
 
 
 class Finder:
@@ -46,23 +46,23 @@ class Finder:
             return self._named(text, read=read)
         if text.startswith("$"):
             raise InputError("names no variable", hint='Write "${NAME}", of letters, digits and underscores')
-        raise InputError("holds a key itself; a key never stands in the file", hint=_HOW)
+        raise InputError(_NO_SECRET, hint=_HOW)
 
     def header(self, name: str, text: str, *, read: bool) -> Secret:
         """The value of a header: a secret by name, a text with ``${NAME}`` in it, or a plain text."""
         if text.startswith("file:"):
             return self._named(text, read=read)
-        if "${" in text:
-            if "${" in REFERENCE.sub("", text):
-                raise InputError("names no variable", hint='Write "${NAME}", of letters, digits and underscores')
+        rest = REFERENCE.sub("", text)
+        if "${" in rest:
+            raise InputError("names no variable", hint='Write "${NAME}", of letters, digits and underscores')
+        hint = 'Write "${NAME}" and set that variable, or "file:PATH"'
+        if _LOOKS_SECRET.search(rest) or _SCHEME.match(rest):
+            raise InputError(_NO_SECRET, hint=hint)
+        if rest != text:
             value = REFERENCE.sub(lambda found: self._variable(found[1]), text) if read else ""
-            # The text around the names may be half a secret, so only the names are shown.
-            return Secret(value, " ".join(found[0] for found in REFERENCE.finditer(text)))
-        if name.casefold() in _SECRET_HEADERS or _SECRET_WORDS.search(name) or _LOOKS_SECRET.search(text):
-            raise InputError(
-                "holds a secret itself; a secret never stands in the file",
-                hint='Write "${NAME}" and set that variable, or "file:PATH"',
-            )
+            return Secret(_sendable(value, "the text"), text)
+        if name.casefold() in _SECRET_HEADERS or _SECRET_WORDS.search(name):
+            raise InputError(_NO_SECRET, hint=hint)
         return Secret(_sendable(text, "the text"), TEXT)
 
     def _named(self, text: str, *, read: bool) -> Secret:
