@@ -110,8 +110,8 @@ def _summary(settings: Settings) -> dict[str, object]:
                    "sensitivity": alias.sensitivity, "overflow": alias.overflow}
             for name, alias in settings.aliases.items()
         },
-        "zones": {name: msgspec.to_builtins(zone) for name, zone in settings.zones.items()},
-        "budgets": {name: msgspec.to_builtins(budget, builtin_types=(Decimal,)) for name, budget in settings.budgets.items()},
+        "zones": msgspec.to_builtins(settings.zones),
+        "budgets": msgspec.to_builtins(settings.budgets, builtin_types=(Decimal,)),
     }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ _SECRET_WORDS = re.compile(r"key|token|secret|password|credential", re.IGNORECAS
 _SCHEME = re.compile(r"(?:Bearer|Basic|Token)\s+\S", re.IGNORECASE)
 # What the makers of keys put at their head, or a word too long to be one.
 _LOOKS_SECRET = re.compile(r"\b(?:sk|pk|rk|gsk|hf|xai|key|ghp|pat)[-_]|AIza|AKIA|eyJ|[A-Za-z0-9+/_-]{40,}")
-_NO_SECRET = "holds a secret itself; a secret never stands in the file"
+_WRITTEN_OUT = "holds a secret itself; a secret never stands in the file"
 
 
 class Finder:
@@ -46,7 +46,7 @@ class Finder:
             return self._named(text, read=read)
         if text.startswith("$"):
             raise InputError("names no variable", hint='Write "${NAME}", of letters, digits and underscores')
-        raise InputError(_NO_SECRET, hint=_HOW)
+        raise InputError(_WRITTEN_OUT, hint=_HOW)
 
     def header(self, name: str, text: str, *, read: bool) -> Secret:
         """The value of a header: a secret by name, a text with ``${NAME}`` in it, or a plain text."""
@@ -57,12 +57,12 @@ class Finder:
             raise InputError("names no variable", hint='Write "${NAME}", of letters, digits and underscores')
         hint = 'Write "${NAME}" and set that variable, or "file:PATH"'
         if _LOOKS_SECRET.search(rest) or _SCHEME.match(rest):
-            raise InputError(_NO_SECRET, hint=hint)
+            raise InputError(_WRITTEN_OUT, hint=hint)
         if rest != text:
             value = REFERENCE.sub(lambda found: self._variable(found[1]), text) if read else ""
             return Secret(_sendable(value, "the text"), text)
         if name.casefold() in _SECRET_HEADERS or _SECRET_WORDS.search(name):
-            raise InputError(_NO_SECRET, hint=hint)
+            raise InputError(_WRITTEN_OUT, hint=hint)
         return Secret(_sendable(text, "the text"), TEXT)
 
     def _named(self, text: str, *, read: bool) -> Secret:
