@@ -1,0 +1,172 @@
+"""The pen: puts a batch of records into the file in one transaction, with roll-ups and settled reservations.
+
+Statements insert many rows at a time. That is not only faster: the interpreter's lock is given away once per
+statement, and a busy event loop may keep it for milliseconds each time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from crossover.ledger import budgets, rows
+from crossover.ledger.files import transaction
+from crossover.ledger.schema import (
+    ALTERNATIVE_COLUMNS,
+    ATTEMPT_COLUMNS,
+    BODY_COLUMNS,
+    DECISION_COLUMNS,
+    GROUP_COLUMNS,
+    RECORD_COLUMNS,
+    SUM_COLUMNS,
+    add_segment,
+    month_of,
+    segments_of,
+)
+from crossover.ledger.words import Record
+
+AT_ONCE = (64, 8, 1)  # rows in one statement: few sizes, so that every statement stays prepared
+MOST_DECISIONS = 10_000
+# What a batch raises that holds a row no database takes: two rows of one id, text that is no text, figures too large.
+BAD_ROW = (sqlite3.IntegrityError, OverflowError, ValueError, TypeError, KeyError, sqlite3.InterfaceError)
+
+Body = tuple[str, float, str, str]  # request id, Unix seconds, what was asked, what was answered
+
+_ROLL_UP = (
+    f" ON CONFLICT ({', '.join(GROUP_COLUMNS)}) DO UPDATE SET "
+    + ", ".join(f"{name} = rollups.{name} + excluded.{name}" for name in SUM_COLUMNS)
+)  # fmt: skip
+
+
+class Pen:
+    """Writes through one connection, which belongs to it alone. ``mended`` counts rows that had to be changed."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._schema = -1
+        self._segments: set[str] = set()
+        self._known: dict[tuple[str, rows.Row], int] = {}
+        self._statements: dict[tuple[str, int], str] = {}
+        self.mended = 0
+
+    def write(self, records: Sequence[Record], bodies: Sequence[Body], now: float) -> None:
+        """One transaction with all of it, or none. Raises sqlite3.Error; bad rows are mended, never left out."""
+        try:
+            self._transaction(records, bodies)
+        except BAD_ROW:
+            mended = [rows.mend(record, now) for record in records]
+            self.mended += sum(before != after for before, after in zip(records, mended, strict=True))
+            clean = [(_clean(id_), float(time), _clean(asked), _clean(answer)) for id_, time, asked, answer in bodies]
+            self._transaction(self._with_own_ids(mended), clean)
+
+    def _transaction(self, records: Sequence[Record], bodies: Sequence[Body]) -> None:
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._forget)  # segments made in a transaction that fails are gone with it
+            with transaction(self._connection):
+                found = self._put_all(records, bodies)
+            stack.pop_all()
+        self._remember(found)
+
+    def _forget(self) -> None:
+        self._schema = -1
+
+    def _put_all(self, records: Sequence[Record], bodies: Sequence[Body]) -> dict[str, rows.Rows]:
+        self._refresh()
+        found = rows.rows_of(records, self._last_number, self._known)
+        for month, each in found.items():
+            self._insert(f"records_{month}", len(RECORD_COLUMNS), each.records)
+            self._insert(f"attempts_{month}", len(ATTEMPT_COLUMNS), each.attempts)
+            self._insert(f"alternatives_{month}", len(ALTERNATIVE_COLUMNS), each.alternatives)
+            decisions = [rows.decision_row(number, content) for content, number in each.decisions.items()]
+            self._insert(f"decisions_{month}", len(DECISION_COLUMNS), decisions, " ON CONFLICT (id) DO NOTHING")
+        sums: dict[rows.Row, rows.Sums] = {}
+        rows.roll_up(records, sums)
+        width = len(GROUP_COLUMNS) + len(SUM_COLUMNS)
+        self._insert("rollups", width, [(*group, *sums[group]) for group in sorted(sums)], _ROLL_UP)
+        spent = {record.id: record.marginal for record in records if record.reserved}
+        if spent:
+            budgets.settle(self._connection, spent)
+        self._add_bodies(bodies)
+        return found
+
+    def _refresh(self) -> None:
+        """Forget what is known of the file where another process changed its tables."""
+        schema = self._connection.execute("PRAGMA schema_version").fetchone()[0]
+        if schema != self._schema:
+            self._schema = schema
+            self._segments = set(segments_of(self._connection))
+            self._known.clear()
+
+    def _remember(self, found: dict[str, rows.Rows]) -> None:
+        if len(self._known) > MOST_DECISIONS:
+            self._known.clear()
+        for month, each in found.items():
+            for content, number in each.decisions.items():
+                self._known[month, content] = number
+
+    def _last_number(self, month: str) -> int:
+        self._make_segment(month)
+        last = self._connection.execute(f"SELECT max(number) FROM records_{month}").fetchone()[0]
+        return int(last or 0)
+
+    def _make_segment(self, month: str) -> None:
+        if month not in self._segments:
+            add_segment(self._connection, month)
+            self._segments.add(month)
+            self._schema = self._connection.execute("PRAGMA schema_version").fetchone()[0]
+
+    def _insert(self, table: str, width: int, found: Sequence[rows.Row], after: str = "") -> None:
+        start = 0
+        for size in AT_ONCE:
+            while len(found) - start >= size:
+                statement = self._statements.get((table, size))
+                if statement is None:
+                    marks = ", ".join(["(" + ", ".join("?" * width) + ")"] * size)
+                    statement = self._statements[table, size] = f"INSERT INTO {table} VALUES {marks}{after}"
+                portion = found[start : start + size]
+                self._connection.execute(statement, list(itertools.chain.from_iterable(portion)))
+                start += size
+
+    def _add_bodies(self, bodies: Iterable[Body]) -> None:
+        by_month: dict[str, list[rows.Row]] = {}
+        for id_, time, question, answer in bodies:
+            by_month.setdefault(month_of(time), []).append((id_, round(time * rows.MICRO), question, answer))
+        for month, found in by_month.items():
+            self._make_segment(month)
+            self._insert(f"bodies_{month}", len(BODY_COLUMNS), found, " ON CONFLICT (id) DO NOTHING")
+
+    def _with_own_ids(self, records: Sequence[Record]) -> list[Record]:
+        """The records with ids that no row has yet: the second of an id becomes ``id~2``."""
+        taken: set[str] = set()
+        found: list[Record] = []
+        for record in records:
+            name, names = record.id, self._names(record.id)
+            while name in taken or self.has(name):
+                name = next(names)
+            taken.add(name)
+            if name != record.id:
+                self.mended += 1
+                record = _renamed(record, name)  # noqa: PLW2901
+            found.append(record)
+        return found
+
+    @staticmethod
+    def _names(name: str) -> Iterator[str]:
+        return (f"{name}~{number}" for number in itertools.count(2))
+
+    def has(self, id_: str) -> bool:
+        """Whether a row of this id is committed."""
+        found = self._connection.execute("SELECT count(*) FROM records WHERE id = ?", (id_,)).fetchone()[0]
+        return bool(found)
+
+
+def _clean(text: str) -> str:
+    return str(text).encode("utf-8", "replace").decode()
+
+
+def _renamed(record: Record, name: str) -> Record:
+    return msgspec.structs.replace(record, id=name)

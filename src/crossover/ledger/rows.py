@@ -1,0 +1,256 @@
+"""Records as rows of tables, rows as records again, and the sums of a batch. Pure: no database, no clock."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from crossover.ledger.schema import (
+    CHILDREN,
+    DECISION_COLUMNS,
+    INPUT_ESTIMATED,
+    OUTPUT_ESTIMATED,
+    RESERVED,
+    STREAMED,
+    UNKNOWN_NAME,
+    UNPRICED,
+    month_of,
+)
+from crossover.ledger.words import Alternative, AttemptRow, Record
+
+MICRO = 1_000_000
+HOUR_US = 3600 * MICRO
+LARGEST = 2**63 - 1  # of a bigint
+LAST_TIME = 4e9  # the year 2096; later is a clock gone wrong
+NAME_LENGTH = 200  # characters of a name that a client made up
+ERROR_LENGTH = 500
+
+Row = tuple[Any, ...]
+Sums = list[int]
+_ENCODE = msgspec.json.Encoder().encode
+_PLACE = {"ok": 1, "error": 2, "refused": 3, "cancelled": 4, "truncated": 5}  # of a status in SUM_COLUMNS
+
+
+class Rows(msgspec.Struct):
+    """What one segment gets from one batch."""
+
+    records: list[Row] = []
+    attempts: list[Row] = []
+    alternatives: list[Row] = []
+    decisions: dict[Row, int] = {}  # content → id, in the order they came
+
+
+def best_of(record: Record) -> int | None:
+    """What the cheapest permitted API would have cost: an alternative, or what answered where that was an API.
+
+    None where no API was permitted or none has a price: then nothing was saved by staying, and nothing lost.
+    """
+    costs = [other.cost for other in record.alternatives if other.permitted]
+    if record.deployment and not record.local and record.cost_known:
+        costs.append(record.cost)
+    return min(costs, default=None)
+
+
+def decision_of(record: Record) -> Row:
+    """What a record shares with many others: the columns of ``decisions`` after the id, as a hashable row."""
+    return (
+        record.kind, record.door, record.asked[:NAME_LENGTH], record.policy, record.deployment, record.provider,
+        record.model, record.zone, record.local, record.tier, record.categories, record.price_source, record.decision,
+        record.refused, record.dropped,
+    )  # fmt: skip
+
+
+def decision_id(content: Row) -> int:
+    """63 bits of the hash of a decision's content: the same content has the same id in every process."""
+    return int.from_bytes(hashlib.sha256(_ENCODE(content)).digest()[:8], "big") >> 1
+
+
+def decision_row(number: int, content: Row) -> Row:
+    """The row of table ``decisions``."""
+    kind, door, asked, policy, deployment, provider, model, zone, local, tier, categories, source, *rest = content
+    reason, refused, dropped = rest
+    return (
+        number, kind, door, asked, policy, deployment, provider, model, zone, int(local), tier, text_of(categories),
+        source, reason, text_of(refused), text_of(dropped),
+    )  # fmt: skip
+
+
+def text_of(value: object) -> str:
+    """A value as compact JSON text."""
+    return _ENCODE(value).decode()
+
+
+def rows_of(records: Iterable[Record], after: Callable[[str], int], known: Mapping[tuple[str, Row], int]) -> dict[
+    str, Rows
+]:  # fmt: skip
+    """Every row that a batch needs, by month. ``after`` gives the last number used in a month's segment.
+
+    ``known`` holds ids of decisions that the file has; others come back in ``Rows.decisions``.
+    """
+    found: dict[str, Rows] = {}
+    numbers: dict[str, int] = {}
+    month, until, begin, rows, number = "", 0.0, 0.0, Rows(), 0
+    for record in records:
+        time = record.time
+        if not begin <= time < until:
+            if not 0 <= time < LAST_TIME:
+                raise ValueError("a time that is none")
+            if month:
+                numbers[month] = number
+            month = month_of(time)
+            begin, until = _hour_around(time)
+            if month not in found:
+                found[month], numbers[month] = Rows(), after(month)
+            rows, number = found[month], numbers[month]
+        number += 1
+        content = decision_of(record)
+        decision = known.get((month, content)) or rows.decisions.get(content)
+        if decision is None:
+            decision = rows.decisions[content] = decision_id(content)
+        _add(record, number, decision, rows)
+    return found
+
+
+def _hour_around(time: float) -> tuple[float, float]:
+    """The hour of a moment; months begin at hours, so within it the month need not be computed again."""
+    begin = time // 3600 * 3600
+    return begin, begin + 3600
+
+
+def _add(record: Record, number: int, decision: int, rows: Rows) -> None:
+    flags = (
+        (STREAMED if record.streamed else 0)
+        | (INPUT_ESTIMATED if record.input_basis == "estimated" else 0)
+        | (OUTPUT_ESTIMATED if record.output_basis == "estimated" else 0)
+        | (0 if record.cost_known else UNPRICED)
+        | (RESERVED if record.reserved else 0)
+    )
+    rows.records.append((
+        number, record.id, round(record.time * MICRO), decision, record.key, record.status, record.http_status,
+        record.error[:ERROR_LENGTH], flags, record.queue_ms, record.ttft_ms, record.total_ms, record.input_tokens,
+        record.cached_read, record.cache_write_5m, record.cache_write_1h, record.output_tokens, record.reasoning,
+        record.images, record.cost, record.marginal, best_of(record),
+    ))  # fmt: skip
+    place = number * CHILDREN
+    for attempt in record.attempts[:CHILDREN]:
+        rows.attempts.append((
+            place, attempt.deployment, attempt.outcome, attempt.start_ms, attempt.duration_ms,
+            attempt.upstream_status, 1 if attempt.accepted else 0, attempt.input_tokens, attempt.output_tokens,
+            attempt.cost,
+        ))  # fmt: skip
+        place += 1
+    place = number * CHILDREN
+    for other in record.alternatives[:CHILDREN]:
+        rows.alternatives.append((place, other.deployment, other.cost, 1 if other.permitted else 0))
+        place += 1
+
+
+def roll_up(records: Iterable[Record], sums: dict[Row, Sums]) -> None:
+    """Add a batch to sums by GROUP_COLUMNS, in the order of SUM_COLUMNS."""
+    for record in records:
+        unknown = record.http_status == 404 and not record.deployment
+        group = (
+            int(record.time // 3600), record.key, UNKNOWN_NAME if unknown else record.asked[:NAME_LENGTH],
+            record.deployment, record.provider, record.zone, 1 if record.local else 0,
+        )  # fmt: skip
+        row = sums.get(group)
+        if row is None:
+            row = sums[group] = [0] * 19
+        row[0] += 1
+        row[_PLACE[record.status]] += 1
+        row[6] += len(record.attempts)
+        if record.input_basis == "estimated" or record.output_basis == "estimated":
+            row[7] += 1
+        if not record.cost_known:
+            row[8] += 1
+        row[9] += record.input_tokens
+        row[10] += record.cached_read
+        row[11] += record.cache_write_5m + record.cache_write_1h
+        row[12] += record.output_tokens
+        row[13] += record.reasoning
+        row[14] += record.cost
+        row[15] += record.marginal
+        best = best_of(record)
+        if best is not None:
+            row[16] += 1
+            row[17] += best
+            row[18] += record.marginal
+
+
+# ---------------------------------------------------------------------------------------------------------- mending
+
+
+def mend(record: Record, now: float) -> Record:
+    """A record that any database takes: text that is no text, numbers out of range and impossible times are replaced.
+
+    Only rows that were refused come here. A wrong figure in a ledger is bad; a request without a row is worse.
+    """
+    fields: dict[str, Any] = {}
+    for field in msgspec.structs.fields(Record):
+        value = getattr(record, field.name)
+        fields[field.name] = _mended(value, field.default)
+    if not isinstance(record.time, (int, float)) or not 0 <= record.time < LAST_TIME:
+        fields["time"] = now
+    fields["status"] = record.status if record.status in _PLACE else "error"
+    fields["attempts"] = tuple(_mended_struct(row) for row in record.attempts if isinstance(row, AttemptRow))
+    fields["alternatives"] = tuple(_mended_struct(row) for row in record.alternatives if isinstance(row, Alternative))
+    return Record(**fields)
+
+
+def _mended_struct(row: Any) -> Any:
+    fields = msgspec.structs.fields(type(row))
+    return type(row)(**{field.name: _mended(getattr(row, field.name), field.default) for field in fields})
+
+
+def _mended(value: Any, default: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return max(-LARGEST, min(LARGEST, value))
+    if isinstance(value, float):
+        return value if math.isfinite(value) else 0.0
+    if isinstance(value, tuple):
+        return tuple(_mended(each, None) for each in value)
+    if value is None or isinstance(value, msgspec.Struct):
+        return ("" if default is msgspec.NODEFAULT else default) if value is None else value
+    return str(value)
+
+
+# ---------------------------------------------------------------------------------------------------------- reading
+
+RECORD_SELECT = (
+    "time_us", "number", "id", "key", "status", "http_status", "error", "flags", "queue_ms", "ttft_ms", "total_ms",
+    "input_tokens", "cached_read", "cache_write_5m", "cache_write_1h", "output_tokens", "reasoning", "images", "cost",
+    "marginal", "best", *DECISION_COLUMNS[1:],
+)  # fmt: skip
+
+
+def record_of(row: Sequence[Any], attempts: Iterable[AttemptRow] = (), others: Iterable[Alternative] = ()) -> Record:
+    """A record from a row of the view ``records`` (columns RECORD_SELECT) and its children."""
+    facts = dict(zip(RECORD_SELECT, row, strict=True))
+    flags = facts.pop("flags")
+    for name in ("number", "best"):
+        facts.pop(name)
+    lists = {name: msgspec.json.decode(facts.pop(name) or "[]") for name in ("categories", "refused", "dropped")}
+    return Record(
+        time=facts.pop("time_us") / MICRO,
+        streamed=bool(flags & STREAMED),
+        input_basis="estimated" if flags & INPUT_ESTIMATED else "measured",
+        output_basis="estimated" if flags & OUTPUT_ESTIMATED else "measured",
+        cost_known=not flags & UNPRICED,
+        reserved=bool(flags & RESERVED),
+        local=bool(facts.pop("local")),
+        decision=facts.pop("reason"),
+        categories=tuple(lists["categories"]),
+        refused=tuple((name, reason) for name, reason in lists["refused"]),
+        dropped=tuple(lists["dropped"]),
+        attempts=tuple(attempts),
+        alternatives=tuple(others),
+        **facts,
+    )

@@ -1,0 +1,130 @@
+"""The ledger opened: reading, small changes, and the writer that serves a gateway.
+
+::
+
+    ledger = open_ledger(path)            # makes the file and brings its tables up to date
+    writer = ledger.writer()              # a Book with a thread of its own, for dispatch and gateway
+    ...
+    await writer.aclose()                 # everything that was appended is committed
+    ledger.close()
+
+A ledger and each of its writers hold connections of their own. Several processes may write to one file: a gateway, a
+Python client and the command line; see docs/decisions/0007-the-ledger.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from crossover.errors import StoreError
+from crossover.ledger import keys
+from crossover.ledger.files import closed_on_error, connect, told, transaction
+from crossover.ledger.rows import MICRO
+from crossover.ledger.schema import MIGRATIONS, Migration, migrate, refuse_strange, version_of
+from crossover.ledger.words import Key
+from crossover.ledger.writer import CAPACITY, FLUSH_S, Writer
+
+FIRST = "0" * 64  # what the first entry of the audit names as the hash before it
+
+
+class Ledger:
+    """One open ledger. Use it in the thread that opened it; close it, or use it as a context manager."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, clock: Callable[[], float], readonly: bool) -> None:
+        self.path = path
+        self.clock = clock
+        self.readonly = readonly
+        self._connection = connection
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the file back; a writer made from it goes on."""
+        self._connection.close()
+
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a SELECT. Raises StoreError."""
+        with told(self.path):
+            return self._connection.execute(statement, values).fetchall()
+
+    @contextlib.contextmanager
+    def change(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: committed at the end, rolled back where anything is raised. Raises StoreError."""
+        if self.readonly:
+            raise StoreError("the ledger was opened to be read only", file=str(self.path))
+        with told(self.path), transaction(self._connection):
+            yield self._connection
+
+    def writer(self, *, flush_s: float = FLUSH_S, capacity: int = CAPACITY) -> Writer:
+        """A book with a thread of its own; ``capacity`` rows may wait. What dead writers left is read back."""
+        if self.readonly:
+            raise StoreError("the ledger was opened to be read only", file=str(self.path))
+        return Writer(self.path, clock=self.clock, flush_s=flush_s, capacity=capacity)
+
+    def load_keys(self) -> dict[str, Key]:
+        """Hash → key, revoked and expired ones included."""
+        with told(self.path):
+            return keys.load(self._connection)
+
+    def audit(self, action: str, facts: Mapping[str, str | int]) -> None:
+        """Add an entry to the audit: an action and the names it concerns, never a value or a secret."""
+        with self.change() as connection:
+            add_audit(connection, action, facts, self.clock())
+
+
+def add_audit(connection: sqlite3.Connection, action: str, facts: Mapping[str, str | int], now: float) -> str:
+    """Append to the chain inside the caller's transaction; the hash of the entry, which covers all before it."""
+    last = connection.execute("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1").fetchone()
+    number, previous = (int(last[0]) + 1, str(last[1])) if last else (1, FIRST)
+    at = round(now * MICRO)
+    entry = json.dumps({"action": action, **facts}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    digest = audit_hash(number, at, previous, entry)
+    connection.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?)", (number, at, previous, digest, entry))
+    return digest
+
+
+def audit_hash(number: int, at: int, previous: str, entry: str) -> str:
+    """SHA-256 over the entry, its place, its time (microseconds) and the hash before it."""
+    return hashlib.sha256(f"{number}\n{at}\n{previous}\n{entry}".encode()).hexdigest()
+
+
+def open_ledger(
+    path: Path | str,
+    *,
+    clock: Callable[[], float] = time.time,
+    readonly: bool = False,
+    migrations: tuple[Migration, ...] = MIGRATIONS,
+) -> Ledger:
+    """Open a ledger; without ``readonly`` the file is made where there is none, and its tables brought up to date.
+
+    Raises StoreError: no such file (only with ``readonly``), not a ledger, damaged, written by a newer Crossover, on
+    a network file system, read-only, disk full. A file of an older format can only be opened for writing.
+    """
+    place = Path(path)
+    connection = connect(place, write=not readonly)
+    with closed_on_error(connection), told(place):
+        if readonly:
+            version = version_of(connection)
+            refuse_strange(version, len(migrations), str(place))
+            if version != len(migrations):
+                raise StoreError(
+                        "the ledger is empty or of an older format", file=str(place),
+                        hint="`crossover serve` or `crossover ledger repair` brings it up to date",
+                    )  # fmt: skip
+        else:
+            migrate(connection, str(place), clock(), migrations)
+    return Ledger(place, connection, clock, readonly)
