@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from crossover.ledger.budgets import Standing, amount_of, limit_of, since_of
-from crossover.ledger.words import Budget, Key, Period, Record
-from crossover.ledger.writer import Health
+from crossover.ledger.words import Budget, Health, Key, Period, Record
 
 _Place = tuple[str, Period, int]  # name, period and beginning of one period of a budget
 

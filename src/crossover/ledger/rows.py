@@ -49,7 +49,7 @@ def best_of(record: Record) -> int | None:
 
     None where no API was permitted or none has a price: then nothing was saved by staying, and nothing lost.
     """
-    costs = [other.cost for other in record.alternatives if other.permitted]
+    costs = [other.cost for other in record.alternatives if other.permitted and not other.local]
     if record.deployment and not record.local and record.cost_known:
         costs.append(record.cost)
     return min(costs, default=None)
@@ -145,7 +145,9 @@ def _add(record: Record, number: int, decision: int, rows: Rows) -> None:
         place += 1
     place = number * CHILDREN
     for other in record.alternatives[:CHILDREN]:
-        rows.alternatives.append((place, other.deployment, other.cost, 1 if other.permitted else 0))
+        rows.alternatives.append(
+            (place, other.deployment, other.cost, 1 if other.permitted else 0, 1 if other.local else 0)
+        )
         place += 1
 
 

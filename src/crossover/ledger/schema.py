@@ -35,7 +35,7 @@ ATTEMPT_COLUMNS = (
     "number", "deployment", "outcome", "start_ms", "duration_ms", "upstream_status", "accepted", "input_tokens",
     "output_tokens", "cost",
 )  # fmt: skip
-ALTERNATIVE_COLUMNS = ("number", "deployment", "cost", "permitted")
+ALTERNATIVE_COLUMNS = ("number", "deployment", "cost", "permitted", "local")
 BODY_COLUMNS = ("id", "time", "question", "answer")
 STREAMED, INPUT_ESTIMATED, OUTPUT_ESTIMATED, UNPRICED, RESERVED = 1, 2, 4, 8, 16  # bits of ``flags``
 

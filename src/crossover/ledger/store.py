@@ -69,11 +69,20 @@ class Ledger:
         with told(self.path), transaction(self._connection):
             yield self._connection
 
-    def writer(self, *, flush_s: float = FLUSH_S, capacity: int = CAPACITY) -> Writer:
-        """A book with a thread of its own; ``capacity`` rows may wait. What dead writers left is read back."""
+    def writer(
+        self,
+        *,
+        flush_s: float = FLUSH_S,
+        capacity: int = CAPACITY,
+        on_keys: Callable[[dict[str, Key]], None] | None = None,
+    ) -> Writer:
+        """A book with a thread of its own; ``capacity`` rows may wait. What dead writers left is read back.
+
+        ``on_keys`` is called in that thread with all keys, now and within about a second of any change.
+        """
         if self.readonly:
             raise StoreError("the ledger was opened to be read only", file=str(self.path))
-        return Writer(self.path, clock=self.clock, flush_s=flush_s, capacity=capacity)
+        return Writer(self.path, clock=self.clock, flush_s=flush_s, capacity=capacity, on_keys=on_keys)
 
     def load_keys(self) -> dict[str, Key]:
         """Hash → key, revoked and expired ones included."""

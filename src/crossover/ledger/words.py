@@ -32,11 +32,15 @@ class AttemptRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Alternative(msgspec.Struct, frozen=True, gc=False):
-    """What the same usage would have cost elsewhere (picodollars), and whether it was permitted."""
+    """What the same usage would have cost elsewhere (picodollars), and whether it was permitted.
+
+    ``local``: on an own or rented machine, where ``cost`` is a share of its hour and nobody sends a bill for tokens.
+    """
 
     deployment: str
     cost: int
     permitted: bool = True
+    local: bool = False
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +122,23 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     limit: int
     period: Period
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How the ledger does. ``healthy`` False: the file takes no rows now, ``error`` says why.
+
+    ``queued`` rows wait in memory, the oldest for at most ``lag_s`` seconds; ``spilled`` rows wait in the spill file;
+    ``lost`` rows are nowhere, ``mended`` rows were changed so that the file takes them.
+    """
+
+    healthy: bool
+    queued: int
+    lag_s: float
+    written: int
+    spilled: int
+    lost: int
+    mended: int
+    error: str = ""
 
 
 class Book(Protocol):

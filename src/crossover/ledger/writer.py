@@ -26,7 +26,7 @@ from crossover.ledger import budgets, keys
 from crossover.ledger.files import Presence, connect, lives, meaning
 from crossover.ledger.pen import BAD_ROW, Body, Pen
 from crossover.ledger.spill import read_back, spill, spill_of, spills
-from crossover.ledger.words import Budget, Key, Record
+from crossover.ledger.words import Budget, Health, Key, Record
 
 FLUSH_S = 0.1
 IDLE_S = 1.0  # how often changes by other processes (keys) are looked for, and a failed file is tried again
@@ -34,23 +34,6 @@ AT_ONCE = 1000  # rows in one transaction: reservations that come meanwhile wait
 CAPACITY = 20_000  # rows that may wait, about 30 MB
 BODY_BYTES = 32 * 1024 * 1024  # of prompts and answers that may wait; beyond it they are not kept
 _FAILURES = (sqlite3.Error, OSError, *BAD_ROW)
-
-
-class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """How the ledger does. ``healthy`` False: the file takes no rows now, ``error`` says why.
-
-    ``queued`` rows wait in memory, the oldest for at most ``lag_s`` seconds; ``spilled`` rows wait in the spill file;
-    ``lost`` rows are nowhere, ``mended`` rows were changed so that the file takes them.
-    """
-
-    healthy: bool
-    queued: int
-    lag_s: float
-    written: int
-    spilled: int
-    lost: int
-    mended: int
-    error: str = ""
 
 
 class _Job(msgspec.Struct):
@@ -81,6 +64,7 @@ class Writer:
         self._error = ""
         self._drained = time.monotonic()
         self._keys: dict[str, Key] = {}
+        self._on_keys = on_keys
         self._seen = (-1, -1)  # data_version of the connection, number of the last change of a key
         try:
             budgets.mark_unsettled(self._connection, lambda token: token == self.token or lives(path, token))
@@ -321,6 +305,8 @@ class Writer:
             change = keys.changes_of(self._connection)
             if change != self._seen[1]:
                 self._keys = keys.load(self._connection)
+                if self._on_keys is not None:
+                    self._on_keys(self._keys)
             self._seen = (version, change)
 
     def _recover(self) -> None:
