@@ -31,13 +31,13 @@ class MemoryBook:
         if record.reserved:
             self._settle(record.id, record.marginal)
 
-    async def reserve(self, request_id: str, wanted: tuple[Budget, ...], amount: int, now: float) -> Budget | None:
+    async def reserve(self, request_id: str, budgets: tuple[Budget, ...], amount: int, now: float) -> Budget | None:
         """Set ``amount`` aside in every budget, or in none: the first that is too small."""
         amount = amount_of(amount)
         if amount == 0:
             return None
         taken: list[_Place] = []
-        for budget in wanted:
+        for budget in budgets:
             place, standing = self._open(budget, now)
             if standing[0] + standing[1] + amount > limit_of(budget):
                 for before in taken:

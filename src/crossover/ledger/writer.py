@@ -22,7 +22,8 @@ from typing import Any
 import msgspec
 
 from crossover.errors import StoreError
-from crossover.ledger import budgets, keys
+from crossover.ledger import keys
+from crossover.ledger.budgets import mark_unsettled, reserve, settle
 from crossover.ledger.files import Presence, connect, lives, meaning
 from crossover.ledger.pen import BAD_ROW, Body, Pen
 from crossover.ledger.spill import read_back, spill, spill_of, spills
@@ -48,7 +49,8 @@ class Writer:
     """A :class:`crossover.ledger.words.Book` over one file. Made by ``Ledger.writer``; close it to end its thread."""
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time, flush_s: float = FLUSH_S,
-                 capacity: int = CAPACITY) -> None:  # fmt: skip
+                 capacity: int = CAPACITY, on_keys: Callable[[dict[str, Key]], None] | None = None,
+                 ) -> None:  # fmt: skip
         self._path, self._clock, self._flush_s, self._capacity = path, clock, flush_s, capacity
         self._connection = connect(path, write=True, any_thread=True)
         self._presence = Presence(path)
@@ -67,7 +69,7 @@ class Writer:
         self._on_keys = on_keys
         self._seen = (-1, -1)  # data_version of the connection, number of the last change of a key
         try:
-            budgets.mark_unsettled(self._connection, lambda token: token == self.token or lives(path, token))
+            mark_unsettled(self._connection, lambda token: token == self.token or lives(path, token))
             self._look_at_keys()
             self._recover()
         except (sqlite3.Error, OSError) as error:
@@ -96,17 +98,17 @@ class Writer:
             self._body_bytes += size
             self._bodies.append((request_id, at, asked, answered))
 
-    async def reserve(self, request_id: str, wanted: tuple[Budget, ...], amount: int, now: float) -> Budget | None:
+    async def reserve(self, request_id: str, budgets: tuple[Budget, ...], amount: int, now: float) -> Budget | None:
         """Set ``amount`` aside in every budget at once; None when it is committed, else the first that is too small.
 
         Raises StoreError where the ledger cannot be written: then nothing is set aside.
         """
-        if not wanted or amount <= 0:
+        if not budgets or amount <= 0:
             return None
         token = self.token
 
         def do(connection: sqlite3.Connection) -> Budget | None:
-            return budgets.reserve(connection, request_id, wanted, amount, now, token)
+            return reserve(connection, request_id, budgets, amount, now, token)
 
         try:
             found: Budget | None = await self._ask(do)
@@ -117,7 +119,7 @@ class Writer:
 
     def release(self, request_id: str) -> None:
         """Give a reservation back: nothing was spent. Without one nothing happens."""
-        self._put(_Job(lambda connection: budgets.settle(connection, {request_id: 0})))
+        self._put(_Job(lambda connection: settle(connection, {request_id: 0})))
 
     async def change(self, do: Callable[[sqlite3.Connection], Any]) -> Any:
         """Run a few statements inside the next transaction and give their result; StoreError where it fails."""
