@@ -60,7 +60,7 @@ def said(request: ChatRequest) -> tuple[str, ...]:
 
 def neutral(name: str, value: Any) -> bool:
     """Whether a parameter of a parsed body says no more than leaving it out."""
-    if value is None or value == [] or value == {}:
+    if value is None or value in ([], {}):
         return True
     return name in _NEUTRAL and value == _NEUTRAL[name]
 

@@ -1,0 +1,157 @@
+"""How OpenAI's dialect counts tokens and names the end of an answer: one reading for streams and whole answers.
+
+OpenAI counts cached tokens inside the prompt and reasoning inside the completion. What other servers say otherwise is
+read too: ``prompt_cache_hit_tokens`` (DeepSeek), ``x_groq.usage`` (Groq), ``cached_tokens`` beside the prompt and
+usage inside a choice (Moonshot), ``timings`` (llama.cpp), reasoning counted beside the completion (xAI).
+"""
+
+from __future__ import annotations
+
+from math import isnan
+from typing import Any
+
+from crossover.chat import Finish
+from crossover.errors import UpstreamKind
+from crossover.usage import MAX_TOKENS, Basis, Usage
+from crossover.wire import counts, failure, tree
+
+# Reasons with a documented meaning. "eos", "eos_token", "stop_sequence" (Together, TGI) and "end_turn" are natural
+# ends, "model_length" (Mistral) is the end of the context, "sensitive" (Zhipu) a filter.
+_FINISH: dict[str, Finish] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "eos": "stop",
+    "eos_token": "stop",
+    "stop_sequence": "stop",
+    "end_turn": "stop",
+    "max_tokens": "length",
+    "model_length": "length",
+    "sensitive": "content_filter",
+}
+# DeepSeek ends an answer so when its machines are full; other failures ("error", "network_error", "abort" …) say so.
+_OVERLOADED = frozenset({"insufficient_system_resource"})
+
+
+def read_finish(reason: Any, called: bool = False) -> Finish | None:
+    """Why an answer ended. ``called``: it asked for tools, which some servers end with ``stop``.
+
+    None and empty are "not yet". A reason that nobody documented counts as ``length``: the answer may not be whole.
+    A reason that says "failed" is UpstreamError ``server_error``.
+    """
+    if not reason:
+        return None
+    if type(reason) is not str:
+        reason = str(reason)
+    finish = _FINISH.get(reason)
+    if finish is None:
+        if reason in _OVERLOADED or failure.looks_like_error(reason):
+            kind: UpstreamKind = "overloaded" if reason in _OVERLOADED else "server_error"
+            raise failure.failure(kind, f"the answer ended with {reason[:40]!r}", code="failed_finish")
+        finish = _FINISH.get(reason.lower(), "length")
+    return "tool_calls" if called and finish == "stop" else finish
+
+
+def write_finish(finish: Finish) -> str:
+    """OpenAI's word for an end; a paused answer is not whole, which only ``length`` says there."""
+    return "length" if finish == "pause" else finish
+
+
+def read_usage(usage: Any, timings: Any = None) -> Usage | None:
+    """What was consumed; None where the target did not say. Absurd figures are brought within bounds, never raised."""
+    usage = tree.table(usage)
+    timings = tree.table(timings)
+    into = _count(usage, "prompt_tokens", "input_tokens")
+    out = _count(usage, "completion_tokens", "output_tokens")
+    if into is None and _count(timings, "prompt_n") is not None:
+        into = (_count(timings, "prompt_n") or 0) + (_count(timings, "cache_n") or 0)
+    if out is None:
+        out = _count(timings, "predicted_n")
+    if out is None and into is not None and _count(usage, "total_tokens") is not None:
+        out = max(0, (_count(usage, "total_tokens") or 0) - into)
+    if not into and not out:
+        return None  # some servers send zeros where they do not count
+    details = _inner(usage, "prompt_tokens_details", "input_tokens_details")
+    written = _count(details, "cache_write_tokens", "cache_creation_tokens") or 0
+    output, reasoning = _output(usage, into, out)
+    unknown: Basis = "estimated"
+    return counts.usage(
+        prompt=into or 0,
+        output=output,
+        cached_read=_cached(usage, timings),
+        cache_write_5m=written,
+        reasoning=reasoning,
+        input_basis=unknown if into is None else "measured",
+        output_basis=unknown if out is None else "measured",
+    )
+
+
+def _cached(usage: dict[str, Any], timings: dict[str, Any]) -> int:
+    details = _inner(usage, "prompt_tokens_details", "input_tokens_details")
+    for place, name in (
+        (details, "cached_tokens"),
+        (usage, "prompt_cache_hit_tokens"),
+        (usage, "cached_tokens"),
+        (timings, "cache_n"),
+    ):
+        found = _count(place, name)
+        if found is not None:
+            return found
+    return 0
+
+
+def _output(usage: dict[str, Any], into: int | None, out: int | None) -> tuple[int, int]:
+    """All that was generated, and the reasoning in it."""
+    out = out or 0
+    details = _inner(usage, "completion_tokens_details", "output_tokens_details")
+    reasoning = _count(details, "reasoning_tokens")
+    if reasoning is None:
+        reasoning = _count(usage, "reasoning_tokens") or 0
+    total = _count(usage, "total_tokens") or 0
+    # The total tells whether reasoning was counted beside the completion.
+    if reasoning and total and total == (into or 0) + out + reasoning:
+        out += reasoning
+    return out, reasoning
+
+
+def _inner(row: dict[str, Any], *names: str) -> dict[str, Any]:
+    return next((row[name] for name in names if type(row.get(name)) is dict), {})
+
+
+def _count(row: dict[str, Any], *names: str) -> int | None:
+    """A count of tokens under one of the names; below 0 is 0, absurdly many are as many as a count can be."""
+    for name in names:
+        value = row.get(name)
+        if type(value) is int or (type(value) is float and not isnan(value)):
+            return int(min(max(value, 0), MAX_TOKENS))
+    return None
+
+
+def write_usage(usage: Usage) -> dict[str, Any]:
+    """Usage as chat completions give it."""
+    return {
+        "prompt_tokens": usage.input,
+        "completion_tokens": usage.output,
+        "total_tokens": usage.input + usage.output,
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cached_read,
+            "cache_write_tokens": usage.cache_write_5m + usage.cache_write_1h,
+        },
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+    }
+
+
+def write_responses_usage(usage: Usage) -> dict[str, Any]:
+    """Usage as the Responses API gives it."""
+    return {
+        "input_tokens": usage.input,
+        "input_tokens_details": {
+            "cached_tokens": usage.cached_read,
+            "cache_write_tokens": usage.cache_write_5m + usage.cache_write_1h,
+        },
+        "output_tokens": usage.output,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning},
+        "total_tokens": usage.input + usage.output,
+    }
