@@ -156,7 +156,7 @@ class _Lines:
                 self.table = self.resolved(tuple(self.parts), again=len(self.stack) > 1)
                 self.note(self.table, line)
                 self.parts = []
-            self.stack.pop()
+            self.stack = self.stack[:-1]
         elif word != ".":
             self.parts.append(_unquoted(word))
 

@@ -21,6 +21,8 @@ from crossover.errors import InputError, UnknownNameError, nearest
 from crossover.transport.endpoint import endpoint, literal
 
 IN_PROCESS = frozenset({"embedded", "sandbox"})  # answer inside this process: no address is needed
+LOCAL_ONLY = "local_only"  # beside the labels: what may not leave own and rented machines, whatever was signed
+LABELS = (*sensitivity.LABELS, LOCAL_ONLY)
 _KEEP_ALIVE = re.compile(r"-?(?:\d+(?:\.\d+)?(?:ms|s|m|h))+|0")  # durations of Ollama: "-1" without a unit is refused
 _PER_TOKEN = ("like", "input", "output", "cached_read", "cache_write_5m", "cache_write_1h")
 _Path: TypeAlias = tuple[str, ...]
@@ -141,11 +143,12 @@ def _law(settings: Settings, known: Known) -> Iterator[Problem]:
     labels: list[tuple[str | None, _Path]] = [(settings.sensitivity, ("sensitivity",))]
     labels += [(alias.sensitivity, ("aliases", name, "sensitivity")) for name, alias in settings.aliases.items()]
     for label, path in labels:
-        if label is not None:
+        for word in map(str.strip, () if label is None else label.split(",")):
             try:
-                sensitivity.label(label)
+                if word != LOCAL_ONLY:
+                    sensitivity.label(word)
             except InputError as error:
-                yield _said(error, path)
+                yield Problem(path, error.message, error.hint or f"Known: {', '.join(LABELS)}")
 
 
 def _zones(settings: Settings, known: Known) -> Iterator[Problem]:
@@ -191,7 +194,7 @@ def _deployments(settings: Settings, known: Known) -> Iterator[Problem]:
         yield from _address(one, row, path)
         yield from _place(one, row, zone, known, path)
         yield from _key(one, row, path)
-        yield from _price(one.price, zone, path)
+        yield from _price(one.price, row, zone, path)
         yield from _details(one, path)
 
 
@@ -245,7 +248,7 @@ def _key(one: DeploymentSettings, row: ProviderRow, path: _Path) -> Iterator[Pro
         yield Problem((*path, "api_key"), f"{row.title} asks for a real key", "Only an engine of your own takes any")
 
 
-def _price(price: PriceSettings, zone: ZoneSettings, path: _Path) -> Iterator[Problem]:
+def _price(price: PriceSettings, row: ProviderRow, zone: ZoneSettings, path: _Path) -> Iterator[Problem]:
     here = (*path, "price")
     hourly = [name for name in ("per_hour", "tokens_per_hour") if getattr(price, name) is not None]
     per_token = [name for name in _PER_TOKEN if getattr(price, name) is not None]
@@ -256,6 +259,10 @@ def _price(price: PriceSettings, zone: ZoneSettings, path: _Path) -> Iterator[Pr
         yield Problem((*here, hourly[0]), f"needs {other}: the hour is shared out over the tokens of a busy hour")
     elif hourly and per_token:
         yield Problem((*here, per_token[0]), "is a price by the token beside one by the hour", "Keep one of them")
+    elif per_token and price.like is None and (zone.operator != "provider" or not row.price_provider):
+        missing = [name for name in ("input", "output") if getattr(price, name) is None]
+        if missing:
+            yield Problem((*here, per_token[0]), f"needs {' and '.join(missing)}: there is no list price to keep")
     if price.like is not None:
         from crossover.catalog import prices  # here: the price list is only opened where somebody names a row of it
 

@@ -50,7 +50,9 @@ _SETTINGS: Rows = {
     "require_keys": Field("whether every request needs a key; left out: as soon as one key exists"),
     "regimes": Field("regimes of law that bind all traffic, such as hipaa or gdpr"),
     "rules_confirmed": Field("day on which you last compared the rules of law with their sources"),
-    "sensitivity": Field("label of all traffic: none, soft, hard or a category; others can only raise it"),
+    "sensitivity": Field(
+        "label of all traffic: soft, hard, a category or local_only; several with commas; can only be raised"
+    ),
     "sensitivity_header": Field("whether clients may raise the label by header"),
     "policy_header": Field("whether clients may choose the policy by header"),
     "zones": Field("declared places, by name"),
@@ -117,7 +119,7 @@ _PRICE_ROWS: Rows = {
 _ALIAS: Rows = {
     "deployments": Field("deployments that may answer, in order of preference"),
     "policy": Field("how they are ranked; left out: the policy of the file"),
-    "sensitivity": Field("label of all requests to this name; can only raise"),
+    "sensitivity": Field("label of all requests to this name; it can only raise what is known"),
     "overflow": Field("whether a full local queue may overflow to a permitted API"),
     "max_tokens": Field("longest answer a client may ask for", "tokens", 1, _TOKENS),
 }

@@ -9,12 +9,11 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from crossover.config.check import LABELS
 from crossover.config.fields import FIELDS, Field
 from crossover.config.read import BYTES, NAME, SECONDS, options_of
 from crossover.config.settings import Settings
-from crossover.sensitivity import LABELS
 
-URL = "https://raw.githubusercontent.com/crossover-llm/crossover/main/docs/schemas/crossover.schema.json"
 _REFERENCE = r"^(none|\$\{[A-Za-z_][A-Za-z0-9_]*\}|file:.+)$"
 _SCALARS: dict[type[inspect.Type], str] = {
     inspect.StrType: "string", inspect.IntType: "integer", inspect.FloatType: "number", inspect.DecimalType: "number",
@@ -53,7 +52,9 @@ def _table(shape: type[msgspec.Struct]) -> dict[str, Any]:
 def _field(field: inspect.Field, row: Field) -> dict[str, Any]:
     made = {"description": row.meaning, **_shape(field.type, row)}
     if field.name == "sensitivity":
-        made["enum"] = list(LABELS)
+        one = f"({'|'.join(LABELS)})"
+        del made["type"]
+        made["anyOf"] = [{"enum": list(LABELS)}, {"type": "string", "pattern": rf"^\s*{one}(\s*,\s*{one})*\s*$"}]
     default = _plain_default(field)
     return made if default is None else made | {"default": default}
 

@@ -20,7 +20,7 @@ _HEAD = """\
 policy = "local_first"
 # require_keys = true        # every request needs a key; without this line: as soon as one exists
 # regimes = ["gdpr"]         # law that binds all traffic; zones then need the right agreements
-# sensitivity = "soft"       # label of all traffic: none, soft, hard or a category; others can only raise it
+# sensitivity = "soft"       # label of all traffic: soft, hard, a category or local_only; it can only be raised
 
 [server]
 host = "127.0.0.1"           # anything but loopback needs require_keys = true
