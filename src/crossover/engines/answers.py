@@ -92,8 +92,9 @@ def sglang_abilities(info: Any) -> frozenset[Ability]:
     """From ``/get_model_info``."""
     if _at(info, "is_generation") is False:
         return frozenset({"embedding"})
-    seeing: frozenset[Ability] = frozenset({"vision"} if _at(info, "has_image_understanding") is True else ())
-    return frozenset({"completion"}) | seeing
+    if _at(info, "has_image_understanding") is True:
+        return frozenset({"completion", "vision"})
+    return frozenset({"completion"})
 
 
 def lmstudio_models(listing: Any) -> tuple[EngineModel, ...]:
