@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, get_args
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,11 +18,13 @@ from crossover import compliance, sensitivity
 from crossover.config.secrets import ANY_KEY
 from crossover.config.settings import DeploymentSettings, PriceSettings, Settings, ZoneSettings
 from crossover.errors import InputError, UnknownNameError, nearest
+from crossover.routing.words import Need
 from crossover.transport.endpoint import endpoint, literal
 
 IN_PROCESS = frozenset({"embedded", "sandbox"})  # answer inside this process: no address is needed
 LOCAL_ONLY = "local_only"  # beside the labels: what may not leave own and rented machines, whatever was signed
 LABELS = (*sensitivity.LABELS, LOCAL_ONLY)
+ABILITIES: tuple[str, ...] = get_args(Need)
 _KEEP_ALIVE = re.compile(r"-?(?:\d+(?:\.\d+)?(?:ms|s|m|h))+|0")  # durations of Ollama: "-1" without a unit is refused
 _PER_TOKEN = ("like", "input", "output", "cached_read", "cache_write_5m", "cache_write_1h")
 _Path: TypeAlias = tuple[str, ...]
@@ -273,6 +275,10 @@ def _price(price: PriceSettings, row: ProviderRow, zone: ZoneSettings, path: _Pa
 
 
 def _details(one: DeploymentSettings, path: _Path) -> Iterator[Problem]:
+    for field in ("can", "cannot"):
+        for number, name in enumerate(getattr(one, field)):
+            if name not in ABILITIES:
+                yield _unknown("ability", name, ABILITIES, (*path, field, str(number)))
     both = [name for name in one.can if name in one.cannot]
     if both:
         yield Problem((*path, "cannot"), f"{both[0]} stands in can as well", "Keep one of them")

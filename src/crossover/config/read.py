@@ -91,7 +91,7 @@ def _value(kind: inspect.Type, value: object, path: _Path, row: Field, reading: 
     if isinstance(kind, inspect.DictType):
         return _named(kind.value_type, value, path, reading, awake)
     if isinstance(kind, inspect.VarTupleType):
-        return _list(kind.item_type, value, path, reading)
+        return _list(value, path, reading)
     if isinstance(kind, inspect.CustomType) and kind.cls is Secret:
         return _secret(value, path, reading, awake)
     if isinstance(kind, inspect.BoolType):
@@ -120,15 +120,13 @@ def _named(kind: inspect.Type, value: object, path: _Path, reading: Reading, awa
     return {name: read(kind.cls, each, (*path, name), reading) for name, each in value.items()}
 
 
-def _list(kind: inspect.Type, value: object, path: _Path, reading: Reading) -> tuple[Any, ...]:
+def _list(value: object, path: _Path, reading: Reading) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise _wrong(reading, path, "a list", value, hint=f'Write ["{value}"]' if isinstance(value, str) else None)
     items = []
     for number, each in enumerate(value):
         here = (*path, str(number))
-        item = (
-            _choice(kind, each, here, reading) if isinstance(kind, inspect.LiteralType) else _text(each, here, reading)
-        )
+        item = _text(each, here, reading)
         if item in items:
             raise _at(reading, here, f"{item!r} stands there twice")
         items.append(item)
@@ -141,7 +139,7 @@ def _choice(kind: inspect.LiteralType, value: object, path: _Path, reading: Read
         known = [str(each) for each in kind.values]
         near = nearest(text, known)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}"
-        raise _at(reading, path, f"unknown {_what(path)} {text!r}", hint=hint)
+        raise _at(reading, path, f"unknown {path[-1]} {text!r}", hint=hint)
     return text
 
 
@@ -230,12 +228,6 @@ def _with_unit(text: str, path: _Path, row: Field, reading: Reading) -> float:
 def amount(number: float) -> str:
     """A number as people write it: ``0.01``, ``1,000,000``."""
     return f"{number:,.6f}".rstrip("0").rstrip(".")
-
-
-def _what(path: _Path) -> str:
-    """What a name in a list is: ``can`` and ``cannot`` hold abilities."""
-    last = path[-2] if path[-1].isdigit() else path[-1]
-    return {"can": "ability", "cannot": "ability"}.get(last, last)
 
 
 def _wrong(reading: Reading, path: _Path, wanted: str, value: object, *, hint: str | None = None) -> FileError:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from crossover.config.check import LABELS
+from crossover.config.check import ABILITIES, LABELS
 from crossover.config.fields import FIELDS, Field
 from crossover.config.read import BYTES, NAME, SECONDS, options_of
 from crossover.config.settings import Settings
@@ -51,6 +51,8 @@ def _table(shape: type[msgspec.Struct]) -> dict[str, Any]:
 
 def _field(field: inspect.Field, row: Field) -> dict[str, Any]:
     made = {"description": row.meaning, **_shape(field.type, row)}
+    if field.name in ("can", "cannot"):
+        made["items"] = {"enum": list(ABILITIES)}
     if field.name == "sensitivity":
         one = f"({'|'.join(LABELS)})"
         del made["type"]
@@ -75,7 +77,7 @@ def _shape(kind: inspect.Type, row: Field) -> dict[str, Any]:
     if isinstance(kind, inspect.StructType):
         return {"$ref": f"#/$defs/{kind.cls.__name__}"}
     if isinstance(kind, inspect.VarTupleType):
-        return {"type": "array", "items": _shape(kind.item_type, row), "uniqueItems": True}
+        return {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
     if isinstance(kind, inspect.LiteralType):
         return {"type": "string", "enum": list(kind.values)}
     if isinstance(kind, inspect.CustomType):
