@@ -14,7 +14,6 @@ from typing import Any
 
 import msgspec
 
-from crossover.ledger.files import transaction
 from crossover.ledger.words import Budget, Period
 
 LARGEST_AMOUNT = 10**18  # a million dollars a request
@@ -170,15 +169,11 @@ def reservations_of(rows: Iterable[Sequence[Any]]) -> list[Reservation]:
 def mark_unsettled(connection: sqlite3.Connection, runs: Callable[[str], bool]) -> int:
     """Mark the reservations of writers that no longer run: they stay charged until somebody settles them.
 
-    ``runs`` says of a writer's token whether it does. One transaction; how many were marked.
+    Inside the caller's transaction. ``runs`` says of a writer's token whether it does. How many were marked.
     """
-    with transaction(connection):
-        owners = [
-            owner for (owner,) in connection.execute("SELECT DISTINCT owner FROM reservations WHERE unsettled = 0")
-        ]
-        marked = 0
-        for owner in owners:
-            if not runs(owner):
-                done = connection.execute("UPDATE reservations SET unsettled = 1 WHERE owner = ?", (owner,))
-                marked += done.rowcount
+    marked = 0
+    for (owner,) in connection.execute("SELECT DISTINCT owner FROM reservations WHERE unsettled = 0").fetchall():
+        if not runs(owner):
+            done = connection.execute("UPDATE reservations SET unsettled = 1 WHERE owner = ?", (owner,))
+            marked += done.rowcount
     return marked

@@ -84,6 +84,11 @@ class Ledger:
             raise StoreError("the ledger was opened to be read only", file=str(self.path))
         return Writer(self.path, clock=self.clock, flush_s=flush_s, capacity=capacity, on_keys=on_keys)
 
+    def copy_to(self, target: Path) -> None:
+        """Copy everything that is committed now to a new file; whoever writes meanwhile goes on writing."""
+        with told(self.path), contextlib.closing(sqlite3.connect(target)) as copy:
+            self._connection.backup(copy)
+
     def load_keys(self) -> dict[str, Key]:
         """Hash → key, revoked and expired ones included."""
         with told(self.path):

@@ -24,7 +24,7 @@ import msgspec
 from crossover.errors import StoreError
 from crossover.ledger import keys
 from crossover.ledger.budgets import mark_unsettled, reserve, settle
-from crossover.ledger.files import Presence, connect, lives, meaning
+from crossover.ledger.files import Presence, connect, lives, meaning, transaction
 from crossover.ledger.pen import BAD_ROW, Body, Pen
 from crossover.ledger.spill import read_back, spill, spill_of, spills
 from crossover.ledger.words import Budget, Health, Key, Record
@@ -69,7 +69,8 @@ class Writer:
         self._on_keys = on_keys
         self._seen = (-1, -1)  # data_version of the connection, number of the last change of a key
         try:
-            mark_unsettled(self._connection, lambda token: token == self.token or lives(path, token))
+            with transaction(self._connection):
+                mark_unsettled(self._connection, lambda token: token == self.token or lives(path, token))
             self._look_at_keys()
             self._recover()
         except (sqlite3.Error, OSError) as error:
