@@ -284,6 +284,7 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     tool: ToolDelta | None = None
     finish: Finish | None = None
     logprobs: Any = None
+    media: Media | None = None
 
 
 class ChatChunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -309,6 +310,8 @@ class ChatChunk(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it says something of the answer; role announcements, pings and usage alone do not."""
         for delta in self.deltas:
             if delta.text or delta.thinking or delta.tool is not None or delta.refusal or delta.redacted:
+                return True
+            if delta.media is not None:
                 return True
         return False
 

@@ -75,6 +75,7 @@ _TYPE_OF_STATUS = {
 
 def read_request(tree: dict[str, Any], caller: Caller) -> ChatRequest:
     """The request of a parsed body. RequestError 400 names the field that is wrong."""
+    checks.table(tree, "the body")
     metadata = checks.table(tree.get("metadata") or {}, "metadata")
     config = checks.table(tree.get("output_config") or {}, "output_config")
     tools, server_tools = _tools(tree.get("tools"))
@@ -285,6 +286,8 @@ class StreamWriter:
         if chunk.raw is not None and chunk.dialect == "anthropic":
             self._passed = True
             return chunk.raw
+        if self._passed:
+            return b""
         self._usage = chunk.usage or self._usage
         out = [] if self._begun else [self._start(chunk)]
         for delta in chunk.deltas:
@@ -336,6 +339,10 @@ class StreamWriter:
         if delta.refusal:
             yield from self._piece("text", {"type": "text_delta", "text": delta.refusal})
             self._finish = "content_filter"
+        if delta.media is not None:
+            yield self._close()
+            yield self._block("image", shapes.block_of(delta.media) or {})
+            yield self._close()
         if delta.tool is not None:
             yield from self._tool(delta.tool)
         # A refusal in words stays one, whatever word the target ends with.

@@ -1,4 +1,7 @@
-"""Speaking the Anthropic dialect to a target: Messages API, relative to a base URL that ends with ``/v1``."""
+"""Speaking the Anthropic dialect to a target: Messages API, relative to a base URL that ends with ``/v1``.
+
+The provider's row sends the header ``anthropic-version`` (2023-06-01: later versions refuse sampling parameters).
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,6 @@ from crossover.wire.words import Headers, Outgoing, Profile
 PATH = "/messages"
 DEFAULT_MAX_TOKENS = 4096  # where neither the request nor the deployment says a maximum and the API demands one
 LEAST_BUDGET = 1024  # the smallest budget of thinking tokens that the API takes
-_VERSION = (("anthropic-version", "2023-06-01"),)
 _LACKS = frozenset(
     {"presence_penalty", "frequency_penalty", "seed", "logprobs", "top_logprobs", "logit_bias", "n", "metadata"}
 )
@@ -62,7 +64,7 @@ def write_request(request: ChatRequest, profile: Profile) -> Outgoing:
     """The request for one target. UpstreamError ``unsupported`` where it says what this dialect cannot."""
     own = request.dialect == "anthropic" and request.tree is not None
     body, dropped = _same(request, profile) if own else _built(request, profile)
-    return Outgoing(path=profile.path or PATH, body=tree.dump(body), dropped=dropped, headers=_VERSION)
+    return Outgoing(path=profile.path or PATH, body=tree.dump({**profile.options, **body}), dropped=dropped)
 
 
 def _same(request: ChatRequest, profile: Profile) -> tuple[dict[str, Any], tuple[str, ...]]:
