@@ -42,7 +42,7 @@ class Connection(asyncio.Protocol):
     """One connection. Busy while it has a reply; ``deadline`` and ``total_at`` are clock seconds."""
 
     __slots__ = (
-        *("_acked", "_clock", "_complete", "_excess", "_fault", "_feed", "_first", "_gap", "_head_size", "_heard"),
+        *("_acked", "_clock", "_coding", "_complete", "_excess", "_fault", "_feed", "_first", "_gap", "_heard"),
         *("_interim", "_keep", "_limit", "_loop", "_open", "_owner", "_parser", "_paused", "_raw", "_reply", "_silent"),
         *("_to_eof", "_transport", "body_limit", "deadline", "endpoint", "idle_since", "label", "total_at"),
     )
@@ -77,11 +77,11 @@ class Connection(asyncio.Protocol):
     def _begin(self) -> None:
         """Forget the last answer."""
         self._raw: list[tuple[bytes, bytes]] = []
-        self._head_size = 0  # bytes of headers and trailers of this answer, interim ones included
-        self._silent = 0  # bytes that arrived since the body last grew
+        self._silent = 0  # bytes that arrived since the body last grew: headers, framing
         self._first = True  # nothing of the body has come
         self._heard = self._interim = self._complete = self._excess = self._keep = self._to_eof = False
         self._fault = ""
+        self._coding = b""
 
     # -------------------------------------------------------------------------------------------------- for the pool
 
@@ -177,29 +177,27 @@ class Connection(asyncio.Protocol):
             self._feed(data)
         except (HttpParserError, HttpParserUpgrade) as error:
             self._fault = self._fault or str(error)
-        if self._complete:
-            self._finish(reply)
-            return
-        if self._fault:
-            self._garbled()
-            return
         size = reply._size
-        if size != before:
-            self._first = False
-            self._silent = 0
-            self.deadline = self._clock() + self._gap
-            if size > reply._mark:
-                self._overflow(reply)
-        else:
-            self._silent += len(data)
+        grown = size - before
+        if self._first or not grown:
+            self._silent += len(data) - grown
             if self._silent > self._limit:
-                self._fault = f"over {self._limit} bytes came without any of the body"
-                self._garbled()
-                return
-        if reply._waiter is not None:
-            want = reply._want
-            if (want == PIECE and size) or (want == HEAD and reply.status):
-                reply._wake()
+                self._weigh(reply, grown)
+        if self._complete and reply.status:
+            self._finish(reply)
+        elif self._fault:
+            self.fail("malformed", f"{self.label} does not answer in proper HTTP/1.1: {self._fault}")
+        else:
+            if grown:
+                self._first = False
+                self._silent = 0
+                self.deadline = self._clock() + self._gap
+                if size > reply._mark:
+                    self._overflow(reply)
+            if reply._waiter is not None:
+                want = reply._want
+                if (want == PIECE and size) or (want == HEAD and reply.status):
+                    reply._wake()
 
     def eof_received(self) -> None:
         """The server will send no more: the proper end of a body without a length, else a cut."""
@@ -224,18 +222,10 @@ class Connection(asyncio.Protocol):
             self._excess = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header, or one trailer."""
-        self._head_size += len(name) + len(value) + 4
-        if self._head_size > self._limit:
-            self._fault = f"its headers are over {self._limit} bytes"
-        elif len(self._raw) >= MAX_HEADERS:
-            self._fault = f"it has over {MAX_HEADERS} headers"
-        elif not name:
-            self._fault = "a header has no name"
-        else:
-            self._raw.append((name, value))
-            if len(name) == 17 and name.lower() == b"transfer-encoding" and value.strip().lower() != b"chunked":
-                self._fault = "its transfer encoding is not chunked alone"
+        """One header, or one trailer. Their number and size are looked at when they are complete."""
+        self._raw.append((name, value))
+        if 15 < len(name) < 18:
+            self._encoding(name.lower(), value.strip().lower())
 
     def on_headers_complete(self) -> None:
         """The headers are there: those of the answer, or of an interim one (100, 103), which says nothing to us."""
@@ -243,17 +233,22 @@ class Connection(asyncio.Protocol):
         raw, self._raw = self._raw, []  # what follows are trailers, which nobody reads
         if status < 200:
             self._interim = True
+            self._coding = b""
             if status == 101:
                 self._fault = "it changes to another protocol, which was not asked for"
             return
         reply = self._reply
-        if reply is None or self._complete or self._fault:
+        if reply is None or reply.status or self._fault:
+            return
+        if len(raw) > MAX_HEADERS:
+            self._fault = f"it has over {MAX_HEADERS} headers"
             return
         self._keep = self._parser.should_keep_alive()
         if not self._keep:
             names = {name.lower() for name, _ in raw}
             self._to_eof = not names & {b"content-length", b"transfer-encoding"} and status not in (204, 304)
         reply._raw = raw
+        reply._coding = self._coding
         reply.status = status
 
     def on_body(self, data: bytes) -> None:
@@ -300,8 +295,21 @@ class Connection(asyncio.Protocol):
             untouched = self._acked is not None and _acked(sock) == self._acked
             self.fail("reset", f"{self.label} closed the connection before it answered", untouched)
 
-    def _garbled(self) -> None:
-        self.fail("malformed", f"{self.label} does not answer in proper HTTP/1.1: {self._fault}")
+    def _encoding(self, name: bytes, value: bytes) -> None:
+        """Two headers that decide how the body is read."""
+        if name == b"content-encoding":
+            self._coding = value
+        elif name == b"transfer-encoding" and value != b"chunked":
+            self._fault = "its transfer encoding is not chunked alone"
+
+    def _weigh(self, reply: Reply, grown: int) -> None:
+        """More bytes came than headers may have, before the body or in the middle of it: find out which they are."""
+        size = sum(len(name) + len(value) + 4 for name, value in reply._raw)
+        if not reply.status or size > self._limit:
+            reply.status = 0
+            self._fault = f"its headers are over {self._limit} bytes"
+        elif not grown and self._silent - size > self._limit:
+            self._fault = f"over {self._limit} bytes came without any of the body"
 
     def _overflow(self, reply: Reply) -> None:
         """More came than is wanted now."""

@@ -79,15 +79,16 @@ class Transport:
             self._bind(loop)
         now = self._clock()
         total_at = now + timeouts.total
+        wait = timeouts.cold if cold else timeouts.first_byte
         connection = self._reused(ep, now)
         if connection is None:
             connection = await self._dial(ep, timeouts, total_at)
+            now = self._clock()
         while True:
-            first_at = self._clock() + (timeouts.cold if cold else timeouts.first_byte)
             self._busy.add(connection)
             if self._calm:
                 self._hurry()
-            reply = connection.ask(head, body, first_at, timeouts.gap, total_at)
+            reply = connection.ask(head, body, now + wait, timeouts.gap, total_at)
             await reply._wait(HEAD)
             if reply.status:
                 return reply
@@ -96,6 +97,7 @@ class Transport:
             if not reply._untouched:
                 raise error
             connection = await self._dial(ep, timeouts, total_at)
+            now = self._clock()
 
     def sweep(self, now: float) -> None:
         """Fail what is late at ``now``, close what was idle for too long."""

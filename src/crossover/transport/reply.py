@@ -34,8 +34,20 @@ class Reply:
     """
 
     __slots__ = (
-        *("_coded", "_done", "_error", "_headers", "_inflate", "_label", "_limit", "_line", "_loop", "_mark", "_parts"),
-        *("_raw", "_size", "_untouched", "_waiter", "_want", "status"),
+        *(
+            "_coding",
+            "_done",
+            "_error",
+            "_headers",
+            "_inflate",
+            "_label",
+            "_limit",
+            "_line",
+            "_loop",
+            "_mark",
+            "_parts",
+        ),
+        *("_raw", "_size", "_untouched", "_waiter", "_want", "_wbits", "status"),
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, line: Line, label: str, limit: int) -> None:
@@ -54,7 +66,8 @@ class Reply:
         self._done = False
         self._error: UpstreamError | None = None
         self._untouched = False  # lost the keep-alive race: certain that no application saw the request
-        self._coded: int | None = None  # zlib's wbits, 0 for a plain body, None before anyone looked
+        self._coding = b""  # content-encoding, in lower case
+        self._wbits: int | None = None  # zlib's wbits, 0 for a plain body, None before anyone looked
         self._inflate: Any = None  # a zlib decompressor, once a piece was inflated
 
     def __enter__(self) -> Reply:
@@ -91,7 +104,7 @@ class Reply:
             raise self._error
         if self._size > most:
             raise self._give_up(f"over the limit of {most} bytes")
-        wbits = self._coded
+        wbits = self._wbits
         if wbits is None:
             wbits = self._look()
         body = self._take()
@@ -103,7 +116,7 @@ class Reply:
         Raises UpstreamError (``cut``, ``malformed``, ``first_byte_timeout``, ``gap_timeout``, ``total_timeout``) where
         the body ended before its end, once everything that did arrive was given.
         """
-        wbits = self._coded
+        wbits = self._wbits
         if wbits is None:
             wbits = self._look()
         while True:
@@ -183,14 +196,14 @@ class Reply:
 
     def _look(self) -> int:
         """How the body is compressed (zlib's wbits), 0 where it is not. Raises UpstreamError for other encodings."""
-        said = self.headers.get("content-encoding", "").strip().lower()
+        said = self._coding.decode("latin-1")
         if said in ("", "identity"):
-            self._coded = 0
+            self._wbits = 0
         elif said in _CODINGS:
-            self._coded = _CODINGS[said]
+            self._wbits = _CODINGS[said]
         else:
             raise self._give_up(f"encoded as {said[:40]!r}, which was not asked for")
-        return self._coded
+        return self._wbits
 
     def _inflated(self, body: bytes, wbits: int, most: int) -> bytes:
         """A whole body inflated, never more than ``most`` bytes of it."""
