@@ -23,12 +23,14 @@ from crossover.errors import CrossoverError
 
 INTERRUPTED = 130
 COMMANDS: dict[str, tuple[str, str]] = {
+    "serve": ("crossover.cli.serve", "The gateway: one interface over API and local models; routed, priced, recorded."),
     "plan": (
         "crossover.cli.plan",
         "API, hosted open weights, own machines or both: a ranked decision with error bars.",
     ),
     "fit": ("crossover.cli.fit", "What can this machine, or one you name, run, and how fast?"),
     "catalog": ("crossover.cli.catalog", "Look up accelerators, prices and models with their sources; add your own."),
+    "models": ("crossover.cli.models", "List, pull, look into and remove models on this machine."),
     "init": ("crossover.cli.init", "Write a first crossover.toml from what is found on this machine."),
     "config": ("crossover.cli.config", "Check crossover.toml, show what it says, print its schema for editors."),
     "demo": ("crossover.cli.demo", "Plan a real workload end to end and write its report."),

@@ -111,6 +111,12 @@ def loopback(host: str) -> bool:
     return host.casefold() == "localhost" if address is None else address.is_loopback
 
 
+def check_server(settings: Settings) -> None:
+    """Raise InputError where the HTTP door cannot be opened like this; for flags that replace what the file says."""
+    for problem in _server(settings, {}):
+        raise InputError(problem.message, hint=problem.hint, field=".".join(problem.path))
+
+
 def _server(settings: Settings, known: Known) -> Iterator[Problem]:
     del known
     server = settings.server

@@ -7,7 +7,7 @@ overflow may ever go beyond it.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import msgspec
 
@@ -16,6 +16,9 @@ from crossover.routing.health import Health
 from crossover.routing.words import Need, Refusal, Target
 from crossover.sensitivity import NOT_SENSITIVE, Sensitivity
 
+# Refusals that no waiting changes; the others are only for now.
+FOR_GOOD = frozenset({"local_only", "law", "ability", "context", "max_output", "pinned", "unpriced"})
+
 # An estimate of the prompt may be off: only what is clearly too long is refused before the target has counted itself.
 _MARGIN = 1.25
 
@@ -23,9 +26,9 @@ _MARGIN = 1.25
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """What routing must know of a request: nothing of what it says.
 
-    ``input_tokens`` is an estimate, ``output_tokens`` the stated maximum of each of
-    ``choices`` answers (None: not stated). ``local_only`` was said by
-    the caller or the configuration; ``sensitivity`` and ``regimes`` decide through the law.
+    ``input_tokens`` is an estimate, ``output_tokens`` the stated maximum of each of ``choices`` answers (None: not
+    stated). ``local_only`` was said by the caller or the configuration; ``sensitivity`` and ``regimes`` decide through
+    the law.
     """
 
     needs: frozenset[Need]
@@ -48,9 +51,12 @@ class Laws:
         self._today = today
         self._day = today()
         self._known: dict[tuple[str, Sensitivity, tuple[str, ...]], str | None] = {}
+        self.barred: Mapping[str, str] = {}  # deployments whose declared zone was not confirmed, and why
 
     def __call__(self, target: Target, ask: Ask) -> str | None:
         """The sentence of the rule that stands against it, or None."""
+        if target.id in self.barred:
+            return self.barred[target.id]
         day = self._today()
         if day != self._day:
             self._day = day
@@ -67,7 +73,10 @@ class Laws:
 
 
 def refusal(target: Target, ask: Ask, law: Law, health: Health, now: float) -> Refusal | None:
-    """Why this deployment may not answer this request now; None where it may. The law is asked first."""
+    """Why this deployment may not answer this request now; None where it may. The law is asked first.
+
+    Asked for the decision and once more right before each attempt: no list built earlier is trusted.
+    """
     if ask.local_only and not target.local:
         return Refusal(target.id, "local_only", f"the request must stay local and {target.id} is not local")
     against = law(target, ask)
@@ -86,13 +95,3 @@ def refusal(target: Target, ask: Ask, law: Law, health: Health, now: float) -> R
     if not breaker.allows(now):
         return Refusal(target.id, "resting", f"{target.id} rests after failures ({breaker.why})")
     return None
-
-
-def still_permitted(target: Target, ask: Ask, law: Law) -> bool:
-    """The law once more, right before each attempt: cheap, and no list built earlier is trusted."""
-    return not (ask.local_only and not target.local) and law(target, ask) is None
-
-
-def by_id(targets: Mapping[str, Target], names: tuple[str, ...]) -> tuple[Target, ...]:
-    """The targets of these names, in this order."""
-    return tuple(targets[name] for name in names)

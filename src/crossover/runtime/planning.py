@@ -1,4 +1,4 @@
-"""Runtime: where objects are put together. Opens the catalog and hands it to the planner."""
+"""What the planner needs: opens the catalog and hands it over."""
 
 from __future__ import annotations
 

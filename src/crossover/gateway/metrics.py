@@ -1,0 +1,155 @@
+"""Prometheus metrics. Every figure of a request comes from its ledger record, so that the two never differ."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from crossover.dispatch import Plant
+from crossover.ledger.words import PICO, Book, Budget, Record
+
+_BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+class Histogram:
+    """Counts by upper bound (seconds) for one series."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(_BOUNDS) + 1)
+        self.total = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one observation."""
+        self.counts[bisect_left(_BOUNDS, seconds)] += 1
+        self.total += seconds
+
+
+class Metrics:
+    """Counters since the start, by deployment and by asked name; names come from the configuration, so they are few."""
+
+    def __init__(self) -> None:
+        self.requests: Counter[tuple[str, str, str]] = Counter()  # (asked, deployment, status)
+        self.attempts: Counter[tuple[str, str]] = Counter()  # (deployment, outcome)
+        self.tokens: Counter[tuple[str, str]] = Counter()  # (deployment, kind)
+        self.cost: Counter[str] = Counter()  # picodollars by deployment
+        self.refused: Counter[str] = Counter()  # by error code, before any attempt
+        self.first: dict[str, Histogram] = {}
+        self.whole: dict[str, Histogram] = {}
+
+    def count(self, record: Record, known: bool) -> None:
+        """Count one record; a name nobody configured is counted as ``(unknown)`` so that clients make no series."""
+        asked, target = record.asked if known else "(unknown)", record.deployment
+        self.requests[asked, target, record.status] += 1
+        for attempt in record.attempts:
+            self.attempts[attempt.deployment, attempt.outcome] += 1
+        if record.status == "refused":
+            self.refused[record.error] += 1
+            return
+        tokens = self.tokens
+        tokens[target, "input"] += record.input_tokens
+        tokens[target, "output"] += record.output_tokens
+        if record.cached_read:
+            tokens[target, "cached"] += record.cached_read
+        self.cost[target] += record.cost
+        if record.ttft_ms:
+            self._histogram(self.first, target).add(record.ttft_ms / 1000)
+        self._histogram(self.whole, target).add(record.total_ms / 1000)
+
+    @staticmethod
+    def _histogram(family: dict[str, Histogram], target: str) -> Histogram:
+        found = family.get(target)
+        if found is None:
+            found = family[target] = Histogram()
+        return found
+
+
+class CountedBook:
+    """A ledger whose records are counted on their way."""
+
+    def __init__(self, book: Book, metrics: Metrics, names: Mapping[str, object]) -> None:
+        self._book = book
+        self._metrics = metrics
+        self.names = names  # asked names in force; replaced by a reload
+
+    def append(self, record: Record) -> None:
+        """Count the row and pass it on."""
+        self._metrics.count(record, record.asked in self.names)
+        self._book.append(record)
+
+    async def reserve(self, request_id: str, budgets: tuple[Budget, ...], amount: int, now: float) -> Budget | None:
+        """Passed on."""
+        return await self._book.reserve(request_id, budgets, amount, now)
+
+    def release(self, request_id: str) -> None:
+        """Passed on."""
+        self._book.release(request_id)
+
+
+def render(metrics: Metrics, plant: Plant, now: float) -> bytes:
+    """The exposition text of everything, gauges of the moment included."""
+    lines: list[str] = []
+    rows = lines.extend
+    rows(_family("requests_total", "counter", "requests by asked name, deployment and status", _requests(metrics)))
+    rows(_family("attempts_total", "counter", "calls to models by outcome", _pairs(metrics.attempts, "outcome")))
+    rows(_family("tokens_total", "counter", "tokens by kind", _pairs(metrics.tokens, "kind")))
+    cost = [(_labels(deployment=name), pico / PICO) for name, pico in sorted(metrics.cost.items())]
+    rows(_family("cost_usd_total", "counter", "dollars; own machines at their share of the hour", cost))
+    refusals = [(_labels(code=code), float(count)) for code, count in sorted(metrics.refused.items())]
+    rows(_family("refused_total", "counter", "requests refused before any call", refusals))
+    rows(_histograms("first_token_seconds", "time to the first token", metrics.first))
+    rows(_histograms("request_seconds", "time to the end of the answer", metrics.whole))
+    flying = [(_labels(deployment=name), float(places.flying)) for name, places in sorted(plant.places.items())]
+    waiting = [(_labels(deployment=name), float(places.waiting)) for name, places in sorted(plant.places.items())]
+    resting = [
+        (_labels(deployment=name), float(breaker.state(now) == "open"))
+        for name, breaker in sorted(plant.health.breakers.items())
+    ]
+    rows(_family("in_flight", "gauge", "calls under way", flying))
+    rows(_family("waiting", "gauge", "requests that wait for a place", waiting))
+    rows(_family("resting", "gauge", "1 while the breaker is open", resting))
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _requests(metrics: Metrics) -> list[tuple[str, float]]:
+    return [
+        (_labels(model=asked, deployment=target, status=status), float(count))
+        for (asked, target, status), count in sorted(metrics.requests.items())
+    ]
+
+
+def _pairs(counter: Counter[tuple[str, str]], second: str) -> list[tuple[str, float]]:
+    rows = sorted(counter.items())
+    return [(_labels(**{"deployment": first, second: word}), float(count)) for (first, word), count in rows]
+
+
+def _family(name: str, kind: str, text: str, rows: Iterable[tuple[str, float]]) -> Iterator[str]:
+    yield f"# HELP crossover_{name} {text}"
+    yield f"# TYPE crossover_{name} {kind}"
+    for labels, value in rows:
+        yield f"crossover_{name}{labels} {value:.15g}"
+
+
+def _histograms(name: str, text: str, family: Mapping[str, Histogram]) -> Iterator[str]:
+    yield f"# HELP crossover_{name} {text}"
+    yield f"# TYPE crossover_{name} histogram"
+    for target, histogram in sorted(family.items()):
+        running = 0
+        for bound, count in zip((*map(str, _BOUNDS), "+Inf"), histogram.counts, strict=True):
+            running += count
+            yield f"crossover_{name}_bucket{_labels(deployment=target, le=bound)} {running}"
+        yield f"crossover_{name}_sum{_labels(deployment=target)} {histogram.total:.15g}"
+        yield f"crossover_{name}_count{_labels(deployment=target)} {running}"
+
+
+def _labels(**pairs: str) -> str:
+    """Label text with the escapes of the exposition format."""
+    inside = ",".join(f'{name}="{_escaped(value)}"' for name, value in pairs.items())
+    return f"{{{inside}}}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

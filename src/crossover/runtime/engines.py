@@ -1,0 +1,153 @@
+"""The engines on this machine while a gateway runs: those inside this process, and what the others say of themselves.
+
+An engine is believed only after it was asked: an Ollama *cloud* model is served through localhost and runs elsewhere,
+so a deployment of Ollama in a zone of one's own is barred until the engine has said that the model is here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from crossover.config.settings import DeploymentSettings, Settings
+from crossover.engines.embedded import Options, Running, default_model, start
+from crossover.engines.inspect import health, inspect
+from crossover.engines.words import Engine, EngineModel, Found, Health
+from crossover.errors import FileError, InputError
+from crossover.providers.registry import base_url, provider
+from crossover.transport import Transport
+
+EMBEDDED, SANDBOX = "embedded", "sandbox"
+SHIPPED = "crossover-tiny"
+_ASKED = frozenset({"ollama", "vllm", "sglang", "llamacpp"})  # engines that can be asked how they are
+_PARALLEL = 4
+
+
+class Inside:
+    """Engines that run in this process: one server per model file, started when a configuration first names it."""
+
+    def __init__(self, models: Path) -> None:
+        self._models = models
+        self._running: dict[str, Running] = {}
+        self._sandboxes: dict[str, tuple[str, Callable[[], Awaitable[None]]]] = {}
+
+    async def start(self, settings: Settings) -> None:
+        """Start what these settings name and does not run yet. Raises FileError, MissingExtraError."""
+        for name, one in settings.deployments.items():
+            if not one.enabled:
+                continue
+            if one.provider == EMBEDDED and one.model not in self._running:
+                path = self._file(name, one)
+                options = Options(alias=one.model, parallel=one.concurrency or _PARALLEL, context=one.context or 0)
+                self._running[one.model] = await asyncio.to_thread(start, path, options)
+            elif one.provider == SANDBOX and one.base_url is None and name not in self._sandboxes:
+                from crossover.engines.sandbox import open_sandbox
+
+                self._sandboxes[name] = await open_sandbox()
+
+    def address(self, one: DeploymentSettings) -> str:
+        """The base URL of a deployment that runs in here."""
+        if one.provider == EMBEDDED and one.model in self._running:
+            return f"{self._running[one.model].url}/v1"
+        if one.provider == SANDBOX and self._sandboxes:
+            return next(iter(self._sandboxes.values()))[0]
+        raise InputError(f"{one.provider} {one.model} does not run in this process")
+
+    def context(self, one: DeploymentSettings) -> int | None:
+        """The context of an embedded model, in tokens."""
+        running = self._running.get(one.model)
+        return None if running is None or one.provider != EMBEDDED else running.context
+
+    async def stop(self) -> None:
+        """End every engine in here."""
+        for _, close in self._sandboxes.values():
+            await close()
+        self._sandboxes.clear()
+        for running in self._running.values():
+            await asyncio.to_thread(running.stop)
+        self._running.clear()
+
+    def _file(self, name: str, one: DeploymentSettings) -> Path:
+        """The model file a deployment names: the shipped one, a path, or a file in the folder of models."""
+        if one.model == SHIPPED:
+            return default_model()
+        stated = Path(one.model).expanduser()
+        for place in (stated, self._models / one.model, self._models / f"{one.model}.gguf"):
+            if place.is_file():
+                return place
+        raise FileError(
+            f"deployment {name}: no model file of this name, also not in {self._models}",
+            file=one.model,
+            hint=f'Write {SHIPPED}, a path, or a file that "crossover models pull" brought',
+        )
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engines said last: health by deployment, what bars one, and which must still load their model."""
+
+    health: dict[str, Health] = {}
+    barred: dict[str, str] = {}
+    cold: frozenset[str] = frozenset()
+    context: dict[str, int] = {}
+
+
+async def look(settings: Settings, transport: Transport) -> Seen:
+    """Ask every engine of one's own that can be asked, all at once. An engine that does not answer is ``dead``."""
+    asked = {
+        name: one
+        for name, one in settings.deployments.items()
+        if one.enabled and one.provider in _ASKED and settings.zones[one.zone].operator != "provider"
+    }
+    urls = {name: base_url(provider(one.provider), one.base_url) for name, one in asked.items()}
+    states = await asyncio.gather(*(_state(transport, asked[name], url) for name, url in urls.items()))
+    health_of = dict(zip(asked, states, strict=True))
+    engines = await _ollamas(transport, {urls[name] for name, one in asked.items() if one.provider == "ollama"})
+    barred: dict[str, str] = {}
+    cold: set[str] = set()
+    context: dict[str, int] = {}
+    for name, one in asked.items():
+        if one.provider != "ollama":
+            continue
+        model = _model(engines.get(urls[name]), one.model)
+        if model is None:
+            barred[name] = f"Ollama has not said where {one.model} runs"
+        elif model.cloud:
+            barred[name] = f"Ollama sends {one.model} elsewhere, and {one.zone} is a zone of one's own"
+        else:
+            if model.loaded is False:
+                cold.add(name)
+            if model.context:
+                context[name] = model.context
+    return Seen(health=health_of, barred=barred, cold=frozenset(cold), context=context)
+
+
+async def _state(transport: Transport, one: DeploymentSettings, url: str) -> Health:
+    kind = provider(one.provider).name
+    return await health(transport, _KINDS[kind], url.removesuffix("/api"))
+
+
+_KINDS: Mapping[str, Any] = {"ollama": "ollama", "vllm": "vllm", "sglang": "sglang", "llamacpp": "llamacpp"}
+
+
+async def _ollamas(transport: Transport, urls: set[str]) -> dict[str, Engine]:
+    """What each Ollama says of its models, by base URL."""
+
+    async def one(url: str) -> Engine:
+        root = url.removesuffix("/api")
+        found = Found(kind="ollama", title="Ollama", url=root, base_url=url, dialect="ollama")
+        return await inspect(transport, found)
+
+    listed = sorted(urls)
+    return dict(zip(listed, await asyncio.gather(*(one(url) for url in listed)), strict=True))
+
+
+def _model(engine: Engine | None, name: str) -> EngineModel | None:
+    """A model by its name; without a tag Ollama means ``latest``."""
+    if engine is None:
+        return None
+    wanted = {name, f"{name}:latest"}
+    return next((model for model in engine.models if model.name in wanted), None)

@@ -1,0 +1,215 @@
+"""``crossover serve``: a station behind an HTTP door, with its sweeper, its reloads and its orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import uvicorn
+
+from crossover.config import Paths
+from crossover.config.load import Loaded
+from crossover.config.settings import ServerSettings, Settings
+from crossover.config.watch import Watcher, changed, needs_restart
+from crossover.errors import CrossoverError, FileError, InputError
+from crossover.gateway.app import Access, Gateway
+from crossover.gateway.hosts import Hosts
+from crossover.gateway.keyring import KeyRing
+from crossover.gateway.protocol import Limits, protocol_class, sweep
+from crossover.runtime.station import Station, open_station
+
+_LOG = logging.getLogger("crossover")
+_BACKLOG = 2048
+
+
+class Open(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told when the door is open."""
+
+    url: str
+    station: Station
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: it would raise the signal again before the ledger is closed."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(
+    loaded: Loaded,
+    paths: Paths,
+    *,
+    ledger: Path | None = None,
+    loader: Callable[[Path], Loaded] | None = None,
+    on_open: Callable[[Open], None] = lambda _opened: None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve until a signal or ``stop``. ``loader`` reads the configuration file anew when it changes.
+
+    Raises CrossoverError where the door cannot be opened. Every answered request is in the ledger when it returns.
+    """
+    server = loaded.settings.server
+    listener = _listen(server)
+    with contextlib.closing(listener):
+        station = await open_station(loaded, paths, ledger=ledger)
+        try:
+            await _serve(station, server, listener, loader, on_open, stop or asyncio.Event())
+        finally:
+            await station.aclose()
+
+
+async def _serve(
+    station: Station,
+    settings: ServerSettings,
+    listener: socket.socket,
+    loader: Callable[[Path], Loaded] | None,
+    on_open: Callable[[Open], None],
+    stop: asyncio.Event,
+) -> None:
+    gateway = Gateway(
+        station.dispatcher,
+        access(station.settings, station),
+        metrics=station.metrics,
+        tick=time.monotonic,
+        ready=station.ready,
+        started=int(time.time()),
+    )
+    server = _Server(_config(gateway, settings))
+    with contextlib.ExitStack() as stack:
+        _on_signals(stack, server, stop)
+        tasks = [
+            asyncio.create_task(sweep(server.server_state.connections)),
+            asyncio.create_task(station.watch_engines()),
+            asyncio.create_task(_stop_when(stop, server)),
+        ]
+        if loader is not None and station.loaded.file is not None:
+            tasks.append(asyncio.create_task(_reload(station, gateway, station.loaded.file, loader)))
+        stack.callback(_cancel, tasks)
+        gc.collect()
+        gc.freeze()  # what was made at the start stays: the collector need not look at it again
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        host, port = listener.getsockname()[:2]
+        scheme = "https" if settings.tls_cert else "http"
+        on_open(Open(url=f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}", station=station))
+        await serving
+
+
+def access(settings: Settings, station: Station) -> Access:
+    """Who may come in, by these settings."""
+    ring = KeyRing(lambda: station.keys, required=settings.require_keys, wall=time.time)
+    names = (*settings.server.hosts, settings.server.host)
+    return Access(
+        keys=ring,
+        hosts=Hosts(names),
+        policy_header=settings.policy_header,
+        sensitivity_header=settings.sensitivity_header,
+    )
+
+
+def _config(gateway: Gateway, settings: ServerSettings) -> uvicorn.Config:
+    limits = Limits(
+        header_bytes=settings.header_limit,
+        body_bytes=settings.body_limit,
+        header_s=settings.header_timeout,
+        body_s=settings.body_timeout,
+        connections=settings.connections,
+    )
+    config = uvicorn.Config(
+        gateway,
+        http=protocol_class(limits),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=max(1, round(settings.drain)),
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+    )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise FileError(f"cannot be used for TLS: {error}", file=settings.tls_cert) from None
+    return config
+
+
+def _listen(settings: ServerSettings) -> socket.socket:
+    """The listening socket, bound before anything is started: a taken port costs nothing."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise InputError(
+            f"{settings.host}:{settings.port} cannot be listened on: {error.strerror or error}",
+            hint="Choose another with --port (0: any free one)",
+            field="server.port",
+        ) from None
+    return listener
+
+
+def _on_signals(stack: contextlib.ExitStack, server: uvicorn.Server, stop: asyncio.Event) -> None:
+    """The first signal ends in order, the second at once."""
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        if stop.is_set():
+            server.force_exit = True
+        stop.set()
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(ValueError, NotImplementedError, RuntimeError):  # not in the main thread, or no loop
+            loop.add_signal_handler(name, end)
+            stack.callback(loop.remove_signal_handler, name)
+
+
+async def _stop_when(stop: asyncio.Event, server: uvicorn.Server) -> None:
+    await stop.wait()
+    server.should_exit = True
+
+
+def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+
+
+async def _reload(station: Station, gateway: Gateway, file: Path, loader: Callable[[Path], Loaded]) -> None:
+    """Take a changed configuration file; a bad one changes nothing and is said once."""
+    watcher = Watcher(file, loader, time.monotonic, station.loaded)
+    while True:
+        await asyncio.sleep(1.0)
+        found = watcher.poll()
+        if isinstance(found, FileError):
+            _LOG.error("the configuration was not taken, the old one goes on: %s", found.sentence())
+        elif found is not None:
+            await _take(station, gateway, found)
+
+
+async def _take(station: Station, gateway: Gateway, found: Loaded) -> None:
+    before = station.settings
+    try:
+        await station.reload(found)
+    except CrossoverError as error:
+        _LOG.error("the configuration was not taken, the old one goes on: %s", error.sentence())
+        return
+    gateway.access = access(found.settings, station)
+    _LOG.info("new configuration: %s", ", ".join(changed(before, found.settings)) or "nothing changed")
+    if late := needs_restart(before, found.settings):
+        _LOG.warning("server.%s will count after a restart", ", server.".join(late))

@@ -1,0 +1,165 @@
+"""Everything that answers requests in one process, opened in order and closed in reverse.
+
+``crossover serve`` puts an HTTP door before it; the Python client uses it as it is. A reload builds a whole new plant
+first and swaps it in one assignment: requests under way keep the one they began with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from crossover.chat import ChatRequest, EmbedRequest
+from crossover.config import Paths
+from crossover.config.load import Loaded
+from crossover.config.settings import Settings
+from crossover.dispatch import Clock, Dispatcher
+from crossover.gateway.metrics import CountedBook, Metrics
+from crossover.ledger.store import Ledger, open_ledger
+from crossover.ledger.words import Key
+from crossover.ledger.writer import Writer
+from crossover.providers.estimate import estimate_embed, estimate_request
+from crossover.routing.eligibility import Laws
+from crossover.runtime.engines import Inside, Seen, look
+from crossover.runtime.plant import Site, build
+from crossover.sensitivity import label
+from crossover.transport import Transport
+
+LOOK_S = 5.0  # how often engines are asked how they are
+_LOG = logging.getLogger("crossover")
+
+
+class Station:
+    """The opened objects. Made by :func:`open_station`; end it with ``aclose``."""
+
+    def __init__(self, loaded: Loaded, paths: Paths, ledger: Ledger) -> None:
+        self.loaded = loaded
+        self.ledger = ledger
+        self.transport = Transport()
+        self.metrics = Metrics()
+        self.inside = Inside(paths.models)
+        self.seen = Seen()
+        self.keys: dict[str, Key] = {}  # by hash
+        self._by_id: dict[str, Key] = {}
+        self.writer: Writer = ledger.writer(on_keys=self._take_keys)
+        self.dispatcher: Dispatcher
+        self._book: CountedBook
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self.loaded.settings
+
+    def _take_keys(self, keys: dict[str, Key]) -> None:
+        """New keys, from the writer's thread: two assignments of whole dicts."""
+        self._by_id = {key.id: key for key in keys.values()}
+        self.keys = keys
+
+    async def start(self) -> None:
+        """Start the engines of this process, ask the others, build the plant."""
+        await self.inside.start(self.settings)
+        self.seen = await look(self.settings, self.transport)
+        plant = build(self._completed(self.settings, self.seen), self._site())
+        self._bar(plant.law)
+        self._book = CountedBook(self.writer, self.metrics, plant.routes)
+        self.dispatcher = Dispatcher(plant, self._book, estimate=_estimate, label=label, clock=Clock())
+
+    async def reload(self, loaded: Loaded) -> None:
+        """Take new settings. Raises an error and changes nothing where they cannot be built."""
+        await self.inside.start(loaded.settings)
+        seen = await look(loaded.settings, self.transport)
+        plant = build(self._completed(loaded.settings, seen), self._site(), self.dispatcher.plant)
+        self.seen = seen
+        self._bar(plant.law)
+        self.loaded = loaded
+        self._book.names = plant.routes
+        self.dispatcher.plant = plant
+
+    async def watch_engines(self) -> None:
+        """Ask the engines again and again; who is dead rests, who is back may be tried at once."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            seen = await look(self.settings, self.transport)
+            plant = self.dispatcher.plant
+            now = time.monotonic()
+            for name, state in seen.health.items():
+                breaker = plant.health.breakers.get(name)
+                if breaker is None:
+                    continue
+                if state == "dead":
+                    breaker.trip(now, "it does not answer its health check")
+                elif self.seen.health.get(name) == "dead":
+                    _LOG.info("%s answers again", name)
+                    breaker.recovered()
+            self.seen = seen
+            self._bar(plant.law)
+
+    def ready(self) -> tuple[bool, dict[str, Any]]:
+        """Whether any deployment can answer now, and how each stands."""
+        plant, now = self.dispatcher.plant, time.monotonic()
+        states = {name: breaker.state(now) for name, breaker in plant.health.breakers.items()}
+        book = self.writer.health()
+        fine = book.healthy and any(state != "open" for state in states.values())
+        ledger = {"healthy": book.healthy, "queued": book.queued, "lost": book.lost}
+        return fine, {"status": "ready" if fine else "not ready", "deployments": states, "ledger": ledger}
+
+    async def aclose(self) -> None:
+        """End everything; every row is committed."""
+        await self.transport.aclose()
+        await self.inside.stop()
+        await self.writer.aclose()
+        self.ledger.close()
+
+    def _completed(self, settings: Settings, seen: Seen) -> Settings:
+        """With the contexts that engines told, where the file says none."""
+
+        def context(name: str) -> int | None:
+            one = settings.deployments[name]
+            return one.context or seen.context.get(name) or self.inside.context(one)
+
+        deployments = {
+            name: msgspec.structs.replace(one, context=context(name)) for name, one in settings.deployments.items()
+        }
+        return msgspec.structs.replace(settings, deployments=deployments)
+
+    def _site(self) -> Site:
+        return Site(
+            transport=self.transport,
+            address=self.inside.address,
+            keys=self._key,
+            today=lambda: dt.datetime.now(dt.UTC).date(),
+            cold=lambda name: name in self.seen.cold,
+        )
+
+    def _key(self, id_: str) -> Key | None:
+        return self._by_id.get(id_)
+
+    def _bar(self, law: Any) -> None:
+        if isinstance(law, Laws):
+            law.barred = self.seen.barred
+
+
+def _estimate(request: ChatRequest | EmbedRequest) -> int:
+    """Tokens of a prompt, before anybody has counted them."""
+    return estimate_request(request) if isinstance(request, ChatRequest) else estimate_embed(request)
+
+
+async def open_station(loaded: Loaded, paths: Paths, *, ledger: Path | None = None) -> Station:
+    """Open the ledger, start what is needed, build the plant. On any error everything opened is closed again."""
+    place = ledger or paths.data / "ledger.db"
+    async with contextlib.AsyncExitStack() as stack:
+        opened = open_ledger(place)
+        stack.callback(opened.close)
+        station = Station(loaded, paths, opened)
+        stack.pop_all()
+        stack.push_async_callback(station.aclose)
+        await station.start()
+        stack.pop_all()
+    return station
