@@ -7,16 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Literal
 
-from crossover.chat import Caller, Served
-from crossover.errors import CrossoverError, NoTargetError, RequestError, UpstreamError
-from crossover.ledger.words import PICO, Alternative, AttemptRow, Record, Status
-from crossover.routing.eligibility import Ask
+import msgspec
+
+from crossover.chat import (
+    Caller,
+    ChatChunk,
+    ChatRequest,
+    ChatResponse,
+    EmbedRequest,
+    EmbedResponse,
+    Refused,
+    Served,
+    Text,
+    Thinking,
+    ToolCall,
+)
+from crossover.errors import NoTargetError, RequestError, ServingError, UpstreamError
+from crossover.ledger.words import Alternative, AttemptRow, Record, Status
+from crossover.routing.eligibility import FOR_GOOD, Ask
 from crossover.routing.faults import FAULTS
 from crossover.routing.words import Decision, Refusal, Route, Target
 from crossover.usage import Usage
 
 NOTHING = Usage()
+Kind = Literal["chat", "embed"]
+SAYS_ENOUGH = frozenset({"length", "content_filter"})  # ends that are an answer even where no word came before them
+_LONGEST_NAME = 200  # characters kept of a name that a client asked for: the ledger is no place to store text in
 
 
 class Account:
@@ -24,22 +42,29 @@ class Account:
 
     __slots__ = (
         "_attempts",
-        "_spent",
+        "_unpriced",
         "arrived",
         "ask",
         "asked",
         "caller",
+        "cost",
         "decision",
         "dropped",
         "error",
         "first_at",
+        "flowing",
+        "held",
+        "id",
         "kind",
         "left",
         "placed_at",
         "priced",
+        "probe",
         "refused",
         "reserved",
         "route",
+        "set_aside",
+        "spent",
         "started",
         "status",
         "streamed",
@@ -50,90 +75,149 @@ class Account:
     )
 
     def __init__(
-        self, asked: str, caller: Caller, route: Route, ask: Ask, *, arrived: float, streamed: bool, kind: str
-    ) -> None:
-        self.asked = asked
+        self, request_id: str, asked: str, caller: Caller, route: Route, ask: Ask, decision: Decision, *,
+        arrived: float, streamed: bool, kind: Kind,
+    ) -> None:  # fmt: skip
+        self.id = request_id
+        self.asked = asked[:_LONGEST_NAME]
         self.caller = caller
         self.route = route
         self.ask = ask
-        self.arrived = arrived
-        self.streamed = streamed
-        self.kind = kind
-        self.decision: Decision | None = None
-        self.left: tuple[str, ...] = ()
-        self.refused: tuple[Refusal, ...] = ()
-        self.target: Target | None = None  # being tried, or the one that answered
-        self.started = arrived  # of the attempt under way
-        self.placed_at = arrived  # when the first attempt began: before that it waited
-        self.first_at: float | None = None  # first piece of the answer
-        self.usage: Usage | None = None  # as the target reported it
-        self.written = 0  # characters of the answer seen so far
-        self.dropped: tuple[str, ...] = ()
-        self.reserved = False
-        self.status: Status = "error"
-        self.error: CrossoverError | None = None
-        self.under_way = False
-        self.priced: Usage = NOTHING
-        self._attempts: list[AttemptRow] = []
-        self._spent: list[int] = []  # marginal picodollars of each attempt
-
-    def decided(self, decision: Decision) -> None:
-        """The order is known; nothing is ever added to it."""
         self.decision = decision
         self.left = decision.order
         self.refused = decision.refused
+        self.arrived = arrived
+        self.streamed = streamed
+        self.kind: Kind = kind
+        self.target: Target | None = None  # being tried, or the one that answered
+        self.under_way = False  # an attempt has begun and not ended
+        self.probe = False  # the attempt under way probes a deployment that rested
+        self.started = arrived  # of the attempt under way
+        self.placed_at: float | None = None  # when the first attempt began: before that it waited
+        self.first_at: float | None = None  # first piece of the answer that the client was given
+        self.held: list[ChatChunk] = []  # pieces that say nothing of the answer yet
+        self.flowing = False  # pieces go out as they come
+        self.usage: Usage | None = None  # as the target reported it
+        self.written = 0  # characters of the answer seen so far
+        self.dropped: tuple[str, ...] = ()
+        self.reserved = False  # the ledger may hold a reservation under this id
+        self.set_aside = 0  # picodollars reserved
+        self.cost = 0  # picodollars of all attempts so far
+        self.spent = 0  # marginal picodollars of all attempts: what budgets count
+        self.status: Status = "error"
+        self.error: ServingError | None = None
+        self.priced: Usage = NOTHING
+        self._attempts: list[AttemptRow] = []
+        self._unpriced = False  # some attempt used tokens whose price nobody knows
 
-    def leave_out(self, refusals: tuple[Refusal, ...]) -> None:
-        """Some of the order may not be asked after all."""
+    # ------------------------------------------------------------------------------------------------- what is tried
+
+    def leave_out(self, *refusals: Refusal) -> None:
+        """Some of the order may not be asked, or not again."""
         names = {refusal.target for refusal in refusals}
-        self.left = tuple(name for name in self.left if name not in names)
+        self.left = tuple([name for name in self.left if name not in names])
         self.refused += refusals
 
-    def begin(self, target: Target, now: float) -> None:
+    def begin(self, target: Target, now: float, *, probe: bool) -> None:
         """An attempt at this deployment begins."""
-        if not self._attempts:
+        if self.placed_at is None:
             self.placed_at = now
-        self.target, self.started, self.under_way = target, now, True
-        self.first_at, self.usage, self.written, self.dropped = None, None, 0, ()
+        self.target, self.started, self.under_way, self.probe = target, now, True, probe
+        self.usage, self.written, self.dropped = None, 0, ()
+        if self.held:
+            self.held = []
 
     def tries_at(self, target: Target) -> int:
         """How many attempts at this deployment have ended."""
         return sum(1 for row in self._attempts if row.deployment == target.id)
 
     @property
-    def attempts(self) -> int:
-        """How many attempts have ended."""
-        return len(self._attempts)
+    def tried(self) -> int:
+        """How many deployments were asked and given up."""
+        return sum(1 for refusal in self.refused if refusal.code == "failed")
+
+    # -------------------------------------------------------------------------------------------- what is read of it
+
+    def read(self, chunk: ChatChunk) -> None:
+        """Count a piece of the answer."""
+        if chunk.usage is not None:
+            self.usage = chunk.usage
+        for delta in chunk.deltas:
+            self.written += len(delta.text) + len(delta.thinking) + len(delta.refusal)
+            if delta.tool is not None:
+                self.written += len(delta.tool.arguments)
+
+    def read_whole(self, response: ChatResponse | EmbedResponse) -> None:
+        """Count a whole answer. Raises UpstreamError ``empty`` where there is nothing in it."""
+        self.usage, self.dropped = response.usage, response.dropped
+        if isinstance(response, EmbedResponse):
+            if not response.vectors:
+                raise UpstreamError("the answer holds no vectors", upstream="empty")
+            return
+        if response.usage is not None and response.usage.output:
+            return
+        said = False
+        for choice in response.choices:
+            said = said or choice.finish in SAYS_ENOUGH
+            for part in choice.message.parts:
+                if isinstance(part, Text | Thinking | Refused):
+                    self.written += len(part.text)
+                    said = said or part.text != "" or (isinstance(part, Thinking) and part.redacted is not None)
+                else:
+                    said = True
+                    if isinstance(part, ToolCall):
+                        self.written += len(part.arguments)
+        if not said:
+            raise UpstreamError("the answer is empty", upstream="empty")
+
+    def says_enough(self) -> bool:
+        """Whether the pieces held back, with the end of the stream among them, are an answer all the same.
+
+        A model that thought without showing it, up to the limit, has worked; so has one whose answer was withheld.
+        """
+        if self.usage is not None and self.usage.output:
+            return True
+        return any(delta.finish in SAYS_ENOUGH for chunk in self.held for delta in chunk.deltas)
+
+    # ----------------------------------------------------------------------------------------------- how it ends
 
     def failed(self, error: UpstreamError, now: float) -> None:
         """The attempt under way failed; it is priced by an estimate where the work may have been done."""
-        fault = FAULTS[error.upstream]
-        billed = fault.billed and error.accepted
-        self._note(error.upstream, now, self._estimate() if billed else NOTHING, error.upstream_status or 0, billed)
+        billed = error.accepted and (FAULTS[error.upstream].billed or self.written > 0)
+        self._note(error.upstream, now, self._so_far() if billed else NOTHING, error.upstream_status or 0, billed)
 
-    def left_alone(self, now: float) -> None:
-        """The client left during an attempt: what was read and written so far may be billed."""
-        self._note("cancelled", now, self.usage or self._estimate(), 0, True)
+    def broken_off(self, now: float) -> None:
+        """The attempt under way ended without a verdict: the client left, or something unexpected happened."""
+        outcome = "cancelled" if self.status == "cancelled" else code_of(self.error)
+        billed = not isinstance(self.error, RequestError | NoTargetError)  # then the request went nowhere
+        self._note(outcome, now, self._so_far() if billed else NOTHING, 0, billed)
 
-    def answered(self, now: float, http_status: int = 200) -> None:
+    def answered(self, now: float) -> None:
         """The attempt under way was answered in full."""
         self.status, self.error = "ok", None
-        self._note("ok", now, self.usage or self._estimate(), http_status, True)
+        used = self.usage
+        if used is None or (not used.output and self.written):
+            used = self._so_far()
+        self._note("ok", now, used, 200, True)
 
     def _note(self, outcome: str, now: float, usage: Usage, status: int, accepted: bool) -> None:
         target = self.target
-        if target is None:
-            return
-        self.under_way = False
-        cost = target.price.cost(usage) if usage is not NOTHING else 0
+        assert target is not None
+        self.under_way = self.flowing = False
+        cost = 0
+        if usage is not NOTHING:
+            cost = target.price.cost(usage)
+            self.cost += cost
+            self._unpriced = self._unpriced or not target.price.known
+            if not target.local:
+                self.spent += cost
         self.priced = usage
-        self._spent.append(0 if target.local else cost)
         self._attempts.append(
             AttemptRow(
                 deployment=target.id,
                 outcome=outcome,
-                start_ms=round((self.started - self.arrived) * 1000, 3),
-                duration_ms=round((now - self.started) * 1000, 3),
+                start_ms=_ms(self.started - self.arrived),
+                duration_ms=_ms(now - self.started),
                 upstream_status=status,
                 accepted=accepted,
                 input_tokens=usage.input,
@@ -142,59 +226,75 @@ class Account:
             )
         )
 
-    def _estimate(self) -> Usage:
-        """What was probably used where the target did not say: the prompt whole, the answer so far."""
-        seen = (self.written + 3) // 4
-        return Usage(input=self.ask.input_tokens, output=seen, input_basis="estimated", output_basis="estimated")
+    def _so_far(self) -> Usage:
+        """What was probably used: the prompt whole, the answer as far as it was seen, and no less than was reported."""
+        seen = (self.written + 3) // 4  # about four characters a token
+        said = self.usage
+        if said is None:
+            return Usage(input=self.ask.input_tokens, output=seen, input_basis="estimated", output_basis="estimated")
+        if seen <= said.output:
+            return said
+        return msgspec.structs.replace(said, output=seen, output_basis="estimated")
 
-    @property
-    def cost(self) -> int:
-        """Picodollars of all attempts so far."""
-        return sum(row.cost for row in self._attempts)
+    def why_nobody(self, retry_after_s: float | None) -> ServingError:
+        """Why nobody answered: the last failure where something was tried, else every refusal."""
+        if isinstance(self.error, UpstreamError):
+            return self.error
+        passing = {row.code for row in self.refused} - FOR_GOOD
+        reasons = "; ".join(dict.fromkeys(row.reason for row in self.refused))
+        if passing == {"budget"}:
+            return RequestError(reasons, status=429, code="budget_exceeded")
+        return NoTargetError(
+            f"no deployment of {self.route.name} may answer: {reasons or 'it has none'}",
+            status=503 if passing else 422,
+            refused=tuple((row.target, row.code, row.reason) for row in self.refused),
+            retry_after_s=retry_after_s,
+        )
+
+    # -------------------------------------------------------------------------------------------- what is said of it
 
     def served(self, *, final: bool) -> Served:
         """What the answer says of itself; with its cost once it is complete."""
-        target, decision = self.target, self.decision
+        target = self.target
         assert target is not None
-        assert decision is not None
         tries = len(self._attempts)
         return Served(
-            request_id=self.caller.request_id,
+            request_id=self.id,
             deployment=target.id,
             model=target.deployment.model.name,
             zone=target.deployment.zone.name,
-            policy=decision.policy,
-            reason=decision.reason,
+            policy=self.decision.policy,
+            reason=self.decision.reason,
             attempts=tries if final else tries + 1,
-            cost=Decimal(self.cost) / PICO if final and target.price.known else None,
+            cost=Decimal(self.cost).scaleb(-12) if final and not self._unpriced else None,
             dropped=self.dropped,
             local=target.local,
         )
 
     def record(self, now: float, wall: float, targets: Mapping[str, Target]) -> Record:
         """The row of the ledger. ``wall`` is the Unix time of the request's arrival."""
-        target, used, ask, decision = self.target, self.priced, self.ask, self.decision
+        target, used, sensitivity = self.target, self.priced, self.ask.sensitivity
         return Record(
-            id=self.caller.request_id,
+            id=self.id,
             time=wall,
             door=self.caller.door,
             asked=self.asked,
             policy=self.route.policy,
             status=self.status,
-            http_status=200 if self.status == "ok" else http_status(self.error),
-            error="" if self.error is None else code_of(self.error),
+            http_status=self._http_status(),
+            error="" if self.status in ("ok", "cancelled") else code_of(self.error),
             key=self.caller.key,
             deployment="" if target is None else target.id,
             provider="" if target is None else target.provider,
             model="" if target is None else target.deployment.model.name,
             zone="" if target is None else target.deployment.zone.name,
             local=target is not None and target.local,
-            tier=ask.sensitivity.tier,
-            categories=tuple(sorted(ask.sensitivity.categories)) if ask.sensitivity.categories else (),
+            tier=sensitivity.tier,
+            categories=tuple(sorted(sensitivity.categories)) if sensitivity.categories else (),
             streamed=self.streamed,
-            queue_ms=round((self.placed_at - self.arrived) * 1000, 3),
-            ttft_ms=0.0 if self.first_at is None else round((self.first_at - self.arrived) * 1000, 3),
-            total_ms=round((now - self.arrived) * 1000, 3),
+            queue_ms=_ms((now if self.placed_at is None else self.placed_at) - self.arrived),
+            ttft_ms=0.0 if self.first_at is None else _ms(self.first_at - self.arrived),
+            total_ms=_ms(now - self.arrived),
             input_tokens=used.input,
             cached_read=used.cached_read,
             cache_write_5m=used.cache_write_5m,
@@ -205,42 +305,68 @@ class Account:
             input_basis=used.input_basis,
             output_basis=used.output_basis,
             cost=self.cost,
-            cost_known=target is None or target.price.known,
-            marginal=sum(self._spent),
+            cost_known=not self._unpriced,
+            marginal=self.spent,
             price_source="" if target is None else target.price.source,
-            decision="" if decision is None else decision.reason,
+            decision=self.decision.reason,
             refused=tuple([(refusal.target, refusal.reason) for refusal in self.refused]),
             alternatives=self._alternatives(targets),
             dropped=self.dropped,
             attempts=tuple(self._attempts),
             reserved=self.reserved,
-            kind="embed" if self.kind == "embed" else "chat",
+            kind=self.kind,
         )
+
+    def _http_status(self) -> int:
+        """The status that the client was given: 499 where it had left, 200 where a stream broke after its start."""
+        if self.status in ("ok", "truncated"):
+            return 200
+        if self.status == "cancelled":
+            return 499
+        return 500 if self.error is None else self.error.status
 
     def _alternatives(self, targets: Mapping[str, Target]) -> tuple[Alternative, ...]:
-        """What the same tokens would have cost on the other deployments of the route."""
-        if self.target is None or len(self.route.targets) < 2:
+        """What the same tokens would have cost on the route's other deployments, and whether the rules allow it."""
+        if self.target is None or self.priced is NOTHING or len(self.route.targets) < 2:
             return ()
-        refused = {refusal.target for refusal in self.refused}
+        forbidden = {row.target for row in self.refused if row.code in FOR_GOOD}
         chosen, used = self.target.id, self.priced
         return tuple(
-            Alternative(name, targets[name].price.cost(used), name not in refused)
-            for name in self.route.targets
-            if name != chosen and name in targets and targets[name].price.known
+            [
+                Alternative(name, targets[name].price.cost(used), name not in forbidden)
+                for name in self.route.targets
+                if name != chosen and targets[name].price.known
+            ]
         )
 
 
-def http_status(error: CrossoverError | None) -> int:
-    """The status that the client was given for this error; 499 where it had left."""
-    if error is None:
-        return 499
-    return getattr(error, "status", 500)
+def turned_away(
+    request: ChatRequest | EmbedRequest, kind: Kind, request_id: str, error: ServingError, wall: float
+) -> Record:
+    """The row of a request that was wrong before anything could be decided: an unknown name, label or policy."""
+    caller = request.caller
+    return Record(
+        id=request_id,
+        time=wall,
+        door=caller.door,
+        asked=request.model[:_LONGEST_NAME],
+        policy="",
+        status="refused",
+        http_status=error.status,
+        error=code_of(error),
+        key=caller.key,
+        kind=kind,
+    )
 
 
-def code_of(error: CrossoverError) -> str:
-    """A short word for an error: what the ledger keeps."""
+def code_of(error: ServingError | None) -> str:
+    """A short word for an error: what the ledger keeps. None: something that is no error of a model or a request."""
     if isinstance(error, UpstreamError):
         return error.upstream
     if isinstance(error, RequestError):
         return error.code
-    return "no_target" if isinstance(error, NoTargetError) else error.kind
+    return "internal" if error is None else error.kind
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)

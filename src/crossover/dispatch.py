@@ -2,13 +2,15 @@
 
 A :class:`Dispatcher` is itself a Backend. For each request it
 
-1. *opens* an account: whose request, under which name, how sensitive, what it needs (:meth:`Dispatcher._open`),
-2. lets routing *decide*: the deployments that may answer, best first, and why the others may not,
-3. *reserves* the highest possible price in every budget concerned; what a budget cannot carry is left out,
-4. *tries* the deployments in that order (:meth:`Dispatcher._next`): a retry asks the same one again and only where it
-   did not accept the request; a fallback goes to the next of the same order. Nothing is ever added to the order, and
-   the law is asked again right before each attempt,
-5. *prices* every attempt and appends one record to the ledger, whatever happened, also when the client leaves.
+1. *opens* an account: whose request, under which name, how sensitive, what it needs; and lets routing *decide* which
+   deployments may answer, best first, and why the others may not (:meth:`Dispatcher._open`),
+2. takes the *next* of that order (:meth:`Dispatcher._next`): sets its highest possible price aside in every budget
+   concerned, takes a place there or waits for one, and asks the rules once more. What fails one of these is left out;
+   nothing is ever added to the order,
+3. *calls* it, and after a failure (:meth:`Dispatcher._failed`) *retries*, which asks the same deployment again and only
+   where it did not accept the request, or *falls back* to the next of the same order,
+4. *prices* every attempt and appends one record to the ledger, whatever happened, also when the client leaves
+   (:meth:`Dispatcher._close`).
 
 A stream is held back until it says something: until then a failure is invisible to the client and the next deployment
 answers; afterwards a failure is an error that the client sees, never a clean end.
@@ -21,30 +23,35 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
-from crossover.account import Account
+from crossover.account import Account, Kind, turned_away
 from crossover.chat import Backend, Caller, ChatChunk, ChatRequest, ChatResponse, EmbedRequest, EmbedResponse
-from crossover.errors import NoTargetError, RequestError, ServingError, UpstreamError, nearest
+from crossover.errors import CrossoverError, RequestError, ServingError, UpstreamError
 from crossover.ledger.words import Book, Budget
 from crossover.privacy.extract import Classify, strings
-from crossover.routing.eligibility import Ask, Law, still_permitted
+from crossover.routing.asked import LOCAL_ONLY, labelled, route_of
+from crossover.routing.eligibility import Ask, Law, refusal
 from crossover.routing.faults import FAULTS
 from crossover.routing.health import Health
 from crossover.routing.needs import EMBEDDINGS, needs
 from crossover.routing.places import Places
-from crossover.routing.policy import POLICIES, Conditions, decide
-from crossover.routing.words import Refusal, Retries, Route, Target
+from crossover.routing.policy import Conditions, decide
+from crossover.routing.words import Need, Refusal, Retries, Route, Target
 from crossover.sensitivity import NOT_SENSITIVE, Sensitivity, stricter
 from crossover.usage import Usage
 
-LOCAL_ONLY = "local_only"
-RESERVE_MARGIN = 1.25  # the prompt is estimated before the call; a reservation leaves room for the estimate's error
+__all__ = ["LOCAL_ONLY", "Clock", "Dispatcher", "Plant"]
+
+DEADLINE = "deadline"  # what ended a call was its caller's patience: no verdict on the deployment
+_RESERVE_MARGIN = 1.25  # the prompt is estimated before the call; a reservation leaves room for the estimate's error
+_MOST_HELD = 4096  # pieces that say nothing: a stream of more of them is no answer
 
 Answer = TypeVar("Answer", ChatResponse, EmbedResponse)
+Result = TypeVar("Result")
 
 
 class Plant(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,33 +103,31 @@ class Dispatcher:
 
     async def complete(self, request: ChatRequest) -> ChatResponse:
         """The whole answer, from the first deployment of the order that gives one."""
-        account = self._open(self.plant, request, needs(request), "chat")
-        return await self._whole(self.plant, account, lambda backend: backend.complete(request))
+        plant = self.plant
+        account = self._open(plant, request, needs(request), "chat")
+        return await self._whole(plant, account, lambda backend: backend.complete(request))
 
     async def embed(self, request: EmbedRequest) -> EmbedResponse:
         """Vectors, by the same walk."""
-        account = self._open(self.plant, request, EMBEDDINGS, "embed")
-        return await self._whole(self.plant, account, lambda backend: backend.embed(request))
+        plant = self.plant
+        account = self._open(plant, request, EMBEDDINGS, "embed")
+        return await self._whole(plant, account, lambda backend: backend.embed(request))
 
     async def _whole(self, plant: Plant, account: Account, call: Callable[[Backend], Awaitable[Answer]]) -> Answer:
         """An answer in one piece."""
         try:
-            await self._reserve(plant, account)
             while (target := await self._next(plant, account)) is not None:
                 try:
                     response = await self._within(account, call(plant.backends[target.id]))
+                    account.read_whole(response)
+                    self._answered(plant, account, target)
+                    return msgspec.structs.replace(response, served=account.served(final=True))
                 except UpstreamError as error:
-                    await self._failed(plant, account, target, error)
-                    continue
+                    failure = error
                 finally:
                     plant.places[target.id].give()
-                account.first_at = self._clock.tick()
-                account.usage, account.dropped = response.usage, response.dropped
-                if response.usage is None and isinstance(response, ChatResponse):
-                    account.written = sum(len(choice.message.text) for choice in response.choices)
-                self._answered(plant, account, target)
-                return msgspec.structs.replace(response, served=account.served(final=True))
-            raise self._nothing_left(account)
+                await self._failed(plant, account, target, failure)
+            raise self._nobody(plant, account)
         except ServingError as error:
             account.error = error
             raise
@@ -133,169 +138,174 @@ class Dispatcher:
             self._close(plant, account)
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatChunk, None]:
-        """The answer in pieces: first what it says of itself (``served``), last its price."""
+        """The answer in pieces: the first says where it comes from (``served``), the last also its price."""
         plant = self.plant
-        account = self._open(plant, request, needs(request), "chat")
+        account = self._open(plant, request, needs(request), "chat", streamed=True)
         try:
-            await self._reserve(plant, account)
             while (target := await self._next(plant, account)) is not None:
-                source = plant.backends[target.id].stream(request)
+                source: AsyncGenerator[ChatChunk, None] | None = None
+                failure = UpstreamError("the stream stopped before its end", upstream="cut")
                 try:
-                    async for chunk in self._pieces(account, source):
-                        yield chunk
+                    source = self._in_time(account, plant.backends[target.id].stream(request))
+                    async for chunk in source:
+                        account.read(chunk)
+                        if account.flowing and not chunk.last:
+                            yield chunk
+                            continue
+                        for piece in self._let_out(plant, account, target, chunk):
+                            yield piece
                 except UpstreamError as error:
-                    if account.first_at is not None:  # the client has seen a part: the rest cannot come from another
-                        account.status = "truncated"
-                        self._against(plant, account, target, error)
-                        raise
-                    await self._failed(plant, account, target, error)
-                    continue
+                    failure = error
                 finally:
-                    plant.places[target.id].give()
-                    await source.aclose()
-                self._answered(plant, account, target)
-                yield ChatChunk(last=True, served=account.served(final=True))
-                return
-            raise self._nothing_left(account)
+                    await self._leave(plant, target, source)
+                if account.status == "ok":
+                    return  # the answer is complete: how its connection ended is nobody's loss
+                if account.first_at is not None:  # the client has seen a part: the rest cannot come from another
+                    account.status = "truncated"
+                    self._against(plant, account, target, failure)
+                    raise failure
+                await self._failed(plant, account, target, failure)
+            raise self._nobody(plant, account)
         except ServingError as error:
             account.error = error
             raise
         except (asyncio.CancelledError, GeneratorExit):
-            account.status = "cancelled"
+            if account.status != "ok":
+                account.status = "cancelled"
             raise
         finally:
             self._close(plant, account)
 
-    async def _pieces(
-        self, account: Account, source: AsyncGenerator[ChatChunk, None]
-    ) -> AsyncGenerator[ChatChunk, None]:
-        """A target's pieces as they come, the first ones held back until one says something of the answer."""
-        held: list[ChatChunk] = []
-        async for chunk in source:
-            if chunk.usage is not None:
-                account.usage = chunk.usage
-            for delta in chunk.deltas:
-                account.written += len(delta.text) + len(delta.thinking)
-                if delta.tool is not None:
-                    account.written += len(delta.tool.arguments)
-            if account.first_at is not None:
-                yield chunk
-                continue
-            account.dropped = account.dropped or chunk.dropped
-            held.append(chunk)
-            if chunk.semantic:
-                account.first_at = self._clock.tick()
-                held[0] = msgspec.structs.replace(held[0], served=account.served(final=False))
-                for early in held:
-                    yield early
+    def _let_out(self, plant: Plant, account: Account, target: Target, chunk: ChatChunk) -> Sequence[ChatChunk]:
+        """What the client may see now: nothing before the first piece that says something, nothing after the last."""
+        if account.status == "ok":
+            return ()
+        held = account.held
+        held.append(chunk)
         if account.first_at is None:
-            if account.usage is None or not account.usage.output:
-                raise UpstreamError("the stream ended without an answer", upstream="empty")
-            account.first_at = self._clock.tick()  # it worked and said nothing: hidden reasoning up to the limit
-            for early in held:
-                yield early
+            account.dropped = account.dropped or chunk.dropped
+            if not chunk.semantic and not (chunk.last and account.says_enough()):
+                if chunk.last:
+                    raise UpstreamError("the stream ended without an answer", upstream="empty")
+                if len(held) > _MOST_HELD:
+                    raise UpstreamError("the stream goes on and says nothing", upstream="malformed")
+                return ()
+            now = self._clock.tick()
+            account.first_at, account.flowing = now, True
+            if account.probe:  # it lives: others need not wait for the end of a long answer
+                plant.health.of(target.id).succeeded(now, probe=True)
+                account.probe = False
+            held[0] = msgspec.structs.replace(held[0], served=account.served(final=False))
+        if chunk.last:
+            self._answered(plant, account, target)
+            held[-1] = msgspec.structs.replace(held[-1], served=account.served(final=True))
+        account.held = []
+        return held
+
+    @staticmethod
+    async def _leave(plant: Plant, target: Target, source: AsyncGenerator[ChatChunk, None] | None) -> None:
+        """End the call upstream, whatever is left of it, and give its place back."""
+        try:
+            if source is not None:
+                await source.aclose()
+        finally:
+            plant.places[target.id].give()
 
     # ---------------------------------------------------------------------------------------------- opening an account
 
-    def _open(self, plant: Plant, request: ChatRequest | EmbedRequest, needed: frozenset[Any], kind: str) -> Account:
+    def _open(
+        self, plant: Plant, request: ChatRequest | EmbedRequest, needed: frozenset[Need], kind: Kind, *,
+        streamed: bool = False,
+    ) -> Account:  # fmt: skip
         """Who asks for what, how sensitive it is, and who may answer. Raises RequestError for an unknown name."""
-        caller = request.caller
-        now = self._clock.tick()
-        route = self._route(plant, request.model, caller.policy)
-        sensitivity, local_only = self._sensitivity(plant, route, request)
-        chat = request if isinstance(request, ChatRequest) else None
-        ask = Ask(
-            needs=needed,
-            input_tokens=self._estimate(request),
-            output_tokens=0 if chat is None else chat.max_tokens,
-            choices=1 if chat is None else chat.n,
-            sensitivity=sensitivity,
-            regimes=(*plant.regimes, *caller.regimes) if caller.regimes else plant.regimes,
-            local_only=local_only,
-        )
-        streamed = chat is not None and chat.stream
-        account = Account(request.model, caller, route, ask, arrived=now, streamed=streamed, kind=kind)
-        busy = {name: plant.places[name].busy for name in route.targets}
-        account.decided(
-            decide(route, plant.targets, ask, Conditions(health=plant.health, law=plant.law, busy=busy, now=now))
-        )
-        return account
-
-    def _route(self, plant: Plant, name: str, policy: str | None) -> Route:
-        route = plant.routes.get(name)
-        if route is None:
-            close = nearest(name, plant.routes)
-            hint = f"Did you mean {' or '.join(close)}?" if close else "GET /v1/models lists the names"
-            raise RequestError(f"no model {name!r} here", status=404, code="model_not_found", field="model", hint=hint)
-        if policy is None or policy == route.policy:
-            return route
-        known = next((word for word in POLICIES if word == policy), None)
-        if known is None:
-            raise RequestError(
-                f"unknown policy {policy!r}", hint=f"Known: {', '.join(POLICIES)}", code="unknown_policy"
+        caller, now = request.caller, self._clock.tick()
+        name = caller.request_id or f"req_{self._clock.chance.getrandbits(96):024x}"
+        try:
+            route = route_of(plant.routes, request.model, caller.policy)
+            sensitivity, local_only = self._sensitivity(plant, route, request)
+            chat = request if isinstance(request, ChatRequest) else None
+            ask = Ask(
+                needs=needed,
+                input_tokens=self._estimate(request),
+                output_tokens=0 if chat is None else chat.max_tokens,
+                choices=1 if chat is None else chat.n,
+                sensitivity=sensitivity,
+                regimes=(*plant.regimes, *caller.regimes) if caller.regimes else plant.regimes,
+                local_only=local_only,
             )
-        return msgspec.structs.replace(route, policy=known)
+            busy = {one: plant.places[one].busy for one in route.targets} if len(route.targets) > 1 else {}
+            conditions = Conditions(health=plant.health, law=plant.law, busy=busy, now=now, streamed=streamed)
+            decision = decide(route, plant.targets, ask, conditions)
+        except CrossoverError as error:
+            refused = error if isinstance(error, ServingError) else _as_request_error(error)
+            self._book.append(turned_away(request, kind, name, refused, self._clock.wall()))
+            raise refused from None
+        return Account(name, request.model, caller, route, ask, decision, arrived=now, streamed=streamed, kind=kind)
 
     def _sensitivity(self, plant: Plant, route: Route, request: ChatRequest | EmbedRequest) -> tuple[Sensitivity, bool]:
         """The strictest of what configuration, alias, key, header, metadata and the classifier say."""
         found, local_only = stricter(plant.sensitivity, route.sensitivity), route.local_only
-        labels = request.caller.sensitivity or ""
-        metadata = request.metadata if isinstance(request, ChatRequest) else None
-        if metadata is not None and isinstance(stated := metadata.get("sensitivity"), str):
-            labels = f"{labels},{stated}"
-        for word in filter(None, map(str.strip, labels.split(","))):
-            if word == LOCAL_ONLY:
-                local_only = True
-            else:
-                found = stricter(found, self._label(word))
+        said, metadata = request.caller.sensitivity, request.metadata if isinstance(request, ChatRequest) else None
+        if said or metadata:
+            found, local_only = labelled(found, local_only, said, metadata, self._label)
         if self._classify is not None:
             found = stricter(found, self._classify(strings(request)))
         return found, local_only
 
-    async def _reserve(self, plant: Plant, account: Account) -> None:
-        """Set the highest possible price aside; what no budget can carry is left out of the order."""
-        paid = [plant.targets[name] for name in account.left if not plant.targets[name].local]
-        budgets = plant.budgets(account.caller, account.route) if paid else ()
-        if not budgets:
-            return
-        ask = account.ask
-        output = plant.reserve_output if ask.output_tokens is None else ask.output_tokens
-        most = Usage(input=int(ask.input_tokens * RESERVE_MARGIN), output=output * ask.choices)
-        amount = max(target.price.cost(most) for target in paid)
-        short = await self._book.reserve(account.caller.request_id, budgets, amount, self._clock.wall())
-        if short is None:
-            account.reserved = True
-            return
-        why = f"the budget {short.name} has too little left for this request"
-        account.leave_out(tuple(Refusal(target.id, "budget", why) for target in paid))
-        if not account.left:
-            raise RequestError(why, status=429, code="budget_exceeded")
-
     # -------------------------------------------------------------------------------------- trying one after another
 
     async def _next(self, plant: Plant, account: Account) -> Target | None:
-        """The next deployment to try, with a place taken; None where none is left."""
+        """The next deployment to call, with its price set aside and a place taken; None where none is left."""
         while account.left:
             target = plant.targets[account.left[0]]
-            if not still_permitted(target, account.ask, plant.law):
-                account.leave_out((Refusal(target.id, "law", "the rules changed while it waited"),))
+            if not self._time_left(account):
+                late = "the caller's deadline passed before it could be asked"
+                account.leave_out(*(Refusal(name, DEADLINE, late) for name in account.left))
+                return None
+            if not target.local and (short := await self._set_aside(plant, account, target)) is not None:
+                account.leave_out(short)
                 continue
-            if not await self._place(plant, account, target):
+            if not plant.places[target.id].take() and not await self._wait(plant, account, target):
                 busy = f"{target.id} is busy: {target.concurrency} calls under way"
-                account.leave_out((Refusal(target.id, "busy", busy), *self._closed_to_overflow(plant, account)))
+                account.leave_out(Refusal(target.id, "busy", busy), *self._closed_to_overflow(plant, account))
                 continue
             now = self._clock.tick()
-            plant.health.of(target.id).start(now)
-            account.begin(target, now)
+            against = refusal(target, account.ask, plant.law, plant.health, now)
+            if against is not None:  # it changed while this request waited or asked others
+                plant.places[target.id].give()
+                account.leave_out(against)
+                continue
+            account.begin(target, now, probe=plant.health.of(target.id).start(now))
             return target
         return None
 
-    async def _place(self, plant: Plant, account: Account, target: Target) -> bool:
-        """Take a place there; wait for one only as long as the queue, and the caller, allow."""
-        places = plant.places[target.id]
-        if places.take():
-            return True
-        return await places.wait(min(target.queue_wait, self._time_left(account)))
+    async def _set_aside(self, plant: Plant, account: Account, target: Target) -> Refusal | None:
+        """Reserve the highest price of this attempt, beside what earlier ones cost; why it cannot be, or None."""
+        budgets = plant.budgets(account.caller, account.route)
+        if not budgets:
+            return None
+        if not target.price.known:
+            return Refusal(target.id, "unpriced", f"nobody knows the price of {target.id}: no budget can hold it")
+        ask = account.ask
+        output = plant.reserve_output if ask.output_tokens is None else ask.output_tokens
+        most = Usage(input=int(ask.input_tokens * _RESERVE_MARGIN), output=output * ask.choices)
+        missing = account.spent + target.price.cost(most) - account.set_aside
+        if missing <= 0:
+            return None
+        account.reserved = True  # before the ledger answers: should the client leave now, its row settles in any case
+        short = await self._book.reserve(account.id, budgets, missing, self._clock.wall())
+        if short is None:
+            account.set_aside += missing
+            return None
+        account.reserved = account.set_aside > 0
+        return Refusal(target.id, "budget", f"the budget {short.name} has too little left for {target.id}")
+
+    async def _wait(self, plant: Plant, account: Account, target: Target) -> bool:
+        """Wait for a place, as long as the queue and the caller allow; half as long where another could answer then."""
+        left = self._time_left(account)
+        if len(account.left) > 1 + len(self._closed_to_overflow(plant, account)):
+            left /= 2
+        return await plant.places[target.id].wait(min(target.queue_wait, left))
 
     def _closed_to_overflow(self, plant: Plant, account: Account) -> tuple[Refusal, ...]:
         """Paid deployments behind a busy own one: only a route that allows overflow may use them then."""
@@ -309,29 +319,31 @@ class Dispatcher:
         self._against(plant, account, target, error)
         account.error = error
         fault = FAULTS[error.upstream]
-        if not fault.fallback or not self._time_left(account):
+        if not fault.fallback or error.code == DEADLINE:
             raise error
         wait = self._patience(plant, account, target, error)
         if wait is not None:
             await self._clock.sleep(wait)
             return
-        rest = tuple(name for name in account.left if name != target.id)
-        tried = {row.target for row in account.refused if row.code == "failed"}
-        account.leave_out((Refusal(target.id, "failed", f"{target.id}: {error.upstream}"),))
-        if len(tried) >= plant.retries.fallbacks and rest:
+        if fault.counts and error.retry_after_s:
+            plant.health.of(target.id).pause(
+                self._clock.tick(), f"{error.upstream}, asked to wait", error.retry_after_s
+            )
+        if account.tried >= plant.retries.fallbacks:
             raise error
+        account.leave_out(Refusal(target.id, "failed", f"{target.id}: {error.upstream}"))
 
     def _against(self, plant: Plant, account: Account, target: Target, error: UpstreamError) -> None:
-        """Price the attempt and tell the breaker; a target that asks for time gets it."""
-        now = self._clock.tick()
+        """Price the attempt and tell the breaker what it says of the deployment."""
+        now, fault = self._clock.tick(), FAULTS[error.upstream]
         account.failed(error, now)
-        breaker = plant.health.of(target.id)
-        if not FAULTS[error.upstream].counts:
-            breaker.succeeded(now)  # it is alive and said what is wrong with the request
-        elif error.retry_after_s is not None and error.retry_after_s > plant.retries.backoff_max:
-            breaker.trip(now, f"{error.upstream}, asked to wait", error.retry_after_s)
+        breaker, probe, account.probe = plant.health.of(target.id), account.probe, False
+        if not fault.counts and error.upstream_status is not None:
+            breaker.succeeded(now, probe=probe)  # it lives, and said what is wrong with the request
+        elif not fault.counts or error.retry_after_s or error.code == DEADLINE:
+            breaker.abandoned(probe=probe)  # never reached, or it asked for time, or its caller would not wait
         else:
-            breaker.failed(now, error.upstream)
+            breaker.failed(now, error.upstream, probe=probe)
 
     def _patience(self, plant: Plant, account: Account, target: Target, error: UpstreamError) -> float | None:
         """Seconds to wait before the same deployment is asked again; None where the next one should be.
@@ -355,17 +367,34 @@ class Dispatcher:
         wait *= 1 - self._clock.chance.random() / 2
         if error.retry_after_s is not None:
             wait = max(wait, error.retry_after_s)
-        return wait if wait <= min(retries.backoff_max, self._time_left(account)) else None
+        return wait if wait <= retries.backoff_max and wait < self._time_left(account) else None
 
-    async def _within(self, account: Account, call: Awaitable[Answer]) -> Answer:
+    # ------------------------------------------------------------------------------------------------ time and the end
+
+    async def _within(self, account: Account, call: Awaitable[Result]) -> Result:
         """The call, ended at the caller's deadline where there is one."""
         if account.caller.deadline_s is None:
             return await call
         try:
-            async with asyncio.timeout(self._time_left(account)):
+            async with asyncio.timeout(self._time_left(account)) as limit:
                 return await call
         except TimeoutError:
-            raise UpstreamError("the caller's deadline passed", upstream="total_timeout") from None
+            if not limit.expired():
+                raise
+            raise UpstreamError("the caller's deadline passed", upstream="total_timeout", code=DEADLINE) from None
+
+    def _in_time(self, account: Account, source: AsyncGenerator[ChatChunk, None]) -> AsyncGenerator[ChatChunk, None]:
+        """The pieces, ended at the caller's deadline where there is one."""
+        return source if account.caller.deadline_s is None else self._until_deadline(account, source)
+
+    async def _until_deadline(
+        self, account: Account, source: AsyncGenerator[ChatChunk, None]
+    ) -> AsyncGenerator[ChatChunk, None]:
+        try:
+            while (chunk := await self._within(account, anext(source, None))) is not None:
+                yield chunk
+        finally:
+            await source.aclose()
 
     def _time_left(self, account: Account) -> float:
         """Seconds until the caller's deadline."""
@@ -376,29 +405,28 @@ class Dispatcher:
     def _answered(self, plant: Plant, account: Account, target: Target) -> None:
         now = self._clock.tick()
         account.answered(now)
-        plant.health.answered(target.id, now, (account.first_at or now) - account.started)
+        plant.health.of(target.id).succeeded(now, probe=account.probe)
+        account.probe = False
+        began = now if account.first_at is None else account.first_at
+        plant.health.took(target.id, now, began - account.started, streamed=account.streamed)
 
-    def _nothing_left(self, account: Account) -> ServingError:
-        """Why nobody answered: the last failure where something was tried, else every refusal."""
-        if isinstance(account.error, UpstreamError):
-            return account.error
-        refused = tuple((row.target, row.code, row.reason) for row in account.refused)
-        passing = any(row.code in ("resting", "busy", "overflow", "budget", "failed") for row in account.refused)
-        reasons = "; ".join(dict.fromkeys(reason for _, _, reason in refused))
-        return NoTargetError(
-            f"no deployment of {account.route.name} may answer: {reasons}",
-            status=503 if passing else 422,
-            refused=refused,
-        )
+    def _nobody(self, plant: Plant, account: Account) -> ServingError:
+        """Why nobody answered, and when it is worth asking again."""
+        now = self._clock.tick()
+        rests = [plant.health.of(row.target).rests_for(now) for row in account.refused if row.code == "resting"]
+        return account.why_nobody(max(1.0, min(rests)) if rests else None)
 
     def _close(self, plant: Plant, account: Account) -> None:
         """One record, whatever happened; an attempt that the client left is priced by what was seen of it."""
         now, wall = self._clock.tick(), self._clock.wall()
-        if account.status == "cancelled":
-            account.error = None
-            if account.under_way and account.target is not None:
-                account.left_alone(now)
-                plant.health.of(account.target.id).abandoned(now)
-        elif account.status == "error" and not account.attempts:
+        if account.under_way and account.target is not None:
+            account.broken_off(now)
+            plant.health.of(account.target.id).abandoned(probe=account.probe)
+        elif account.target is None and account.status == "error":
             account.status = "refused"
         self._book.append(account.record(now, wall - (now - account.arrived), plant.targets))
+
+
+def _as_request_error(error: CrossoverError) -> RequestError:
+    """A label or a regime that no list holds: the caller's mistake."""
+    return RequestError(error.message, code=error.kind, field=error.field, hint=error.hint)

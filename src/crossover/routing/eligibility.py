@@ -7,7 +7,7 @@ overflow may ever go beyond it.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -77,21 +77,22 @@ def refusal(target: Target, ask: Ask, law: Law, health: Health, now: float) -> R
 
     Asked for the decision and once more right before each attempt: no list built earlier is trusted.
     """
+    name = target.id
     if ask.local_only and not target.local:
-        return Refusal(target.id, "local_only", f"the request must stay local and {target.id} is not local")
+        return Refusal(name, "local_only", f"the request must stay local and {name} is not local")
     against = law(target, ask)
     if against is not None:
-        return Refusal(target.id, "law", against)
+        return Refusal(name, "law", against)
     if not ask.needs <= target.can:
         lacks = ", ".join(sorted(ask.needs - target.can))
-        return Refusal(target.id, "ability", f"{target.id} cannot do: {lacks}")
+        return Refusal(name, "ability", f"{name} cannot do: {lacks}")
     if target.context is not None and ask.input_tokens > target.context * _MARGIN:
-        text = f"about {ask.input_tokens:,} tokens do not fit the {target.context:,} of {target.id}"
-        return Refusal(target.id, "context", text)
+        text = f"about {ask.input_tokens:,} tokens do not fit the {target.context:,} of {name}"
+        return Refusal(name, "context", text)
     if target.max_output is not None and ask.output_tokens is not None and ask.output_tokens > target.max_output:
-        text = f"{target.id} writes at most {target.max_output:,} tokens, {ask.output_tokens:,} were asked for"
-        return Refusal(target.id, "max_output", text)
-    breaker = health.breakers[target.id]
+        text = f"{name} writes at most {target.max_output:,} tokens, {ask.output_tokens:,} were asked for"
+        return Refusal(name, "max_output", text)
+    breaker = health.breakers[name]
     if not breaker.allows(now):
-        return Refusal(target.id, "resting", f"{target.id} rests after failures ({breaker.why})")
+        return Refusal(name, "resting", f"{name} rests after failures ({breaker.why})")
     return None

@@ -1,7 +1,9 @@
 """Circuit breakers: which deployments rest because they failed, and which are being tried again.
 
-A breaker is closed (calls pass), open (it rests) or half open (a few probes pass). Refused connections count like any
-other failure. Time is an argument everywhere: seconds of a monotonic clock.
+A breaker is closed (calls pass), open (it rests) or half open (a few probes pass, and only they decide how it goes
+on: a call from before the failures says nothing of now). Refused connections count like any other failure. Beside
+that a deployment may be *paused* because it asked for time itself (Retry-After); afterwards it goes on as before.
+Time is an argument everywhere: seconds of a monotonic clock.
 """
 
 from __future__ import annotations
@@ -14,11 +16,15 @@ from crossover.routing.words import BreakerRule
 
 State = Literal["closed", "open", "half_open"]
 
+LONGEST_PAUSE = 3600.0  # seconds: no target locks itself out for longer by what it answers
+_MEMORY = 600.0  # seconds for which an observed speed counts: a slow one gets another chance
+_SMOOTHING = 0.2  # weight of the newest observation
+
 
 class Breaker:
-    """The breaker of one deployment."""
+    """The breaker of one deployment. Every ``start`` is followed by one of succeeded, failed and abandoned."""
 
-    __slots__ = ("_calls", "_failed", "_probing", "_row", "_until", "rests", "rule", "why")
+    __slots__ = ("_calls", "_failed", "_paused", "_probing", "_row", "_since", "_until", "rests", "rule", "why")
 
     def __init__(self, rule: BreakerRule) -> None:
         self.rule = rule
@@ -28,75 +34,104 @@ class Breaker:
         self._failed = 0
         self._calls: deque[tuple[float, bool]] = deque(maxlen=1000)  # (when, failed) within the window
         self._until: float | None = None  # resting until then; afterwards half open
-        self._probing = 0
+        self._paused: float | None = None  # asked for time until then
+        self._since = 0.0  # when the latest rest or pause began
+        self._probing = 0  # probes under way
 
     def state(self, now: float) -> State:
-        """Closed, open or half open at this moment."""
-        if self._until is None:
+        """Closed, open or half open at this moment; open while it is paused."""
+        if self._until is None and self._paused is None:
             return "closed"
-        return "open" if now < self._until else "half_open"
+        if self.rests_for(now) > 0:
+            return "open"
+        return "closed" if self._until is None else "half_open"
 
     def allows(self, now: float) -> bool:
         """Whether a call may go there now."""
-        if self._until is None:
+        if self._until is None and self._paused is None:
             return True
-        return now >= self._until and self._probing < self.rule.probes
+        state = self.state(now)
+        return state == "closed" or (state == "half_open" and self._probing < self.rule.probes)
 
     def rests_for(self, now: float) -> float:
         """Seconds until it is tried again; 0 where it may be called."""
-        return 0.0 if self._until is None else max(0.0, self._until - now)
+        if now < self._since:  # the clock went back: it rests as long as it was meant to, not longer
+            back = self._since - now
+            self._until = None if self._until is None else self._until - back
+            self._paused = None if self._paused is None else self._paused - back
+            self._since = now
+        if self._paused is not None and self._paused <= now:
+            self._paused = None
+        return max(0.0, (self._until or now) - now, (self._paused or now) - now)
 
-    def start(self, now: float) -> None:
-        """A call goes there; in half open it is a probe."""
-        if self._until is not None and now >= self._until:
-            self._probing += 1
+    def start(self, now: float) -> bool:
+        """A call goes there. True: it is a probe, and whoever ends the call has to say so."""
+        if self._until is None or self.state(now) != "half_open":
+            return False
+        self._probing += 1
+        return True
 
-    def succeeded(self, now: float) -> None:
+    def succeeded(self, now: float, *, probe: bool = False) -> None:
         """A call was answered. A probe that succeeds closes the breaker."""
-        self._row = 0
-        if self._until is not None:
-            self._until, self._probing, self.rests, self.why = None, 0, 0, ""
-            self._calls.clear()
-            self._failed = 0
-        elif self._failed:
+        if self._until is None:
+            self._row = 0
             self._note(now, failed=False)
+        elif probe and self._until <= now:
+            self._close()
+        if probe:
+            self._probing -= 1
 
-    def failed(self, now: float, why: str) -> None:
+    def failed(self, now: float, why: str, *, probe: bool = False) -> None:
         """A call failed in a way that speaks against the deployment."""
-        self._row += 1
-        if self._until is not None:
-            if now >= self._until:
+        if self._until is None:
+            self._row += 1
+            self._note(now, failed=True)
+            calls = len(self._calls)
+            too_many = calls >= self.rule.minimum and self._failed >= self.rule.share * calls
+            if self._row >= self.rule.failures or too_many:
                 self._rest(now, why)
-            return
-        self._note(now, failed=True)
-        calls = len(self._calls)
-        too_many = calls >= self.rule.minimum and self._failed >= self.rule.share * calls
-        if self._row >= self.rule.failures or too_many:
+        elif probe and self._until <= now:
             self._rest(now, why)
+        if probe:
+            self._probing -= 1
 
-    def abandoned(self, now: float) -> None:
+    def abandoned(self, *, probe: bool = False) -> None:
         """A call ended without a verdict (the client left): a probe gives its place back."""
-        if self._until is not None and now >= self._until:
-            self._probing = max(0, self._probing - 1)
+        if probe:
+            self._probing -= 1
 
-    def trip(self, now: float, why: str, seconds: float) -> None:
-        """Rest for so long because the target itself asked for it (Retry-After) or a health check failed."""
-        self._until = max(self._until or 0.0, now + min(seconds, self.rule.rest_max))
-        self._probing, self.why = 0, why
+    def pause(self, now: float, why: str, seconds: float) -> None:
+        """The target itself asked to be left alone for so long (Retry-After)."""
+        self.rests_for(now)
+        self._paused = max(self._paused or 0.0, now + min(seconds, LONGEST_PAUSE))
+        self._since, self.why = now, why
+
+    def trip(self, now: float, why: str) -> None:
+        """A health check failed: rest now, whatever the calls said."""
+        self._rest(now, why)
+
+    def recovered(self) -> None:
+        """A health check passed: calls may go there again."""
+        self._close()
 
     def _rest(self, now: float, why: str) -> None:
+        self.rests_for(now)
         self._until = now + min(self.rule.rest_max, self.rule.rest * 2.0**self.rests)
-        self._probing, self.why = 0, why
+        self._since, self.why = now, why
         self.rests = min(self.rests + 1, 30)
 
+    def _close(self) -> None:
+        self._until, self.rests, self.why, self._row, self._failed = None, 0, "", 0, 0
+        self._calls.clear()
+
     def _note(self, now: float, *, failed: bool) -> None:
-        """Remember a call; while nothing failed there is nothing to remember."""
+        """Remember a call for as long as the window."""
         calls, oldest = self._calls, now - self.rule.window
         if len(calls) == calls.maxlen:
             self._failed -= calls[0][1]
         calls.append((now, failed))
         self._failed += failed
-        while calls and calls[0][0] < oldest:
+        while calls[0][0] < oldest:
             self._failed -= calls.popleft()[1]
 
 
@@ -105,22 +140,27 @@ class Health:
 
     def __init__(self, targets: Iterable[str], rule: BreakerRule) -> None:
         self.breakers = {target: Breaker(rule) for target in targets}
-        self.first_s: dict[str, float] = {}  # smoothed seconds to the first token
+        self._seen: dict[tuple[str, bool], tuple[float, float]] = {}  # (target, streamed): (seconds, when)
 
     def of(self, target: str) -> Breaker:
         """The breaker of a deployment."""
         return self.breakers[target]
 
-    def answered(self, target: str, now: float, first_s: float) -> None:
-        """A call was answered; ``first_s`` seconds to its first token."""
-        breaker = self.breakers[target]
-        breaker.succeeded(now)
-        before = self.first_s.get(target)
-        self.first_s[target] = first_s if before is None else before + 0.2 * (first_s - before)
+    def took(self, target: str, now: float, seconds: float, *, streamed: bool) -> None:
+        """An answer began after so long: its first piece where it was ``streamed``, else the whole of it."""
+        before = self.seconds(target, now, streamed=streamed)
+        smoothed = seconds if before is None else before + _SMOOTHING * (seconds - before)
+        self._seen[target, streamed] = (smoothed, now)
+
+    def seconds(self, target: str, now: float, *, streamed: bool) -> float | None:
+        """How long answers took lately, smoothed; None where nobody saw one in the last ten minutes."""
+        seen = self._seen.get((target, streamed))
+        return None if seen is None or now - seen[1] > _MEMORY else seen[0]
 
     def keep(self, other: Health) -> None:
         """Take over what another set knew of deployments that both have: a reload must not forget who rests."""
         for target in self.breakers.keys() & other.breakers.keys():
-            self.breakers[target] = other.breakers[target]
-            if target in other.first_s:
-                self.first_s[target] = other.first_s[target]
+            breaker = other.breakers[target]
+            breaker.rule = self.breakers[target].rule
+            self.breakers[target] = breaker
+        self._seen.update({key: seen for key, seen in other._seen.items() if key[0] in self.breakers})

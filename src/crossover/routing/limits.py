@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_ROUNDING = 1e-6  # whoever waited exactly as long as was said is not sent away for the last digit of a float
+
 
 class Bucket:
     """Holds up to ``per_minute`` and refills evenly; it may go into debt, so a large answer delays the next request."""
@@ -17,7 +19,7 @@ class Bucket:
         """Seconds until ``amount`` is there; 0 where it is there now. Asking takes nothing."""
         self._refill(now)
         missing = min(amount, self.per_minute) - self._level
-        return 0.0 if missing <= 0 else missing * 60.0 / self.per_minute
+        return 0.0 if missing <= _ROUNDING else missing * 60.0 / self.per_minute
 
     def take(self, amount: float, now: float) -> None:
         """Take it; what was promised before and cost more may leave a debt."""

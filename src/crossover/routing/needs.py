@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crossover.chat import ChatRequest, Media, Message, Text, ToolResult, Unknown
+from crossover.chat import ChatRequest, Media, Part, Text, ToolCall, ToolResult, Unknown
 from crossover.routing.words import Need
 
 _PLAIN: frozenset[Need] = frozenset({"chat"})
@@ -18,7 +18,7 @@ def needs(request: ChatRequest) -> frozenset[Need]:
         parts = message.parts
         if len(parts) == 1 and type(parts[0]) is Text:  # nearly every message
             continue
-        found = _of_parts(message, found)
+        found = _of_parts(parts, found)
     asked: list[Need] = []
     if request.tools:
         asked.append("tools")
@@ -35,15 +35,18 @@ def needs(request: ChatRequest) -> frozenset[Need]:
     return _PLAIN.union(asked, found or ())
 
 
-def _of_parts(message: Message, found: set[Need] | None) -> set[Need] | None:
-    for part in message.parts:
+def _of_parts(parts: tuple[Part, ...], found: set[Need] | None) -> set[Need] | None:
+    for part in parts:
         need: Need | None = None
         if isinstance(part, Media):
             need = _MEDIA[part.kind]
         elif isinstance(part, Unknown):
             need = "unknown"
+        elif isinstance(part, ToolCall):
+            need = "tools"  # a history with tool calls means nothing to a model that knows none
         elif isinstance(part, ToolResult):
-            found = _of_parts(Message(role=message.role, parts=part.parts), found)
+            need = "tools"
+            found = _of_parts(part.parts, found)
         if need is not None:
             found = {need} if found is None else found | {need}
     return found

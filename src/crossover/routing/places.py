@@ -11,7 +11,11 @@ from collections import deque
 
 
 class Places:
-    """The places of one deployment; ``limit`` 0 means no limit. First come, first served."""
+    """The places of one deployment; ``limit`` 0 means no limit. First come, first served.
+
+    Each ``take`` or ``wait`` that gave True is followed by one ``give``. Both limits may be changed at any time; calls
+    under way go on.
+    """
 
     __slots__ = ("_waiting", "flying", "limit", "queue")
 
@@ -57,12 +61,12 @@ class Places:
 
     def give(self) -> None:
         """Give a place back; it goes to whoever waits longest."""
-        while self._waiting:
+        self.flying -= 1
+        while self._waiting and (not self.limit or self.flying < self.limit):
             heir = self._waiting.popleft()
             if not heir.done():
                 heir.set_result(None)
-                return
-        self.flying -= 1
+                self.flying += 1
 
     def _leave(self, mine: asyncio.Future[None]) -> bool:
         """Stop waiting; True where the place arrived in the same moment and is held now."""

@@ -4,7 +4,8 @@ Policies, each one row of :data:`POLICIES`:
 
 - ``local_first``: own machines, the least busy first; then the cheapest paid one.
 - ``cheapest``: by marginal cost. A running own machine with a free place costs nothing more.
-- ``fastest``: by the time to the first token seen lately; what was never seen keeps its place in the list.
+- ``fastest``: by the time answers took lately (to the first token where they are streamed); what nobody has timed for
+  a while is tried first, and full machines last.
 - ``quality_first``: by the quality the configuration states; then the cheapest.
 - ``pinned``: the first deployment of the list and no other.
 
@@ -26,12 +27,16 @@ _TYPICAL_OUTPUT = 300  # tokens of an answer whose length nobody stated, to comp
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
-    """How things stand now. ``busy`` maps a deployment to (calls in flight, waiting)."""
+    """How things stand now. ``busy`` maps a deployment to (calls in flight, waiting).
+
+    ``streamed`` says whether the answer is wanted in pieces: its speed is then the time to the first.
+    """
 
     health: Health
     law: Law
     busy: Mapping[str, tuple[int, int]]
     now: float
+    streamed: bool = True
 
 
 Rank = Callable[[Target, int, Ask, Conditions], tuple[float, ...]]
@@ -60,7 +65,7 @@ def decide(route: Route, targets: Mapping[str, Target], ask: Ask, conditions: Co
         policy=route.policy,
         order=tuple([target.id for target in eligible]),
         refused=tuple(refused),
-        reason=_reason(route, eligible, len(refused)),
+        reason=_reason(route, targets, eligible, conditions),
     )
 
 
@@ -107,7 +112,7 @@ def _cheapest(target: Target, place: int, ask: Ask, conditions: Conditions) -> t
 
 
 def _fastest(target: Target, place: int, _ask: Ask, conditions: Conditions) -> tuple[float, ...]:
-    seen = conditions.health.first_s.get(target.id)
+    seen = conditions.health.seconds(target.id, conditions.now, streamed=conditions.streamed)
     return (float(full(target, conditions)), -1.0 if seen is None else seen, place)
 
 
@@ -137,14 +142,24 @@ _WHY: dict[PolicyName, str] = {
 }
 
 
-def _reason(route: Route, order: list[Target], refused: int) -> str:
+def _reason(route: Route, targets: Mapping[str, Target], order: list[Target], conditions: Conditions) -> str:
     """Why the first is first, in one line."""
+    policy = route.policy
     if not order:
-        return f"{route.policy}: no deployment of {route.name} may answer"
-    first = order[0]
-    why = _WHY[route.policy]
-    if route.policy == "local_first" and not first.local:
-        why = "no own machine may answer" if refused else "no own machine is on the list"
-    elif len(order) == 1 and route.policy != "pinned":
-        why = "the only one left" if refused else "the only one on the list"
-    return f"{route.policy}: {first.id}, {why}"
+        return f"{policy}: no deployment of {route.name} may answer"
+    first, why = order[0], _WHY[policy]
+    if policy == "pinned":
+        pass
+    elif len(order) == 1:
+        why = "the only one left" if len(route.targets) > 1 else "the only one on the list"
+    elif policy == "local_first" and not first.local:
+        own = any(targets[name].local for name in route.targets)
+        why = "no own machine may answer" if own else "no own machine is on the list, and it costs least"
+    elif (
+        policy == "fastest"
+        and conditions.health.seconds(first.id, conditions.now, streamed=conditions.streamed) is None
+    ):
+        why = "nobody has timed it lately"
+    elif policy == "quality_first" and first.quality is None:
+        why = "no quality is stated, and it costs least"
+    return f"{policy}: {first.id}, {why}"
