@@ -111,7 +111,8 @@ def _most(profile: Profile) -> int:
 def _messages(request: ChatRequest) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     for side, parts in turns.alternating(request.messages):
-        blocks = [block for part in parts if _sendable(part, request) and (block := shapes.block_of(part)) is not None]
+        sent = [part for part in _folded(parts) if _sendable(part, request)]
+        blocks = [block for block in map(shapes.block_of, sent) if block is not None]
         if blocks:
             messages.append({"role": side, "content": blocks})
     last = messages[-1]["content"][-1]
@@ -119,6 +120,19 @@ def _messages(request: ChatRequest) -> list[dict[str, Any]]:
     if messages[-1]["role"] == "assistant" and last["type"] == "text":
         last["text"] = last["text"].rstrip() or turns.OPENING
     return messages
+
+
+def _folded(parts: list[Part]) -> list[Part]:
+    """Thoughts that came in pieces as one: the signature of the last piece is that of them all."""
+    found: list[Part] = []
+    for part in parts:
+        last = found[-1] if found else None
+        open_thought = isinstance(last, Thinking) and last.signature is None and last.redacted is None
+        if isinstance(part, Thinking) and isinstance(last, Thinking) and open_thought and part.redacted is None:
+            found[-1] = Thinking(last.text + part.text, part.signature)
+        else:
+            found.append(part)
+    return found
 
 
 def _sendable(part: Part, request: ChatRequest) -> bool:

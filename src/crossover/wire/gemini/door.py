@@ -324,6 +324,7 @@ class StreamWriter:
         self._pieces = 0
         self._calls: dict[tuple[int, int], ToolDelta] = {}
         self._finish: dict[int, str] = {}
+        self._thinking = False  # whether the last words were thoughts: a signature alone belongs to them
         self._usage: Usage | None = None
         self._model = request.model
         self._id = ""
@@ -375,7 +376,13 @@ class StreamWriter:
             parts.append(Text(delta.text + delta.refusal))
         if delta.media is not None:
             parts.append(delta.media)
-        yield from (row for part in parts if (row := shapes.row_of(part, {})) is not None)
+        for part in parts:
+            row = shapes.row_of(part, {})
+            if row is not None:
+                if self._thinking and row.get("text") == "":
+                    row["thought"] = True
+                self._thinking = row.get("thought") is True
+                yield row
         if delta.finish is not None:
             self._finish[delta.choice] = shapes.REASON_OF[delta.finish]
 

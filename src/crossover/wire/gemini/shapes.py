@@ -44,6 +44,8 @@ REASON_OF: dict[Finish, str] = {
     "content_filter": "SAFETY",
     "pause": "OTHER",
 }
+# A signature is a field of bytes: the official client refuses a whole answer over one that is no base64.
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/_-]{4})*(?:[A-Za-z0-9+/_-]{2}(?:==)?|[A-Za-z0-9+/_-]{3}=?)?")
 _UNDERSCORE = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -127,7 +129,7 @@ def part_of(row: dict[str, Any], calls: turns.Calls) -> list[Part]:
     signature = tree.text(field(row, "thoughtSignature")) or None
     if type(row.get("text")) is str:
         if row.get("thought") is True:
-            return [Thinking(row["text"], signature=signature)]
+            return [Thinking(row["text"], signature=signature)] if row["text"] or signature else []
         said: list[Part] = [Text(row["text"])] if row["text"] else []
         return [*said, Thinking(signature=signature)] if signature else said
     call = field(row, "functionCall")
@@ -183,8 +185,7 @@ def row_of(part: Part, names: dict[str, str]) -> dict[str, Any] | None:
             return _thought(part)
         case ToolCall():
             call: dict[str, Any] = {"name": part.name, "args": tree.arguments_of(part.arguments)}
-            row = {"functionCall": _with_id(call, part.id)}
-            return {**row, "thoughtSignature": part.signature} if part.signature else row
+            return _signed({"functionCall": _with_id(call, part.id)}, part.signature)
         case ToolResult():
             return {"functionResponse": _response(part, names)}
         case Media():
@@ -196,10 +197,16 @@ def row_of(part: Part, names: dict[str, str]) -> dict[str, Any] | None:
 
 
 def _thought(part: Thinking) -> dict[str, Any] | None:
-    if not part.text:
-        return {"text": "", "thoughtSignature": part.signature} if part.signature else None
-    row: dict[str, Any] = {"text": part.text, "thought": True}
-    return {**row, "thoughtSignature": part.signature} if part.signature else row
+    if part.text:
+        return _signed({"text": part.text, "thought": True}, part.signature)
+    row = _signed({"text": ""}, part.signature)
+    return row if len(row) > 1 else None
+
+
+def _signed(row: dict[str, Any], signature: str | None) -> dict[str, Any]:
+    if signature and _BASE64.fullmatch(signature) is not None:
+        row["thoughtSignature"] = signature
+    return row
 
 
 def _response(part: ToolResult, names: dict[str, str]) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def _built(request: ChatRequest, profile: Profile) -> tuple[dict[str, Any], tupl
         body["logprobs"] = True
         if request.top_logprobs is not None:
             body["top_logprobs"] = request.top_logprobs
-    options = _options(request, dropped)
+    options = _options(request, profile.drops.union(dropped))
     if options:
         body["options"] = options
     if own:
@@ -118,7 +118,7 @@ def _built(request: ChatRequest, profile: Profile) -> tuple[dict[str, Any], tupl
     return body, dropped
 
 
-def _options(request: ChatRequest, dropped: tuple[str, ...]) -> dict[str, Any]:
+def _options(request: ChatRequest, gone: frozenset[str]) -> dict[str, Any]:
     said = {
         "max_tokens": request.max_tokens,
         "temperature": request.temperature,
@@ -129,7 +129,7 @@ def _options(request: ChatRequest, dropped: tuple[str, ...]) -> dict[str, Any]:
         "seed": request.seed,
         "stop": list(request.stop) or None,
     }
-    return {_OPTIONS[name]: value for name, value in said.items() if value is not None and name not in dropped}
+    return {_OPTIONS[name]: value for name, value in said.items() if value is not None and name not in gone}
 
 
 def _tools(request: ChatRequest) -> list[dict[str, Any]]:
