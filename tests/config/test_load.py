@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from crossover.config.check import LOCAL_ONLY
 from crossover.config.load import find, load
-from crossover.config.settings import Settings
+from crossover.config.settings import ServerSettings, Settings
 from crossover.deployment import Timeouts
-from crossover.errors import FileError
+from crossover.errors import FileError, InputError
 from tests.config.files import BASE, ENVIRON, changed, loaded, refused, write
 
 
@@ -240,6 +240,17 @@ def test_the_server_may_listen_where_keys_are_required(tmp_path: Path) -> None:
     half = changed("port = 4000", 'tls_cert = "cert.pem"')
     with pytest.raises(FileError, match="needs tls_key beside it"):
         load(write(tmp_path, half), ENVIRON)
+
+
+def test_an_address_from_elsewhere_is_checked_alike() -> None:
+    from crossover.config.check import check_server
+
+    open_to_all = Settings(server=ServerSettings(host="0.0.0.0"))
+    with pytest.raises(InputError, match="keys are not required") as caught:
+        check_server(open_to_all)
+    assert caught.value.field == "server.host"
+    check_server(msgspec.structs.replace(open_to_all, require_keys=True))
+    check_server(Settings())
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from decimal import Decimal
@@ -74,9 +75,9 @@ def _loaded(file: Path | None) -> Loaded:
     place = find(file, environ, Path())
     if place is not None:
         return load(place, environ)
-    from crossover.config.defaults import default_settings
+    from crossover.runtime.found import defaults
 
-    return default_settings((), environ)
+    return asyncio.run(defaults())
 
 
 def _place(loaded: Loaded) -> dict[str, object]:

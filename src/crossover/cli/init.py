@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from pathlib import Path
 from typing import Annotated
@@ -41,12 +42,13 @@ def _write_up() -> tuple[str, list[str]]:
     """The text, and one line for each thing that was found."""
     from crossover.catalog.load import load
     from crossover.config import environment
-    from crossover.config.found import FoundModel, keys_in
+    from crossover.config.found import keys_in
     from crossover.config.written import usable, written
     from crossover.providers.registry import providers
+    from crossover.runtime.found import found_models
 
     known = providers()
-    models: tuple[FoundModel, ...] = ()
+    models = asyncio.run(found_models())
     keys = keys_in(environment(), known, load().hosted, dt.datetime.now(dt.UTC).date())
     found = [f"Found {model.name} ({known[model.provider].title})" for model in models]
     for key in keys:

@@ -13,6 +13,7 @@ EMBEDDED = "embedded"
 EMBEDDED_MODEL = "crossover-tiny"
 LOCAL = "local"
 QUEUE = 100  # may wait for a model that answers few at a time
+OLLAMA_CONTEXT = 16_384  # Ollama takes memory for the whole context when it loads a model; more is the user's choice
 CHAT_ALIASES = ("auto", "default")
 EMBED_ALIAS = "embed"
 
@@ -40,12 +41,15 @@ def default_settings(models: Sequence[FoundModel], environ: Mapping[str, str], *
 
 def deployment_of(model: FoundModel) -> DeploymentSettings:
     """A model found on this machine as a deployment."""
+    context = model.context
+    if context is not None and model.provider == "ollama":
+        context = min(context, OLLAMA_CONTEXT)
     return DeploymentSettings(
         provider=model.provider,
         model=model.name,
         zone=LOCAL,
         base_url=model.base_url,
-        context=model.context,
+        context=context,
         concurrency=model.concurrency,
         queue=QUEUE if model.concurrency else 0,
         cannot=("chat",) if model.embeds else (),
