@@ -33,6 +33,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("crossover.cli.models", "List, pull, look into and remove models on this machine."),
     "init": ("crossover.cli.init", "Write a first crossover.toml from what is found on this machine."),
     "config": ("crossover.cli.config", "Check crossover.toml, show what it says, print its schema for editors."),
+    "ledger": ("crossover.cli.ledger", "What was asked, paid and saved, and where it went; export, check, backup."),
+    "keys": ("crossover.cli.keys", "API keys of the gateway: create, list, revoke."),
     "demo": ("crossover.cli.demo", "Plan a real workload end to end and write its report."),
 }
 

@@ -69,19 +69,21 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
                 connection.execute("ROLLBACK")
 
 
+def no_ledger(path: Path) -> StoreError:
+    """There is no file to read."""
+    hint = "`crossover serve` writes one; --ledger names another file"
+    return StoreError("there is no ledger here yet", hint=hint, file=str(path))
+
+
 def connect(path: Path, *, write: bool, any_thread: bool = False) -> sqlite3.Connection:
     """A connection in autocommit mode. Raises StoreError; a file is created only where ``write`` is set."""
     with told(path):
         if write:
             refuse_network(path)
             path.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(FileExistsError):  # names of keys and models are nobody else's business
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            own_file(path)
         elif not path.is_file():
-            raise StoreError(
-                "there is no ledger here yet", hint="`crossover serve` writes one; --ledger names another file",
-                file=str(path),
-            )  # fmt: skip
+            raise no_ledger(path)
         connection = sqlite3.connect(
             f"{path.resolve().as_uri()}?{_mode(path, write)}", uri=True, isolation_level=None, timeout=BUSY_S,
             check_same_thread=not any_thread, cached_statements=256,
@@ -101,6 +103,12 @@ def closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
         stack.callback(connection.close)
         yield
         stack.pop_all()
+
+
+def own_file(path: Path) -> None:
+    """Make an empty file where there is none, for its owner only: names of keys and models are nobody else's."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _mode(path: Path, write: bool) -> str:

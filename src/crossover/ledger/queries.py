@@ -173,8 +173,13 @@ def _totals(row: Sequence[Any]) -> Totals:
 
 
 def idle(ledger: Ledger, hourly: Mapping[str, int], since: float, until: float) -> list[Idle]:
-    """What stood idle of machines paid by the hour: ``hourly`` picodollars by deployment, over the whole period."""
-    hours = max(0.0, (until - since) / 3600)
+    """What stood idle of machines paid by the hour: ``hourly`` picodollars by deployment.
+
+    Hours are counted from the first request in the ledger: nobody knows whether a machine ran before.
+    """
+    first = ledger.rows("SELECT min(hour) FROM rollups")[0][0]
+    begin = until if first is None else max(since, first * 3600.0)
+    hours = max(0.0, (until - begin) / 3600)
     priced = {group.name: group.totals.cost for group in spend(ledger, since, until, "deployment")}
     return [
         Idle(deployment=name, hours=hours, paid=round(each * hours), priced=priced.get(name, 0))

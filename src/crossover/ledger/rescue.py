@@ -18,7 +18,7 @@ import msgspec
 
 from crossover.errors import FileError, StoreError
 from crossover.ledger.care import Finding, check, mend_sums, refuse_while_written, renew_periods
-from crossover.ledger.files import connect, told
+from crossover.ledger.files import connect, no_ledger, told
 from crossover.ledger.schema import MIGRATIONS, SEGMENT_TABLES, add_segment, refuse_strange, segments_of, version_of
 from crossover.ledger.store import Ledger, open_ledger
 
@@ -47,7 +47,7 @@ def repair(path: Path, *, clock: Callable[[], float] = time.time) -> Repaired:
     Raises StoreError while somebody writes to it, and where nothing can be read: then a backup is the way.
     """
     if not path.is_file():
-        raise StoreError("there is no ledger here", hint="--ledger names another file", file=str(path))
+        raise no_ledger(path)
     refuse_while_written(path)
     kept: Path | None = None
     rows: dict[str, int] = {}

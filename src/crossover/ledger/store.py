@@ -26,7 +26,7 @@ from typing import Any
 
 from crossover.errors import StoreError
 from crossover.ledger import keys
-from crossover.ledger.files import closed_on_error, connect, told, transaction
+from crossover.ledger.files import closed_on_error, connect, own_file, told, transaction
 from crossover.ledger.rows import MICRO
 from crossover.ledger.schema import MIGRATIONS, Migration, migrate, refuse_strange, version_of
 from crossover.ledger.words import Key
@@ -85,9 +85,12 @@ class Ledger:
         return Writer(self.path, clock=self.clock, flush_s=flush_s, capacity=capacity, on_keys=on_keys)
 
     def copy_to(self, target: Path) -> None:
-        """Copy everything that is committed now to a new file; whoever writes meanwhile goes on writing."""
-        with told(self.path), contextlib.closing(sqlite3.connect(target)) as copy:
-            self._connection.backup(copy)
+        """Copy everything that is committed now to one new file; whoever writes meanwhile goes on writing."""
+        with told(self.path):
+            own_file(target)
+            with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy:
+                self._connection.backup(copy)
+                copy.execute("PRAGMA journal_mode = DELETE")  # no log beside it: whoever opens it to write makes one
 
     def load_keys(self) -> dict[str, Key]:
         """Hash → key, revoked and expired ones included."""
