@@ -38,6 +38,7 @@ def test_a_row_is_whole(row: Provider) -> None:
     assert "chat" in row.can
     assert row.drops <= PARAMETERS, "parameters by OpenAI's names"
     assert bool(row.base_url) != bool(row.url_shape), "an address, or what one looks like"
+    assert (row.base_url or row.url_shape).endswith(row.path)
     assert not row.price_provider or row.price_provider in PRICED
     assert row.unverified <= set(Provider.__struct_fields__)
     assert row.verified == row.source.verified
@@ -81,6 +82,21 @@ def test_an_address_that_must_be_stated_shows_what_it_looks_like() -> None:
     with pytest.raises(InputError, match=r"https://RESOURCE\.openai\.azure\.com/openai/v1"):
         base_url(azure)
     assert base_url(azure, "https://me.openai.azure.com/openai/v1/") == "https://me.openai.azure.com/openai/v1"
+
+
+@pytest.mark.parametrize(
+    ("name", "stated", "called"),
+    [
+        ("ollama", "http://10.0.0.5:11434", "http://10.0.0.5:11434/api"),
+        ("ollama", "http://10.0.0.5:11434/", "http://10.0.0.5:11434/api"),
+        ("vllm", "http://10.0.0.5:8000/v1/", "http://10.0.0.5:8000/v1"),
+        ("vllm", "https://gpu.example/team/a", "https://gpu.example/team/a"),
+        ("azure-openai", "https://me.openai.azure.com", "https://me.openai.azure.com/openai/v1"),
+        ("openai-compatible", "https://api.example.com", "https://api.example.com"),  # some answer at their root
+    ],
+)
+def test_an_address_without_a_path_gets_the_usual_one(name: str, stated: str, called: str) -> None:
+    assert base_url(provider(name), stated) == called
 
 
 def test_a_profile_takes_the_row_and_what_the_deployment_states() -> None:

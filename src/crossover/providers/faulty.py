@@ -234,6 +234,10 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.data += data
+        if self.data.startswith(b"\x16"):  # a TLS handshake, to which a plain server says what it says to any nonsense
+            self.transport.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            self.transport.close()
+            return
         if self.task is None or self.task.done():
             self._next()
 

@@ -10,6 +10,7 @@ from functools import cache
 from importlib import resources
 from types import MappingProxyType
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -28,7 +29,8 @@ MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
 class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A place that serves models, or a kind of engine: what every deployment there has in common.
 
-    ``base_url`` None: every user has an own address, which looks like ``url_shape``. ``auth`` is the header the key
+    ``base_url`` None: every user has an own address, which looks like ``url_shape``; one that is stated
+    without any path gets ``path``. ``auth`` is the header the key
     goes into, ``key_env`` the environment variable its users usually keep the key in ("": none is usual). ``local``:
     an engine that users run themselves. ``price_provider`` is its id in the price list ("": it has none). ``can``
     holds abilities by the names that routing uses: what at least one model there can do. ``drops`` and the fields
@@ -44,6 +46,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     name: str = ""
     base_url: str | None = None
     url_shape: str = ""
+    path: str = ""
     key_env: str = ""
     headers: dict[str, str] = {}
     engine: Engine | None = None
@@ -92,13 +95,16 @@ def provider(name: str, field: str | None = None) -> Provider:
 
 
 def base_url(row: Provider, stated: str | None = None) -> str:
-    """The address to call: what the user stated, else the row's own. InputError where neither says one."""
-    url = stated or row.base_url
-    if url is None:
+    """The address to call: what the user stated, with the usual path where it has none, else the row's own.
+
+    Raises InputError where neither says one.
+    """
+    url = (stated or row.base_url or "").rstrip("/")
+    if not url:
         raise InputError(
             f"{row.title} has no address of its own", hint=f"Write base_url, like {row.url_shape}", field="base_url"
         )
-    return url.rstrip("/")
+    return url if urlsplit(url).path else url + row.path
 
 
 def profile(
