@@ -90,7 +90,9 @@ _DEPLOYMENT: Rows = {
     "zone": Field("name of a zone declared in this file"),
     "base_url": Field("address of the API; needed where the provider has none of its own"),
     "api_key": Field('"${NAME}" or "file:PATH"; "none" where an engine wants any text'),
-    "context": Field("longest prompt with its answer; left out: what is known of the model", "tokens", 1, _TOKENS),
+    "context": Field(
+        "longest prompt with its answer; for Ollama always say it: it cuts longer ones", "tokens", 1, _TOKENS
+    ),
     "max_output": Field("longest answer", "tokens", 1, _TOKENS),
     "concurrency": Field("calls at once; 0: no limit", high=100_000),
     "queue": Field("how many may wait for a place", high=100_000),

@@ -1,0 +1,47 @@
+"""The tables of docs/configuration.md, from the structs. Run it to print them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from crossover.config.fields import FIELDS
+from crossover.config.schema import rows
+from crossover.config.settings import (
+    AliasSettings,
+    BudgetSettings,
+    DeploymentSettings,
+    PriceSettings,
+    ReserveSettings,
+    RetentionSettings,
+    ServerSettings,
+    Settings,
+    ZoneSettings,
+)
+from crossover.deployment import Timeouts
+from crossover.routing.words import BreakerRule, Retries
+
+TABLES: dict[type[msgspec.Struct], str] = {
+    Settings: "The top of the file",
+    ServerSettings: "`[server]`",
+    ZoneSettings: "`[zones.NAME]`",
+    DeploymentSettings: "`[deployments.NAME]`",
+    PriceSettings: "`[deployments.NAME.price]`",
+    Timeouts: "`[timeouts]` and `[deployments.NAME.timeouts]`",
+    AliasSettings: "`[aliases.NAME]`",
+    BudgetSettings: "`[budgets.NAME]`",
+    Retries: "`[retries]`",
+    BreakerRule: "`[breaker]`",
+    RetentionSettings: "`[retention]`",
+    ReserveSettings: "`[reserve]`",
+}
+
+
+def table(shape: type[msgspec.Struct]) -> str:
+    """One table of the page."""
+    lines = [f"| `{name}` | {kind} | {default} | {meaning} |" for name, kind, default, meaning in rows(shape)]
+    return "\n".join(["| field | type | default | meaning |", "|---|---|---|---|", *lines])
+
+
+if __name__ == "__main__":
+    for shape in FIELDS:
+        print(f"### {TABLES[shape]}\n\n{table(shape)}\n")
