@@ -67,7 +67,7 @@ def _message(row: Any, at: str, names: dict[str, str]) -> Message:
     if role == "tool":
         call = checks.name(row.get("tool_call_id"), f"{at}.tool_call_id")
         content = read_content(row.get("content"), f"{at}.content")
-        return Message("tool", (ToolResult(call, content, name or names.get(call), cache=_cache(row)),))
+        return Message("tool", (ToolResult(call, content, name or names.get(call), cache=read_cache(row)),))
     if role == "function":  # the shape before tools: kept for targets of this dialect
         return Message("tool", (Unknown("function message", row),), name)
     checks.one_of(role, f"{at}.role", _ROLES)
@@ -154,7 +154,7 @@ def _part(part: Any, at: str) -> Part:
 
 
 def _text(part: dict[str, Any], at: str) -> Part:
-    return Text(checks.text(part.get("text"), f"{at}.text"), _cache(part))
+    return Text(checks.text(part.get("text"), f"{at}.text"), read_cache(part))
 
 
 def _url(part: dict[str, Any], at: str) -> Part:
@@ -163,14 +163,15 @@ def _url(part: dict[str, Any], at: str) -> Part:
     url = checks.name(inner.get("url"), f"{at}.{field}.url")
     detail = checks.optional_text(inner.get("detail"), f"{at}.{field}.detail")
     kind: Literal["image", "audio", "video"] = field.removesuffix("_url")  # type: ignore[assignment]
-    return media_of(kind, url, detail=detail, cache=_cache(part))
+    return media_of(kind, url, detail=detail, cache=read_cache(part))
 
 
-def _audio(part: dict[str, Any], at: str) -> Part:
+def read_audio(part: dict[str, Any], at: str) -> Part:
+    """A sound in base64."""
     inner = checks.table(part.get("input_audio"), f"{at}.input_audio")
     data = checks.name(inner.get("data"), f"{at}.input_audio.data")
     kind = checks.name(inner.get("format"), f"{at}.input_audio.format")
-    return Media("audio", data=data, mime=_AUDIO.get(kind, f"audio/{kind}"), cache=_cache(part))
+    return Media("audio", data=data, mime=_AUDIO.get(kind, f"audio/{kind}"), cache=read_cache(part))
 
 
 def _file(part: dict[str, Any], at: str) -> Part:
@@ -190,7 +191,7 @@ _PARTS: dict[str, Callable[[dict[str, Any], str], Part]] = {
     "image_url": _url,
     "video_url": _url,
     "audio_url": _url,
-    "input_audio": _audio,
+    "input_audio": read_audio,
     "file": _file,
     "refusal": _refusal,
 }
@@ -215,7 +216,8 @@ def media_of(
     return Media(kind, url=url, name=name, detail=detail, cache=cache)
 
 
-def _cache(part: dict[str, Any]) -> CacheTtl | None:
+def read_cache(part: dict[str, Any]) -> CacheTtl | None:
+    """How long a client wants the prompt cached up to this part."""
     mark = part.get("cache_control")
     if type(mark) is dict and mark.get("type") == "ephemeral":
         return "1h" if mark.get("ttl") == "1h" else "5m"
@@ -234,7 +236,9 @@ def read_tools(value: Any) -> tuple[tuple[Tool, ...], list[Any]]:
             checks.name(row.get("type"), f"{at}.type")
             others.append(row)
             continue
-        tools.append(read_function(checks.table(row.get("function"), f"{at}.function"), f"{at}.function", _cache(row)))
+        tools.append(
+            read_function(checks.table(row.get("function"), f"{at}.function"), f"{at}.function", read_cache(row))
+        )
     return tuple(tools), others
 
 
@@ -319,7 +323,7 @@ def write_messages(messages: Iterable[Message], profile: Profile) -> list[dict[s
 def _result_text(result: ToolResult) -> str:
     for part in result.parts:
         if not isinstance(part, Text | Media):
-            raise unsupported(f"a part of type {_kind(part)} in a tool result")
+            raise unsupported(f"a part of type {kind_of(part)} in a tool result")
     texts = [part.text for part in result.parts if isinstance(part, Text)]
     # A tool message must have content; what it gave back is in the message that follows.
     return "\n".join(texts) if texts or not result.parts else "The result follows."
@@ -338,7 +342,7 @@ def _write_assistant(parts: Sequence[Part], profile: Profile) -> dict[str, Any]:
         elif isinstance(part, ToolCall):
             calls.append(write_call(part))
         else:
-            raise unsupported(f"a part of type {_kind(part)} in an answer of the model")
+            raise unsupported(f"a part of type {kind_of(part)} in an answer of the model")
     if texts or not calls:
         row["content"] = "".join(texts)
     if profile.reasoning_field is not None and any(thoughts):
@@ -370,14 +374,11 @@ def write_part(part: Part, profile: Profile) -> dict[str, Any]:
     if isinstance(part, Text):
         return {"type": "text", "text": part.text}
     if not isinstance(part, Media):
-        raise unsupported(f"a part of type {_kind(part)}")
+        raise unsupported(f"a part of type {kind_of(part)}")
     if profile.flatten_text:
         raise unsupported("content other than text")
     if part.kind == "audio" and part.data is not None:
-        mime = part.mime or "audio/wav"
-        kind = _AUDIO_FORMATS.get(mime, mime.partition("/")[2])
-        # bare base64, as OpenAI wants sounds
-        return {"type": "input_audio", "input_audio": {"data": part.data, "format": kind}}
+        return write_audio(part)
     if part.kind == "file":
         if part.data is None:
             raise unsupported("a file by its URL")
@@ -388,6 +389,13 @@ def write_part(part: Part, profile: Profile) -> dict[str, Any]:
     if part.detail is not None:
         inner["detail"] = part.detail
     return {"type": field, field: inner}
+
+
+def write_audio(part: Media) -> dict[str, Any]:
+    """A sound, in bare base64 as OpenAI wants it."""
+    mime = part.mime or "audio/wav"
+    kind = _AUDIO_FORMATS.get(mime, mime.partition("/")[2])
+    return {"type": "input_audio", "input_audio": {"data": part.data, "format": kind}}
 
 
 def url_of(part: Media) -> str:
@@ -502,5 +510,6 @@ def unsupported(what: str) -> UpstreamError:
     return failure.unsupported(f"the target does not take {what}")
 
 
-def _kind(part: Part) -> str:
+def kind_of(part: Part) -> str:
+    """A word for a part, for messages."""
     return part.kind if isinstance(part, Unknown) else type(part).__name__.lower()
