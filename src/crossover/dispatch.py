@@ -33,7 +33,7 @@ from crossover.chat import Backend, Caller, ChatChunk, ChatRequest, ChatResponse
 from crossover.errors import CrossoverError, RequestError, ServingError, UpstreamError
 from crossover.ledger.words import Book, Budget
 from crossover.privacy.extract import Classify, strings
-from crossover.routing.asked import LOCAL_ONLY, labelled, route_of
+from crossover.routing.asked import LOCAL_ONLY, labelled, mistake, route_of
 from crossover.routing.eligibility import Ask, Law, refusal
 from crossover.routing.faults import FAULTS
 from crossover.routing.health import Health
@@ -146,7 +146,9 @@ class Dispatcher:
                 source: AsyncGenerator[ChatChunk, None] | None = None
                 failure = UpstreamError("the stream stopped before its end", upstream="cut")
                 try:
-                    source = self._in_time(account, plant.backends[target.id].stream(request))
+                    source = plant.backends[target.id].stream(request)
+                    if account.caller.deadline_s is not None:
+                        source = self._until_deadline(account, source)
                     async for chunk in source:
                         account.read(chunk)
                         if account.flowing and not chunk.last:
@@ -161,7 +163,6 @@ class Dispatcher:
                 if account.status == "ok":
                     return  # the answer is complete: how its connection ended is nobody's loss
                 if account.first_at is not None:  # the client has seen a part: the rest cannot come from another
-                    account.status = "truncated"
                     self._against(plant, account, target, failure)
                     raise failure
                 await self._failed(plant, account, target, failure)
@@ -237,14 +238,16 @@ class Dispatcher:
             conditions = Conditions(health=plant.health, law=plant.law, busy=busy, now=now, streamed=streamed)
             decision = decide(route, plant.targets, ask, conditions)
         except CrossoverError as error:
-            refused = error if isinstance(error, ServingError) else _as_request_error(error)
+            refused = error if isinstance(error, ServingError) else mistake(error)
             self._book.append(turned_away(request, kind, name, refused, self._clock.wall()))
             raise refused from None
         return Account(name, request.model, caller, route, ask, decision, arrived=now, streamed=streamed, kind=kind)
 
     def _sensitivity(self, plant: Plant, route: Route, request: ChatRequest | EmbedRequest) -> tuple[Sensitivity, bool]:
         """The strictest of what configuration, alias, key, header, metadata and the classifier say."""
-        found, local_only = stricter(plant.sensitivity, route.sensitivity), route.local_only
+        found, local_only = plant.sensitivity, route.local_only
+        if route.sensitivity is not NOT_SENSITIVE:
+            found = stricter(found, route.sensitivity)
         said, metadata = request.caller.sensitivity, request.metadata if isinstance(request, ChatRequest) else None
         if said or metadata:
             found, local_only = labelled(found, local_only, said, metadata, self._label)
@@ -383,13 +386,10 @@ class Dispatcher:
                 raise
             raise UpstreamError("the caller's deadline passed", upstream="total_timeout", code=DEADLINE) from None
 
-    def _in_time(self, account: Account, source: AsyncGenerator[ChatChunk, None]) -> AsyncGenerator[ChatChunk, None]:
-        """The pieces, ended at the caller's deadline where there is one."""
-        return source if account.caller.deadline_s is None else self._until_deadline(account, source)
-
     async def _until_deadline(
         self, account: Account, source: AsyncGenerator[ChatChunk, None]
     ) -> AsyncGenerator[ChatChunk, None]:
+        """The pieces, ended at the caller's deadline."""
         try:
             while (chunk := await self._within(account, anext(source, None))) is not None:
                 yield chunk
@@ -422,11 +422,8 @@ class Dispatcher:
         if account.under_way and account.target is not None:
             account.broken_off(now)
             plant.health.of(account.target.id).abandoned(probe=account.probe)
-        elif account.target is None and account.status == "error":
+        if account.status == "error" and account.target is None:
             account.status = "refused"
+        elif account.status == "error" and account.first_at is not None:
+            account.status = "truncated"
         self._book.append(account.record(now, wall - (now - account.arrived), plant.targets))
-
-
-def _as_request_error(error: CrossoverError) -> RequestError:
-    """A label or a regime that no list holds: the caller's mistake."""
-    return RequestError(error.message, code=error.kind, field=error.field, hint=error.hint)

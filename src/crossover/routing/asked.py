@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from crossover.errors import RequestError, nearest
+from crossover.errors import CrossoverError, RequestError, nearest
 from crossover.routing.policy import POLICIES
 from crossover.routing.words import Route
 from crossover.sensitivity import Sensitivity, stricter
@@ -57,3 +57,8 @@ def labelled(
         else:
             known = stricter(known, label(word))
     return known, local_only
+
+
+def mistake(error: CrossoverError) -> RequestError:
+    """A label or a regime that no list holds, as what it is: the caller's mistake."""
+    return RequestError(error.message, code=error.kind, field=error.field, hint=error.hint)

@@ -94,5 +94,5 @@ def refusal(target: Target, ask: Ask, law: Law, health: Health, now: float) -> R
         return Refusal(name, "max_output", text)
     breaker = health.breakers[name]
     if not breaker.allows(now):
-        return Refusal(name, "resting", f"{name} rests after failures ({breaker.why})")
+        return Refusal(name, "resting", f"{name} rests: {breaker.why}")
     return None

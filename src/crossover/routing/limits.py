@@ -22,9 +22,9 @@ class Bucket:
         return 0.0 if missing <= _ROUNDING else missing * 60.0 / self.per_minute
 
     def take(self, amount: float, now: float) -> None:
-        """Take it; what was promised before and cost more may leave a debt."""
+        """Take it (or give it back); what was promised before and cost more may leave a debt."""
         self._refill(now)
-        self._level -= amount
+        self._level = min(float(self.per_minute), self._level - amount)
 
     def _refill(self, now: float) -> None:
         elapsed = now - self._at
