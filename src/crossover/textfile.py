@@ -6,6 +6,7 @@ without lines; :func:`key_lines` walks the text once more for the line of every 
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Iterable
@@ -61,10 +62,10 @@ def parse_toml(text: str, file: str) -> dict[str, Any]:
     """The values of a TOML text. Raises FileError with the line where it is none."""
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
         line = re.search(r"at line (\d+)", str(error))
         at_end = text.count("\n") + 1 if "at end of document" in str(error) else None
-        what = re.sub(r" \(at .*\)$", "", str(error))
+        what = re.sub(r" \(at .*\)$", "", str(error)) if isinstance(error, ValueError) else "it is nested too deeply"
         raise FileError(f"is no TOML: {what}", file=file, line=int(line[1]) if line else at_end) from None
 
 
@@ -100,7 +101,8 @@ class Document:
 
 def dotted(path: tuple[str, ...]) -> str:
     """A path as TOML writes it: ``deployments."gpt-4.1".queue``."""
-    return ".".join(key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else f'"{key}"' for key in path)
+    bare = re.compile(r"[A-Za-z0-9_-]+")
+    return ".".join(key if bare.fullmatch(key) else json.dumps(key, ensure_ascii=False) for key in path)
 
 
 def key_lines(text: str) -> dict[tuple[str, ...], int]:

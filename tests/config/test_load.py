@@ -122,6 +122,10 @@ def test_regimes_take_their_own_name_and_days_may_be_dates() -> None:
         ("[aliases.auto]", "[aliases.auto]\nmax_tokens = 0", 26, "aliases.auto.max_tokens", "0 is out of range"),
         ("[aliases.auto]", "[budgets.a]\nusd = 0\n[aliases.auto]", 26, "budgets.a.usd", "0 permits"),
         ("[aliases.auto]", "[budgets.a]\nusd = 5\naliases=['aut']\n[aliases.auto]", 27, "budgets.a.aliases.0", "auto"),
+        ("[aliases.auto]", "[budgets.'key:a']\nusd = 5\n[aliases.auto]", 25, 'budgets."key:a"', "Choose another name"),
+        ("port = 4000", f"port = 1{'0' * 400}", 4, "server.port", "is out of range"),
+        ("port = 4000", 'hosts = "a\\nb"', 4, "server.hosts", 'Write ["a\\nb"]'),
+        ("port = 4000", '"a\\nb" = 1', 4, None, "unknown key"),
         ("[aliases.auto]", "[budgets.a]\nusd = 5\nkeys = []\n[aliases.auto]", 27, "budgets.a.keys", "names nothing"),
         ("[aliases.auto]", "[budgets.a]\nusd = 5\nperiod = 'year'\n[aliases.auto]", 27, "budgets.a.period", "Known"),
         ("[aliases.auto]", "[retries]\nbackoff = 9\n[aliases.auto]", 26, "retries.backoff", "longer than"),
@@ -356,6 +360,11 @@ def test_errors_of_the_file_itself(tmp_path: Path) -> None:
     path.write_bytes(b"#" * (5 * 2**20))
     with pytest.raises(FileError, match="is over 4 MiB"):
         load(path, {})
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, f"a = {'9' * 5000}", "a = 2024-13-45", "a.b = 1\na = 2"])
+def test_what_the_parser_gives_up_on_is_one_sentence(text: str) -> None:
+    assert "is no TOML" in refused(text).sentence()
 
 
 def test_settings_are_frozen_and_equal_when_the_text_is() -> None:

@@ -61,6 +61,7 @@ def test_no_encoder_writes_a_secret() -> None:
         ("${EMPTY}", "the variable EMPTY is not set"),
         ("${LINES}", "the variable LINES holds a line break"),
         ("${WIDE}", "a character that no header can carry"),
+        ("file:a\\nb", "line break or a control character"),
         ("file:nowhere", "nowhere: there is no such file"),
     ],
 )

@@ -172,7 +172,7 @@ def _zones(settings: Settings, known: Known) -> Iterator[Problem]:
             at = zone.agreements.index(error.name) if error.name in zone.agreements else 0
             yield _said(error, ("zones", name, "agreements", str(at)))
         country = zone.country
-        if country is not None and not re.fullmatch(r"[A-Z]{2}", country):
+        if country is not None and not re.fullmatch(r"[A-Za-z]{2}", country):
             names = {row.name.casefold(): row.name for row in compliance.countries()}
             if country.casefold() not in names:
                 near = nearest(country, names.values())
@@ -320,6 +320,8 @@ def _budgets(settings: Settings, known: Known) -> Iterator[Problem]:
     names = (*settings.aliases, *settings.deployments)
     for name, budget in settings.budgets.items():
         path = ("budgets", name)
+        if name.startswith("key:"):
+            yield Problem(path, "names that begin with key: are those of the keys' own budgets", "Choose another name")
         if not budget.usd:
             yield Problem((*path, "usd"), "0 permits nothing", "Write what may be spent, or take the budget out")
         for field in ("keys", "aliases"):

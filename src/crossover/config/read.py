@@ -7,10 +7,12 @@ that is wrong is a FileError with file, line and field, and what would be right.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -34,7 +36,7 @@ SECONDS: Mapping[str, float] = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 8
 BYTES: Mapping[str, int] = {
     "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30,
 }  # fmt: skip
-_PLAIN = Field("")
+_HUGE = 10**18  # whole numbers beyond have no place in any field, and no float close to them
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -49,14 +51,13 @@ def read(shape: type[Shape], data: object, path: _Path, reading: Reading) -> Sha
     """The struct that a table says. Raises FileError at the first thing that is wrong."""
     if not isinstance(data, dict):
         raise _wrong(reading, path, "a table", data)
-    fields = msgspec.structs.fields(shape)
     for key in data:
         if key not in shape.__struct_fields__:
             raise reading.document.unknown_key((*path, key), shape.__struct_fields__)
-    if missing := [field.name for field in fields if field.required and field.name not in data]:
+    if missing := [name for name in required_of(shape) if name not in data]:
         raise reading.document.error(f"lacks {', '.join(missing)}", path, hint=_lacking(shape, missing[0]))
     awake = data.get("enabled") is not False
-    types = {field.name: field.type for field in _types(shape)}
+    types = types_of(shape)
     return shape(
         **{
             key: _value(types[key], value, (*path, key), FIELDS[shape][key], reading, awake)
@@ -65,10 +66,18 @@ def read(shape: type[Shape], data: object, path: _Path, reading: Reading) -> Sha
     )
 
 
-def _types(shape: type[msgspec.Struct]) -> tuple[inspect.Field, ...]:
+@cache
+def types_of(shape: type[msgspec.Struct]) -> Mapping[str, inspect.Type]:
+    """The types of a struct's fields. Kept: working them out takes milliseconds, and tables of a kind are many."""
     known = inspect.type_info(shape)
     assert isinstance(known, inspect.StructType)
-    return known.fields
+    return {field.name: field.type for field in known.fields}
+
+
+@cache
+def required_of(shape: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The fields that a table must say."""
+    return tuple(field.name for field in msgspec.structs.fields(shape) if field.required)
 
 
 def _lacking(shape: type[msgspec.Struct], name: str) -> str:
@@ -122,7 +131,9 @@ def _named(kind: inspect.Type, value: object, path: _Path, reading: Reading, awa
 
 def _list(value: object, path: _Path, reading: Reading) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise _wrong(reading, path, "a list", value, hint=f'Write ["{value}"]' if isinstance(value, str) else None)
+        raise _wrong(
+            reading, path, "a list", value, hint=f"Write [{json.dumps(value)}]" if isinstance(value, str) else None
+        )
     items = []
     for number, each in enumerate(value):
         here = (*path, str(number))
@@ -205,6 +216,8 @@ def _number(kind: inspect.Type, value: object, path: _Path, row: Field, reading:
     if isinstance(value, bool) or not isinstance(value, int | float):
         wanted = {"seconds": 'seconds, such as 30 or "30s"', "bytes": 'bytes, such as 1048576 or "1MiB"'}
         raise _wrong(reading, path, wanted.get(row.unit, "a number"), value)
+    if isinstance(value, int) and abs(value) > _HUGE:
+        raise _at(reading, path, "is out of range: no such number is meant")
     if not math.isfinite(value):
         raise _at(reading, path, f"{value} is not a finite number")
     if isinstance(kind, inspect.IntType) and value != int(value):

@@ -66,6 +66,8 @@ class Finder:
         return Secret(_sendable(text, "the text"), TEXT)
 
     def _named(self, text: str, *, read: bool) -> Secret:
+        if any(char < " " or char == "\x7f" for char in text):
+            raise InputError("holds a line break or a control character")
         if not read:
             return Secret("", text)
         found = REFERENCE.fullmatch(text)
