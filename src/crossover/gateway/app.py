@@ -1,23 +1,23 @@
 """The HTTP door: bytes in, words to the dispatcher, bytes out. Thin: what it decides is who may come in.
 
-A bare ASGI application. Each route is a row of a table; a further dialect is one more row. Everything it needs is
-handed in; it opens nothing.
+Each route is a row of a table; a further dialect is one more row. Everything it needs is handed in; it opens nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
+import itertools
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
-from crossover.chat import Caller, ChatChunk, ChatRequest, EmbedRequest, Served
+from crossover.chat import Caller, ChatChunk, ChatRequest, Served
 from crossover.dispatch import Dispatcher
-from crossover.errors import CrossoverError, RequestError, ServingError, UpstreamError
+from crossover.errors import CrossoverError, InputError, RequestError, ServingError, UpstreamError
 from crossover.gateway.hosts import Hosts
+from crossover.gateway.http import Connection, Request
 from crossover.gateway.keyring import KeyRing, presented
 from crossover.gateway.metrics import CONTENT_TYPE as METRICS_TYPE
 from crossover.gateway.metrics import Metrics, render
@@ -26,13 +26,11 @@ from crossover.ledger.words import Key
 from crossover.routing.limits import Limits
 from crossover.wire import openai
 
-Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
+Route: TypeAlias = Callable[[Request, Connection], Awaitable[None]]
 
-_JSON: Headers = [(b"content-type", b"application/json")]
-_SSE: Headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+_JSON = b"content-type: application/json\r\n"
+_SSE = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
+_MODEL = b"/v1/models/"
 _DECODE = msgspec.json.Decoder()
 _LOG = logging.getLogger("crossover.gateway")
 
@@ -47,7 +45,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gateway:
-    """The ASGI application. ``access`` and the dispatcher's plant are replaced as wholes by a reload."""
+    """Answers HTTP requests. ``access`` and the dispatcher's plant are replaced as wholes by a reload."""
 
     def __init__(
         self,
@@ -66,111 +64,117 @@ class Gateway:
         self._ready = ready
         self._started = started
         self._limits = Limits()
-        self._routes: dict[tuple[str, str], Callable[[Scope, Receive, Send], Awaitable[None]]] = {
-            ("POST", "/v1/chat/completions"): self._chat,
-            ("POST", "/v1/embeddings"): self._embeddings,
-            ("GET", "/v1/models"): self._models,
-            ("GET", "/health"): self._health,
-            ("GET", "/ready"): self._readiness,
-            ("GET", "/metrics"): self._metrics_page,
-            ("GET", "/openapi.json"): self._description,
+        self._routes: dict[tuple[bytes, bytes], Route] = {
+            (b"POST", b"/v1/chat/completions"): self._chat,
+            (b"POST", b"/v1/embeddings"): self._embeddings,
+            (b"GET", b"/v1/models"): self._models,
+            (b"GET", b"/health"): self._health,
+            (b"GET", b"/ready"): self._readiness,
+            (b"GET", b"/metrics"): self._metrics_page,
+            (b"GET", b"/openapi.json"): self._description,
         }
-        self._paths = {path for _, path in self._routes}
+        process = secrets.token_hex(6)
+        self._ids = (f"req_{process}{number:08x}" for number in itertools.count(1))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, request: Request, out: Connection) -> None:
         """Serve one request. Whatever goes wrong becomes an answer in the dialect's own shape."""
-        if scope["type"] != "http":
-            return
-        path, method = scope["path"], scope["method"]
-        route = self._routes.get((method, path))
         try:
-            if route is None:
-                route = self._other(method, path)
-            self.access.hosts.check(scope["headers"])
-            await route(scope, receive, send)
+            self.access.hosts.check(request.headers)
+            route = self._routes.get((request.method, request.path)) or self._other(request)
+            await route(request, out)
         except CrossoverError as error:
-            await self._error(error, send)
-        except asyncio.CancelledError:
-            return  # the client has left, or the server ends: there is nobody to answer
+            self._error(error, out)
         except Exception as error:  # the outermost door of a request: its text stays out of the log
             _LOG.error("unexpected %s at %s", type(error).__name__, _place(error))
-            await self._error(ServingError("something unexpected went wrong here; it is in the gateway's log"), send)
+            self._error(ServingError("something unexpected went wrong here; the gateway's log says where"), out)
 
-    def _other(self, method: str, path: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-        """A model by its name, else 404 or 405."""
-        if path.startswith("/v1/models/") and method in ("GET", "HEAD"):
-            return self._model
-        if method == "HEAD" and ("GET", path) in self._routes:
-            return self._routes["GET", path]
-        if path in self._paths:
-            allowed = ", ".join(sorted(verb for verb, known in self._routes if known == path))
-            raise RequestError(
-                f"{method} is not served here", status=405, code="method_not_allowed", hint=f"Use {allowed}"
-            )
-        raise RequestError(f"nothing is served at {path[:200]}", status=404, code="not_found", hint="See /openapi.json")
+    def _other(self, request: Request) -> Route:
+        """A model by its name, HEAD of what can be got; else 404 or 405."""
+        method, path = request.method, request.path
+        if method in (b"GET", b"HEAD"):
+            if path.startswith(_MODEL):
+                return self._model
+            if (b"GET", path) in self._routes:
+                return self._routes[b"GET", path]
+        allowed = sorted(verb.decode() for verb, known in self._routes if known == path)
+        if allowed:
+            said, hint = method.decode("latin-1"), f"Use {' or '.join(allowed)}"
+            raise RequestError(f"{said} is not served here", status=405, code="method_not_allowed", hint=hint)
+        shown = path[:200].decode("latin-1")
+        raise RequestError(f"nothing is served at {shown}", status=404, code="not_found", hint="See /openapi.json")
 
     # ---------------------------------------------------------------------------------------------------- the models
 
-    async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key, headers = self._admit(scope)
-        request = openai.read_request(await _tree(receive), self._caller(key, headers, "openai"))
-        self._may_ask(key, request.model)
-        if request.stream:
-            await self._stream(request, send)
+    async def _chat(self, request: Request, out: Connection) -> None:
+        key = self._admit(request)
+        asked = openai.read_request(_tree(request.body), self._caller(key, request.headers, "openai"))
+        self._may_ask(key, asked.model)
+        if asked.stream:
+            await self._stream(key, asked, out)
             return
-        response = await self.dispatcher.complete(request)
+        response = await self.dispatcher.complete(asked)
         assert response.served is not None
-        self._spend(key, 0 if response.usage is None else response.usage.input + response.usage.output)
-        await _answer(send, 200, openai.write_response(response, request), [*_JSON, *_told(response.served)])
+        if key.tpm and response.usage is not None:
+            self._spend(key, response.usage.input + response.usage.output)
+        out.answer(200, _JSON + _told(response.served), openai.write_response(response, asked))
 
-    async def _stream(self, request: ChatRequest, send: Send) -> None:
+    async def _stream(self, key: Key, asked: ChatRequest, out: Connection) -> None:
         """Nothing is sent before the first piece of an answer: until then an error is an HTTP status."""
-        stream = self.dispatcher.stream(request)
-        writer = openai.StreamWriter(request)
+        stream = self.dispatcher.stream(asked)
+        writer = openai.StreamWriter(asked)
         try:
             first = await anext(stream)
             assert first.served is not None
-            await send({"type": "http.response.start", "status": 200, "headers": [*_SSE, *_told(first.served)]})
-            await self._pieces(first, stream, writer, send)
+            out.start(200, _SSE + _told(first.served), writer.write(first))
+            await self._pieces(key, first, stream, writer, out)
         finally:
             await stream.aclose()
 
     async def _pieces(
-        self, first: ChatChunk, stream: AsyncGenerator[ChatChunk, None], writer: openai.StreamWriter, send: Send
+        self,
+        key: Key,
+        first: ChatChunk,
+        stream: AsyncGenerator[ChatChunk, None],
+        writer: openai.StreamWriter,
+        out: Connection,
     ) -> None:
-        served = first.served
+        served, usage = first.served, first.usage
         try:
-            await _piece(send, writer.write(first))
             async for chunk in stream:
                 if chunk.served is not None:
                     served = chunk.served
+                if chunk.usage is not None:
+                    usage = chunk.usage
                 data = writer.write(chunk)
                 if data:
-                    await _piece(send, data)
+                    await out.piece(data)
         except ServingError as error:
-            await _piece(send, writer.error(error), last=True)
+            out.end(writer.error(error))
             return
-        await _piece(send, writer.end(served), last=True)
+        if key.tpm and usage is not None:
+            self._spend(key, usage.input + usage.output)
+        out.end(writer.end(served))
 
-    async def _embeddings(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key, headers = self._admit(scope)
-        request: EmbedRequest = openai.read_embed(await _tree(receive), self._caller(key, headers, "openai"))
-        self._may_ask(key, request.model)
-        response = await self.dispatcher.embed(request)
+    async def _embeddings(self, request: Request, out: Connection) -> None:
+        key = self._admit(request)
+        asked = openai.read_embed(_tree(request.body), self._caller(key, request.headers, "openai"))
+        self._may_ask(key, asked.model)
+        response = await self.dispatcher.embed(asked)
         assert response.served is not None
-        self._spend(key, 0 if response.usage is None else response.usage.input)
-        await _answer(send, 200, openai.write_embedded(response, request), [*_JSON, *_told(response.served)])
+        if key.tpm and response.usage is not None:
+            self._spend(key, response.usage.input)
+        out.answer(200, _JSON + _told(response.served), openai.write_embedded(response, asked))
 
-    async def _models(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        key, _ = self._admit(scope)
-        await _answer(send, 200, openai.write_models(self._model_rows(key)), _JSON)
+    async def _models(self, request: Request, out: Connection) -> None:
+        key = self._admit(request)
+        out.answer(200, _JSON, openai.write_models(self._model_rows(key)))
 
-    async def _model(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        key, _ = self._admit(scope)
-        wanted = scope["path"].removeprefix("/v1/models/")
+    async def _model(self, request: Request, out: Connection) -> None:
+        key = self._admit(request)
+        wanted = request.path.removeprefix(_MODEL).decode("latin-1")
         for row in self._model_rows(key):
             if row["id"] == wanted:
-                await _answer(send, 200, msgspec.json.encode(row), _JSON)
+                out.answer(200, _JSON, msgspec.json.encode(row))
                 return
         raise RequestError(f"no model {wanted[:200]!r} here", status=404, code="model_not_found", field="model")
 
@@ -184,87 +188,85 @@ class Gateway:
 
     # ------------------------------------------------------------------------------------------------- who may come in
 
-    def _admit(self, scope: Scope) -> tuple[Key, dict[bytes, bytes]]:
-        """The key behind a request, and its headers by name."""
-        headers = dict(scope["headers"])
-        client = scope["client"]
-        key = self.access.keys.admit(presented(headers), "" if client is None else client[0])
+    def _admit(self, request: Request) -> Key:
+        """The key behind a request; raises RequestError 401, 403 or, over its limits, 429."""
+        key = self.access.keys.admit(presented(request.headers), request.client)
         if key.rpm or key.tpm:
             wait = self._limits.admit(key.id, key.rpm, key.tpm, 1, self._tick())
             if wait:
+                limits = [f"{key.rpm:,} requests"] * bool(key.rpm) + [f"{key.tpm:,} tokens"] * bool(key.tpm)
                 raise RequestError(
-                    f"this key is limited to {key.rpm or key.tpm} {'requests' if key.rpm else 'tokens'} a minute",
+                    f"this key is limited to {' and '.join(limits)} a minute",
                     status=429,
                     code="rate_limit_exceeded",
                     retry_after_s=wait,
                 )
-        return key, headers
+        return key
 
     def _may_ask(self, key: Key, model: str) -> None:
         if key.aliases and model not in key.aliases:
             raise RequestError(f"this key may not ask for {model!r}", status=403, code="model_forbidden", field="model")
 
     def _spend(self, key: Key, tokens: int) -> None:
-        if key.tpm and tokens > 1:
-            self._limits.correct(key.id, tokens - 1, self._tick())
+        self._limits.correct(key.id, tokens - 1, self._tick())  # one was taken when it was admitted
 
     def _caller(self, key: Key, headers: Mapping[bytes, bytes], door: str) -> Caller:
         """Who asks, with what the headers say. Labels of key and header add up: they can only raise."""
         access = self.access
-        label = key.sensitivity
-        policy = key.policy
-        if access.sensitivity_header and (said := headers.get(b"x-crossover-sensitivity")):
+        label, policy, deadline, retries = key.sensitivity, key.policy, None, 0
+        if (said := headers.get(b"x-crossover-sensitivity")) and access.sensitivity_header:
             label = f"{label},{_text(said)}" if label else _text(said)
-        if access.policy_header and (wanted := headers.get(b"x-crossover-policy")):
+        if (wanted := headers.get(b"x-crossover-policy")) and access.policy_header:
             policy = _text(wanted)
-        retries = headers.get(b"x-stainless-retry-count", b"0")
-        deadline = headers.get(b"x-crossover-deadline")
+        if (waits := headers.get(b"x-crossover-deadline")) is not None:
+            deadline = _seconds(waits)
+        if (tries := headers.get(b"x-stainless-retry-count")) is not None and tries.isdigit():
+            retries = int(tries[:3])
         return Caller(
-            request_id=f"req_{secrets.token_hex(12)}",
+            request_id=next(self._ids),
             key=key.id,
             policy=policy,
             sensitivity=label,
-            deadline_s=None if deadline is None else _seconds(deadline),
-            retries_by_client=int(retries) if retries.isdigit() and len(retries) < 4 else 0,
+            deadline_s=deadline,
+            retries_by_client=retries,
             door=door,
         )
 
     # --------------------------------------------------------------------------------------------------- the machine
 
-    async def _health(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        await _answer(send, 200, b'{"status":"ok"}', _JSON)
+    async def _health(self, _request: Request, out: Connection) -> None:
+        out.answer(200, _JSON, b'{"status":"ok"}')
 
-    async def _readiness(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+    async def _readiness(self, _request: Request, out: Connection) -> None:
         ready, facts = self._ready()
-        await _answer(send, 200 if ready else 503, msgspec.json.encode(facts), _JSON)
+        out.answer(200 if ready else 503, _JSON, msgspec.json.encode(facts))
 
-    async def _metrics_page(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        self._admit(scope)
-        body = render(self._metrics, self.dispatcher.plant, self._tick())
-        await _answer(send, 200, body, [(b"content-type", METRICS_TYPE)])
+    async def _metrics_page(self, request: Request, out: Connection) -> None:
+        self._admit(request)
+        out.answer(200, METRICS_TYPE, render(self._metrics, self.dispatcher.plant, self._tick()))
 
-    async def _description(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        await _answer(send, 200, description(), _JSON)
+    async def _description(self, _request: Request, out: Connection) -> None:
+        out.answer(200, _JSON, description())
 
-    async def _error(self, error: CrossoverError, send: Send) -> None:
+    def _error(self, error: CrossoverError, out: Connection) -> None:
         """An error in the dialect's shape. The client is told whether trying again is any use."""
+        if out.started:
+            out.abort()
+            return
+        if isinstance(error, InputError):  # a word of a header or a label that no list holds
+            error = RequestError(error.message, hint=error.hint, field=error.field)
         status, body = openai.write_error(error)
-        headers = list(_JSON)
+        head = _JSON
         wait = getattr(error, "retry_after_s", None)
         if wait is not None:
-            headers.append((b"retry-after", b"%d" % max(1, round(wait))))
-        if isinstance(error, UpstreamError) and wait is None:
-            headers.append((b"x-should-retry", b"false"))  # retries have been made here; do not multiply them
-        await _answer(send, status, body, headers)
+            head += b"retry-after: %d\r\n" % max(1, round(wait))
+        elif isinstance(error, UpstreamError):
+            head += b"x-should-retry: false\r\n"  # retries have been made here; do not multiply them
+        out.answer(status, head, body)
 
 
-async def _tree(receive: Receive) -> dict[str, Any]:
-    """The JSON object in the body. The server hands over whole bodies within its cap."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body"):
-        message = await receive()
-        body += message.get("body", b"")
+def _tree(body: bytes) -> dict[str, Any]:
+    """The JSON object in a body."""
     try:
         tree = _DECODE.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -276,35 +278,20 @@ async def _tree(receive: Receive) -> dict[str, Any]:
     return tree
 
 
-async def _answer(send: Send, status: int, body: bytes, headers: Headers) -> None:
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [*headers, (b"content-length", b"%d" % len(body))],
-        }
+def _told(served: Served) -> bytes:
+    """Where it went and why, as header lines."""
+    told = (
+        f"x-crossover-request-id: {served.request_id}\r\n"
+        f"x-crossover-deployment: {served.deployment}\r\n"
+        f"x-crossover-decision: {served.reason}\r\n"
     )
-    await send({"type": "http.response.body", "body": body})
-
-
-async def _piece(send: Send, data: bytes, *, last: bool = False) -> None:
-    await send({"type": "http.response.body", "body": data, "more_body": not last})
-
-
-def _told(served: Served) -> Headers:
-    """Where it went and why, in headers."""
-    told: Headers = [
-        (b"x-crossover-request-id", served.request_id.encode()),
-        (b"x-crossover-deployment", _header(served.deployment)),
-        (b"x-crossover-decision", _header(served.reason)),
-    ]
     if served.cost is not None:
-        told.append((b"x-crossover-cost-usd", f"{served.cost:f}".encode()))
+        told += f"x-crossover-cost-usd: {served.cost:f}\r\n"
     if served.attempts > 1:
-        told.append((b"x-crossover-attempts", b"%d" % served.attempts))
+        told += f"x-crossover-attempts: {served.attempts}\r\n"
     if served.dropped:
-        told.append((b"x-crossover-dropped-params", _header(",".join(served.dropped))))
-    return told
+        told += f"x-crossover-dropped-params: {','.join(served.dropped)}\r\n"
+    return told.encode("ascii", "replace")  # names are checked where they are configured: no line ends in them
 
 
 def _place(error: BaseException) -> str:
@@ -313,11 +300,6 @@ def _place(error: BaseException) -> str:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return "nowhere" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
-
-
-def _header(text: str) -> bytes:
-    """Text as a header value: printable ASCII only."""
-    return text.encode("ascii", "replace") if text.isprintable() else ascii(text).encode()
 
 
 def _text(value: bytes) -> str:

@@ -6,7 +6,7 @@ A page may also post to 127.0.0.1 directly; the Origin header then holds its add
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from crossover.errors import RequestError
 
@@ -20,18 +20,15 @@ class Hosts:
         self._names = frozenset(name.lower() for name in (*_LOOPBACK, *names))
         self._good: set[bytes] = set()  # headers seen and found good; names are few, ports too
 
-    def check(self, headers: list[tuple[bytes, bytes]]) -> None:
-        """Raises RequestError 421 for a foreign or missing Host, 403 for a foreign Origin."""
-        seen = 0
-        for name, value in headers:
-            if name == b"host":
-                seen += 1
-                if value not in self._good:
-                    self._learn(value)
-            elif name == b"origin":
-                self._origin(value)
-        if seen != 1:
-            raise RequestError("exactly one Host header is needed", status=400, code="invalid_host")
+    def check(self, headers: Mapping[bytes, bytes]) -> None:
+        """Raises RequestError 421 for a foreign Host, 400 for none, 403 for a foreign Origin."""
+        host = headers.get(b"host")
+        if host is None:
+            raise RequestError("a Host header is needed", code="invalid_host")
+        if host not in self._good:
+            self._learn(host)
+        if b"origin" in headers:
+            self._origin(headers[b"origin"])
 
     def _learn(self, value: bytes) -> None:
         host = _name(value.decode("latin-1"))

@@ -10,7 +10,7 @@ from crossover.dispatch import Plant
 from crossover.ledger.words import PICO, Book, Budget, Record
 
 _BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
 
 
 class Histogram:

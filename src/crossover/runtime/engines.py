@@ -7,9 +7,9 @@ so a deployment of Ollama in a zone of one's own is barred until the engine has 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,6 +20,9 @@ from crossover.engines.words import Engine, EngineModel, Found, Health
 from crossover.errors import FileError, InputError
 from crossover.providers.registry import base_url, provider
 from crossover.transport import Transport
+
+if TYPE_CHECKING:
+    from crossover.engines.sandbox import Sandbox
 
 EMBEDDED, SANDBOX = "embedded", "sandbox"
 SHIPPED = "crossover-tiny"
@@ -33,7 +36,7 @@ class Inside:
     def __init__(self, models: Path) -> None:
         self._models = models
         self._running: dict[str, Running] = {}
-        self._sandboxes: dict[str, tuple[str, Callable[[], Awaitable[None]]]] = {}
+        self._sandbox: Sandbox | None = None
 
     async def start(self, settings: Settings) -> None:
         """Start what these settings name and does not run yet. Raises FileError, MissingExtraError."""
@@ -44,17 +47,17 @@ class Inside:
                 path = self._file(name, one)
                 options = Options(alias=one.model, parallel=one.concurrency or _PARALLEL, context=one.context or 0)
                 self._running[one.model] = await asyncio.to_thread(start, path, options)
-            elif one.provider == SANDBOX and one.base_url is None and name not in self._sandboxes:
-                from crossover.engines.sandbox import open_sandbox
+            elif one.provider == SANDBOX and one.base_url is None and self._sandbox is None:
+                from crossover.engines import sandbox
 
-                self._sandboxes[name] = await open_sandbox()
+                self._sandbox = await asyncio.to_thread(sandbox.start)
 
     def address(self, one: DeploymentSettings) -> str:
         """The base URL of a deployment that runs in here."""
         if one.provider == EMBEDDED and one.model in self._running:
             return f"{self._running[one.model].url}/v1"
-        if one.provider == SANDBOX and self._sandboxes:
-            return next(iter(self._sandboxes.values()))[0]
+        if one.provider == SANDBOX and self._sandbox is not None:
+            return f"{self._sandbox.url}/v1"
         raise InputError(f"{one.provider} {one.model} does not run in this process")
 
     def context(self, one: DeploymentSettings) -> int | None:
@@ -64,9 +67,9 @@ class Inside:
 
     async def stop(self) -> None:
         """End every engine in here."""
-        for _, close in self._sandboxes.values():
-            await close()
-        self._sandboxes.clear()
+        if self._sandbox is not None:
+            await asyncio.to_thread(self._sandbox.stop)
+            self._sandbox = None
         for running in self._running.values():
             await asyncio.to_thread(running.stop)
         self._running.clear()

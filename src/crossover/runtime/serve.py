@@ -10,11 +10,10 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import uvicorn
 
 from crossover.config import Paths
 from crossover.config.load import Loaded
@@ -23,8 +22,9 @@ from crossover.config.watch import Watcher, changed, needs_restart
 from crossover.errors import CrossoverError, FileError, InputError
 from crossover.gateway.app import Access, Gateway
 from crossover.gateway.hosts import Hosts
+from crossover.gateway.http import Limits, tls
 from crossover.gateway.keyring import KeyRing
-from crossover.gateway.protocol import Limits, protocol_class, sweep
+from crossover.gateway.server import Server
 from crossover.runtime.station import Station, open_station
 
 _LOG = logging.getLogger("crossover")
@@ -36,14 +36,6 @@ class Open(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str
     station: Station
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: it would raise the signal again before the ledger is closed."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 async def serve(
@@ -60,11 +52,12 @@ async def serve(
     Raises CrossoverError where the door cannot be opened. Every answered request is in the ledger when it returns.
     """
     server = loaded.settings.server
+    context = _context(server)
     listener = _listen(server)
     with contextlib.closing(listener):
         station = await open_station(loaded, paths, ledger=ledger)
         try:
-            await _serve(station, server, listener, loader, on_open, stop or asyncio.Event())
+            await _serve(station, server, listener, context, loader, on_open, stop or asyncio.Event())
         finally:
             await station.aclose()
 
@@ -73,6 +66,7 @@ async def _serve(
     station: Station,
     settings: ServerSettings,
     listener: socket.socket,
+    context: ssl.SSLContext | None,
     loader: Callable[[Path], Loaded] | None,
     on_open: Callable[[Open], None],
     stop: asyncio.Event,
@@ -85,24 +79,22 @@ async def _serve(
         ready=station.ready,
         started=int(time.time()),
     )
-    server = _Server(_config(gateway, settings))
+    server = Server(gateway, _limits(settings))
+    hurry = asyncio.Event()
     with contextlib.ExitStack() as stack:
-        _on_signals(stack, server, stop)
-        tasks = [
-            asyncio.create_task(sweep(server.server_state.connections)),
-            asyncio.create_task(station.watch_engines()),
-            asyncio.create_task(_stop_when(stop, server)),
-        ]
+        _on_signals(stack, stop, hurry)
+        tasks = [asyncio.create_task(station.watch_engines())]
         if loader is not None and station.loaded.file is not None:
             tasks.append(asyncio.create_task(_reload(station, gateway, station.loaded.file, loader)))
         stack.callback(_cancel, tasks)
         gc.collect()
         gc.freeze()  # what was made at the start stays: the collector need not look at it again
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        await server.open(listener, context)
         host, port = listener.getsockname()[:2]
-        scheme = "https" if settings.tls_cert else "http"
+        scheme = "http" if context is None else "https"
         on_open(Open(url=f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}", station=station))
-        await serving
+        await stop.wait()
+        await server.close(settings.drain, hurry)
 
 
 def access(settings: Settings, station: Station) -> Access:
@@ -117,33 +109,24 @@ def access(settings: Settings, station: Station) -> Access:
     )
 
 
-def _config(gateway: Gateway, settings: ServerSettings) -> uvicorn.Config:
-    limits = Limits(
+def _limits(settings: ServerSettings) -> Limits:
+    return Limits(
         header_bytes=settings.header_limit,
         body_bytes=settings.body_limit,
         header_s=settings.header_timeout,
         body_s=settings.body_timeout,
         connections=settings.connections,
     )
-    config = uvicorn.Config(
-        gateway,
-        http=protocol_class(limits),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=max(1, round(settings.drain)),
-        ssl_certfile=settings.tls_cert,
-        ssl_keyfile=settings.tls_key,
-    )
+
+
+def _context(settings: ServerSettings) -> ssl.SSLContext | None:
+    """TLS, where the configuration names a certificate and its key."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
     try:
-        config.load()
-    except (OSError, ssl.SSLError) as error:
-        raise FileError(f"cannot be used for TLS: {error}", file=settings.tls_cert) from None
-    return config
+        return tls(settings.tls_cert, settings.tls_key)
+    except OSError as error:
+        raise FileError(f"cannot be used for TLS: {error.strerror or error}", file=settings.tls_cert) from None
 
 
 def _listen(settings: ServerSettings) -> socket.socket:
@@ -165,24 +148,17 @@ def _listen(settings: ServerSettings) -> socket.socket:
     return listener
 
 
-def _on_signals(stack: contextlib.ExitStack, server: uvicorn.Server, stop: asyncio.Event) -> None:
+def _on_signals(stack: contextlib.ExitStack, stop: asyncio.Event, hurry: asyncio.Event) -> None:
     """The first signal ends in order, the second at once."""
     loop = asyncio.get_running_loop()
 
     def end() -> None:
-        if stop.is_set():
-            server.force_exit = True
-        stop.set()
+        (hurry if stop.is_set() else stop).set()
 
     for name in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(ValueError, NotImplementedError, RuntimeError):  # not in the main thread, or no loop
             loop.add_signal_handler(name, end)
             stack.callback(loop.remove_signal_handler, name)
-
-
-async def _stop_when(stop: asyncio.Event, server: uvicorn.Server) -> None:
-    await stop.wait()
-    server.should_exit = True
 
 
 def _cancel(tasks: list[asyncio.Task[None]]) -> None:
