@@ -399,6 +399,40 @@ def test_an_error_may_be_long_without_end() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"error":{"message":"slow down","type":"rate_limit_error","code":429}}', "rate_limited"),
+        (b'{"error":{"message":"broken","type":"server_error"}}', "server_error"),
+        (
+            b'{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}',
+            "malformed",
+        ),
+        (b"[]", "malformed"),
+    ],
+)
+def test_one_document_where_a_stream_was_asked_for(body: bytes, expected: UpstreamKind) -> None:
+    """Some hosts answer 200 and an error, some do not stream at all."""
+
+    async def main() -> None:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: Application/JSON\r\n")
+            writer.write(f"content-length: {len(body)}\r\n\r\n".encode() + body)
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        transport = Transport()
+        row = provider("openrouter")
+        place = endpoint(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        error = await failing(collect(HttpBackend(row, profile(row, "m"), place, transport)))
+        assert (error.upstream, error.provider) == (expected, "openrouter")
+        await transport.aclose()
+        server.close()
+
+    asyncio.run(main())
+
+
 def test_tls_that_nobody_vouches_for_is_refused_and_vouched_for_is_not(tmp_path: Any) -> None:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -178,7 +178,7 @@ class HttpBackend:
         try:
             if not 200 <= reply.status < 300:
                 await self._refused(reply)
-            kind = reply.headers.get("content-type", "")
+            kind = reply.headers.get("content-type", "").lower()
             if kind.startswith(_PAGES) or (streamed and kind.startswith("application/json")):
                 await self._not_an_answer(reply, kind)
             answered = True
@@ -222,9 +222,7 @@ class HttpBackend:
     async def _not_an_answer(self, reply: Reply, kind: str) -> NoReturn:
         """Status 200 with a page, or with one document where a stream was asked: perhaps an error in disguise."""
         if kind.startswith("application/json"):
-            body = await _some(reply)
-            if b'"error"' in body:
-                raise self._wire.read_error(500, reply.headers, body)
+            self._wire.read_response(await reply.read())  # raises what an error in disguise means
         raise UpstreamError(
             f"{self.endpoint.label} answered with {kind.partition(';')[0]}, not as a model does: check base_url",
             upstream="malformed",
