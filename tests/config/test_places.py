@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from crossover.config import SETTINGS, colour_wanted, debug, paths
+from crossover.config import SETTINGS, colour_wanted, debug, environment, paths
+from crossover.config.places import hub_token
 
 
 def test_linux_follows_xdg() -> None:
@@ -77,6 +78,7 @@ def test_the_environment_of_this_process(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert paths().config == tmp_path
     assert debug()
     assert not colour_wanted()
+    assert environment()["CROSSOVER_CONFIG"] == str(tmp_path)
 
 
 def test_every_setting_that_is_read_is_listed() -> None:
@@ -90,4 +92,5 @@ def test_every_setting_that_is_read_is_listed() -> None:
     paths(Spy(HOME="/h"), "linux")
     debug(Spy())
     colour_wanted(Spy())
-    assert {name for name in read if name.startswith("CROSSOVER")} | {"NO_COLOR"} == set(SETTINGS)
+    hub_token(Spy())
+    assert {name for name in read if name.startswith("CROSSOVER") or name in SETTINGS} == set(SETTINGS)
