@@ -55,19 +55,25 @@ class Pen:
 
     def write(self, records: Sequence[Record], bodies: Sequence[Body], now: float) -> None:
         """One transaction with all of it, or none. Raises sqlite3.Error; bad rows are mended, never left out."""
+        spent: dict[str, int] = {}
+        for record in records:
+            if record.reserved:
+                spent.setdefault(record.id, record.marginal)
         try:
-            self._transaction(records, bodies)
+            self._transaction(records, bodies, spent)
         except BAD_ROW:
             mended = [rows.mend(record, now) for record in records]
             self.mended += sum(before != after for before, after in zip(records, mended, strict=True))
             clean = [(_clean(id_), float(time), _clean(asked), _clean(answer)) for id_, time, asked, answer in bodies]
-            self._transaction(self._with_own_ids(mended), clean)
+            self._transaction(self._with_own_ids(mended), clean, spent)
 
-    def _transaction(self, records: Sequence[Record], bodies: Sequence[Body]) -> None:
+    def _transaction(self, records: Sequence[Record], bodies: Sequence[Body], spent: dict[str, int]) -> None:
         with contextlib.ExitStack() as stack:
             stack.callback(self._forget)  # segments made in a transaction that fails are gone with it
             with transaction(self._connection):
                 found = self._put_all(records, bodies)
+                if spent:
+                    budgets.settle(self._connection, spent)
             stack.pop_all()
         self._remember(found)
 
@@ -87,9 +93,6 @@ class Pen:
         rows.roll_up(records, sums)
         width = len(GROUP_COLUMNS) + len(SUM_COLUMNS)
         self._insert("rollups", width, [(*group, *sums[group]) for group in sorted(sums)], _ROLL_UP)
-        spent = {record.id: record.marginal for record in records if record.reserved}
-        if spent:
-            budgets.settle(self._connection, spent)
         self._add_bodies(bodies)
         return found
 

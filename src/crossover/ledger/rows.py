@@ -24,7 +24,7 @@ from crossover.ledger.words import Alternative, AttemptRow, Record
 
 MICRO = 1_000_000
 HOUR_US = 3600 * MICRO
-LARGEST = 2**63 - 1  # of a bigint
+LARGEST = 10**15  # of a figure that had to be mended: a thousand dollars, and thousands of them fit one bigint
 LAST_TIME = 4e9  # the year 2096; later is a clock gone wrong
 NAME_LENGTH = 200  # characters of a name that a client made up
 ERROR_LENGTH = 500

@@ -30,7 +30,7 @@ from crossover.ledger.files import closed_on_error, connect, own_file, told, tra
 from crossover.ledger.rows import MICRO
 from crossover.ledger.schema import MIGRATIONS, Migration, migrate, refuse_strange, version_of
 from crossover.ledger.words import Key
-from crossover.ledger.writer import CAPACITY, FLUSH_S, Writer
+from crossover.ledger.writer import CAPACITY, FLUSH_S, LOOK_S, Writer
 
 FIRST = "0" * 64  # what the first entry of the audit names as the hash before it
 
@@ -74,15 +74,16 @@ class Ledger:
         *,
         flush_s: float = FLUSH_S,
         capacity: int = CAPACITY,
+        look_s: float = LOOK_S,
         on_keys: Callable[[dict[str, Key]], None] | None = None,
     ) -> Writer:
         """A book with a thread of its own; ``capacity`` rows may wait. What dead writers left is read back.
 
-        ``on_keys`` is called in that thread with all keys, now and within about a second of any change.
+        ``on_keys`` is called in that thread with all keys, now and within ``look_s`` seconds of any change.
         """
         if self.readonly:
             raise StoreError("the ledger was opened to be read only", file=str(self.path))
-        return Writer(self.path, clock=self.clock, flush_s=flush_s, capacity=capacity, on_keys=on_keys)
+        return Writer(self.path, clock=self.clock, flush_s=flush_s, capacity=capacity, look_s=look_s, on_keys=on_keys)
 
     def copy_to(self, target: Path) -> None:
         """Copy everything that is committed now to one new file; whoever writes meanwhile goes on writing."""

@@ -30,7 +30,7 @@ from crossover.ledger.spill import read_back, spill, spill_of, spills
 from crossover.ledger.words import Budget, Health, Key, Record
 
 FLUSH_S = 0.1
-IDLE_S = 1.0  # how often changes by other processes (keys) are looked for, and a failed file is tried again
+LOOK_S = 1.0  # how often changes by other processes (keys) are looked for, and a failed file is tried again
 AT_ONCE = 1000  # rows in one transaction: reservations that come meanwhile wait a few milliseconds
 CAPACITY = 20_000  # rows that may wait, about 30 MB
 BODY_BYTES = 32 * 1024 * 1024  # of prompts and answers that may wait; beyond it they are not kept
@@ -49,9 +49,11 @@ class Writer:
     """A :class:`crossover.ledger.words.Book` over one file. Made by ``Ledger.writer``; close it to end its thread."""
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time, flush_s: float = FLUSH_S,
-                 capacity: int = CAPACITY, on_keys: Callable[[dict[str, Key]], None] | None = None,
+                 capacity: int = CAPACITY, look_s: float = LOOK_S,
+                 on_keys: Callable[[dict[str, Key]], None] | None = None,
                  ) -> None:  # fmt: skip
         self._path, self._clock, self._flush_s, self._capacity = path, clock, flush_s, capacity
+        self._look_s = look_s
         self._connection = connect(path, write=True, any_thread=True)
         self._presence = Presence(path)
         self.token = self._presence.token
@@ -179,7 +181,7 @@ class Writer:
 
     def _run(self) -> None:
         due = 0.0  # when waiting rows are to be written
-        look = time.monotonic() + IDLE_S
+        look = time.monotonic() + self._look_s
         try:
             while True:
                 jobs = self._wait(due, look)
@@ -190,10 +192,10 @@ class Writer:
                     due = due or now + self._flush_s
                     if now >= due or self._closing:
                         self._flush()
-                        due = now + IDLE_S if self._error else 0.0
+                        due = now + self._look_s if self._error else 0.0
                 if now >= look:
                     self._look_around()
-                    look = now + IDLE_S
+                    look = now + self._look_s
                 if self._closing and self._jobs.empty():
                     self._flush()
                     return
@@ -245,6 +247,7 @@ class Writer:
         """Write the rows that wait now, in portions; what comes meanwhile waits for the next time."""
         started = time.monotonic()
         left = len(self._rows)
+        self._do_waiting()  # what was released before a row came is released before that row settles
         while left > 0 or self._bodies:
             rows = [self._rows.popleft() for _ in range(min(left, AT_ONCE))]
             bodies = [self._bodies.popleft() for _ in range(min(len(self._bodies), AT_ONCE))]
