@@ -194,13 +194,23 @@ def write_request(request: ChatRequest, profile: Profile) -> Outgoing:
 def _fitted(found: dict[str, Any], profile: Profile) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The body that the client sent, without what the target does not accept."""
     body = dict(found)
-    names = {_CHAT_NAMES.get(name, name): name for name in body}
-    plain = [name for name in names if name in profile.drops and fit.neutral(name, body[names[name]])]
-    if "format" not in tree.table(body.get("text")):
-        plain.append("response_format")  # ``text`` also holds how wordy the answer may be
-    dropped = fit.dropped([name for name in names if name not in plain], profile.drops, profile.model)
-    for name in (*dropped, *(name for name in plain if name in profile.drops)):
-        body.pop(names.get(name, name), None)
+    if profile.drops:
+        names = {_CHAT_NAMES.get(name, name): name for name in body if name != "text"}
+        for name in [name for name in names if name in profile.drops and fit.neutral(name, body[names[name]])]:
+            del body[names.pop(name)]
+        text = tree.table(body.get("text"))
+        if not fit.neutral("response_format", text.get("format")):
+            names["response_format"] = "text"
+        if text.get("verbosity") is not None:
+            names["verbosity"] = "text"
+        dropped = fit.dropped(names, profile.drops, profile.model)
+        for name in dropped:
+            if name == "verbosity":
+                body["text"] = {field: value for field, value in text.items() if field != "verbosity"}
+            else:
+                del body[names[name]]
+    else:
+        dropped = ()
     if "input" in body:
         body["input"] = items.fit_input(body["input"], profile)
     return body, dropped
