@@ -1,7 +1,7 @@
 """Crossover decides, proves and runs the split between hosted LLM APIs and local models.
 
-The calculators of ``crossover plan`` are plain functions: ``from crossover import plan, api_cost, memory``. They are
-loaded on first use, so that ``import crossover`` stays cheap.
+The calculators of ``crossover plan`` are plain functions: ``from crossover import plan, api_cost, memory``. ``Client``
+and ``AsyncClient`` ask models. All are loaded on first use, so that ``import crossover`` stays cheap.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncClient",
+    "Client",
     "__version__",
     "api_cost",
     "as_dict",
@@ -28,12 +30,15 @@ __all__ = [
     "throughput",
     "write_report",
 ]
-CALCULATORS = frozenset(__all__) - {"__version__"}
+CLIENTS = frozenset({"AsyncClient", "Client"})
+CALCULATORS = frozenset(__all__) - CLIENTS - {"__version__"}
 
 
 def __getattr__(name: str) -> Any:
     if name in CALCULATORS:
         return getattr(import_module("crossover.calculators"), name)
+    if name in CLIENTS:
+        return getattr(import_module("crossover.client"), name)
     raise AttributeError(f"module 'crossover' has no attribute {name!r}")
 
 

@@ -24,6 +24,8 @@ from crossover.errors import CrossoverError
 INTERRUPTED = 130
 COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("crossover.cli.serve", "The gateway: one interface over API and local models; routed, priced, recorded."),
+    "chat": ("crossover.cli.chat", "Talk to a model; see where it went and what it cost."),
+    "explain": ("crossover.cli.explain", "One request's whole story: decision, refusals, attempts, prices."),
     "plan": (
         "crossover.cli.plan",
         "API, hosted open weights, own machines or both: a ranked decision with error bars.",

@@ -21,6 +21,8 @@ SETTINGS: dict[str, str] = {
     "CROSSOVER_CONFIG": "folder of crossover.toml and of catalog/*.toml (your own rows)",
     "CROSSOVER_DATA": "folder of the ledger and of recorded evidence",
     "CROSSOVER_MODELS": "folder of downloaded model files",
+    "HF_TOKEN": "token of a hub, for models that not everyone may pull; sent to the hub alone",
+    "CROSSOVER_API_KEY": "the key with which `crossover chat --url` and the Python client ask a gateway",
     "CROSSOVER_DEBUG": "1: print the traceback of an unexpected error",
     "NO_COLOR": "any value: no colour in the terminal",
 }
@@ -64,6 +66,16 @@ def debug(environ: Mapping[str, str] | None = None) -> bool:
 def colour_wanted(environ: Mapping[str, str] | None = None) -> bool:
     """False where the user set NO_COLOR (https://no-color.org)."""
     return not (os.environ if environ is None else environ).get("NO_COLOR")
+
+
+def hub_token(environ: Mapping[str, str] | None = None) -> str | None:
+    """The token for pulling models; None where none is set."""
+    return (os.environ if environ is None else environ).get("HF_TOKEN", "").strip() or None
+
+
+def api_key(environ: Mapping[str, str] | None = None) -> str | None:
+    """The key for asking a gateway; None where none is set."""
+    return (os.environ if environ is None else environ).get("CROSSOVER_API_KEY", "").strip() or None
 
 
 def environment() -> Mapping[str, str]:

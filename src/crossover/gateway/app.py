@@ -153,7 +153,7 @@ class Gateway:
             return
         if key.tpm and usage is not None:
             self._spend(key, usage.input + usage.output)
-        out.end(writer.end(served))
+        out.end(_priced(served) + writer.end(served))
 
     async def _embeddings(self, request: Request, out: Connection) -> None:
         key = self._admit(request)
@@ -283,15 +283,25 @@ def _told(served: Served) -> bytes:
     told = (
         f"x-crossover-request-id: {served.request_id}\r\n"
         f"x-crossover-deployment: {served.deployment}\r\n"
+        f"x-crossover-zone: {served.zone}\r\n"
         f"x-crossover-decision: {served.reason}\r\n"
     )
+    if served.local:
+        told += "x-crossover-local: 1\r\n"
     if served.cost is not None:
-        told += f"x-crossover-cost-usd: {served.cost:f}\r\n"
+        told += f"x-crossover-cost-usd: {served.cost.normalize():f}\r\n"
     if served.attempts > 1:
         told += f"x-crossover-attempts: {served.attempts}\r\n"
     if served.dropped:
         told += f"x-crossover-dropped-params: {','.join(served.dropped)}\r\n"
     return told.encode("ascii", "replace")  # names are checked where they are configured: no line ends in them
+
+
+def _priced(served: Served | None) -> bytes:
+    """The price of a stream, known only at its end: a comment of the event stream, which clients skip."""
+    if served is None or served.cost is None:
+        return b""
+    return f": crossover cost_usd={served.cost.normalize():f} attempts={served.attempts}\n\n".encode()
 
 
 def _place(error: BaseException) -> str:

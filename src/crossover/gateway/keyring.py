@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from crossover.errors import RequestError
 from crossover.ledger.words import Key
@@ -60,6 +61,7 @@ def presented(headers: Mapping[bytes, bytes]) -> bytes | None:
     return headers.get(b"x-api-key") or headers.get(b"x-goog-api-key") or headers.get(b"api-key")
 
 
+@lru_cache(maxsize=1024)
 def _is_loopback(client: str) -> bool:
     try:
         return ipaddress.ip_address(client).is_loopback

@@ -59,6 +59,18 @@ class Upstream(Protocol):
 _WIRE: dict[str, Any] = {"openai": openai, "anthropic": anthropic, "gemini": gemini, "ollama": ollama}
 
 
+class Overhear(Protocol):
+    """Listens to what a target says beside its answers."""
+
+    def headers(self, headers: Headers) -> None:
+        """The headers of an answer."""
+        ...
+
+    def data(self, data: bytes) -> None:
+        """A piece of a stream, as it came."""
+        ...
+
+
 class HttpBackend:
     """One model at one address. Implements :class:`crossover.chat.Backend`.
 
@@ -83,6 +95,7 @@ class HttpBackend:
         headers: tuple[tuple[str, str], ...] = (),
         cold: Callable[[], bool] | None = None,
         renew: Callable[[], str | None] | None = None,
+        overhear: Overhear | None = None,
     ) -> None:
         self.row = row
         self.profile = profile
@@ -93,6 +106,7 @@ class HttpBackend:
         self._headers = headers
         self._cold = cold
         self._renew = renew
+        self._overhear = overhear
         self._wire: Upstream = _WIRE[row.dialect]
         self._heads: dict[tuple[str, tuple[tuple[str, str], ...]], bytes] = {}
         self._head(("/", ()))  # a header that cannot be sent is an InputError here, not a failure of the first request
@@ -119,7 +133,7 @@ class HttpBackend:
             reply = await self._send(outgoing, streamed=True)
             reader = self._wire.StreamReader()
             while not ended:
-                data = await reply.piece()
+                data = await (reply.piece() if self._overhear is None else self._overheard(reply))
                 heard = heard or bool(data)
                 self._ended(heard)
                 for chunk in reader.feed(data) if data else reader.eof():
@@ -165,6 +179,12 @@ class HttpBackend:
 
     # ------------------------------------------------------------------------------------------------------- sending
 
+    async def _overheard(self, reply: Reply) -> bytes:
+        data = await reply.piece()
+        if self._overhear is not None:
+            self._overhear.data(data)
+        return data
+
     async def _send(self, outgoing: Outgoing, streamed: bool = False) -> Reply:
         """The reply, where it is an answer. Raises UpstreamError where it is anything else."""
         cold = self._cold is not None and self._cold()
@@ -181,6 +201,8 @@ class HttpBackend:
             kind = reply.headers.get("content-type", "").lower()
             if kind.startswith(_PAGES) or (streamed and kind.startswith("application/json")):
                 await self._not_an_answer(reply, kind)
+            if self._overhear is not None:
+                self._overhear.headers(reply.headers)
             answered = True
         finally:
             if not answered:
