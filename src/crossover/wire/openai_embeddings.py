@@ -11,7 +11,7 @@ import msgspec
 
 from crossover.chat import NOBODY, Caller, EmbedRequest, EmbedResponse
 from crossover.errors import RequestError, UpstreamError
-from crossover.wire import checks, fit, tree
+from crossover.wire import checks, fit, tree, vectors
 from crossover.wire.openai_errors import error_inside
 from crossover.wire.openai_usage import read_usage
 from crossover.wire.words import Outgoing, Profile
@@ -59,7 +59,10 @@ def _tokens(value: Any, at: str) -> tuple[int, ...]:
 
 
 def write_embedded(response: EmbedResponse, request: EmbedRequest) -> bytes:
-    """The body of an answer, its vectors as the client asked: numbers, or base64 of 32-bit floats."""
+    """The body of an answer, its vectors as the client asked: numbers, or base64 of 32-bit floats.
+
+    UpstreamError ``malformed`` where base64 of a target cannot be read.
+    """
     if response.dialect == "openai" and response.raw is not None:
         return response.raw
     used = response.usage.input if response.usage is not None else 0
@@ -80,10 +83,7 @@ def write_embedded(response: EmbedResponse, request: EmbedRequest) -> bytes:
 def _encoded(vector: tuple[float, ...] | str, encoding: str) -> tuple[float, ...] | str:
     if encoding == "base64" and not isinstance(vector, str):
         return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
-    if encoding == "float" and isinstance(vector, str):
-        data = base64.b64decode(vector)
-        return struct.unpack(f"<{len(data) // 4}f", data[: len(data) // 4 * 4])
-    return vector
+    return vectors.floats_of(vector) if encoding == "float" else vector
 
 
 def write_models(rows: Iterable[Mapping[str, Any]]) -> bytes:

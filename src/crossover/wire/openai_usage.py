@@ -12,7 +12,7 @@ from typing import Any
 
 from crossover.chat import Finish
 from crossover.errors import UpstreamKind
-from crossover.usage import MAX_TOKENS, Basis, Usage
+from crossover.usage import MAX_TOKENS, Usage
 from crossover.wire import counts, failure, tree
 
 # Reasons with a documented meaning. "eos", "eos_token", "stop_sequence" (Together, TGI) and "end_turn" are natural
@@ -65,67 +65,59 @@ def read_usage(usage: Any, timings: Any = None) -> Usage | None:
     timings = tree.table(timings)
     into = _count(usage, "prompt_tokens", "input_tokens")
     out = _count(usage, "completion_tokens", "output_tokens")
-    if into is None and _count(timings, "prompt_n") is not None:
-        into = (_count(timings, "prompt_n") or 0) + (_count(timings, "cache_n") or 0)
-    if out is None:
-        out = _count(timings, "predicted_n")
-    if out is None and into is not None and _count(usage, "total_tokens") is not None:
-        out = max(0, (_count(usage, "total_tokens") or 0) - into)
+    total = _count(usage, "total_tokens")
+    if timings:
+        if into is None and _count(timings, "prompt_n") is not None:
+            into = (_count(timings, "prompt_n") or 0) + (_count(timings, "cache_n") or 0)
+        if out is None:
+            out = _count(timings, "predicted_n")
+    if out is None and into is not None and total is not None:
+        out = max(0, total - into)
     if not into and not out:
         return None  # some servers send zeros where they do not count
-    details = _inner(usage, "prompt_tokens_details", "input_tokens_details")
-    written = _count(details, "cache_write_tokens", "cache_creation_tokens") or 0
-    output, reasoning = _output(usage, into, out)
-    unknown: Basis = "estimated"
+    read = _inner(usage, "prompt_tokens_details", "input_tokens_details")
+    made = _inner(usage, "completion_tokens_details", "output_tokens_details")
+    reasoning = _count(made, "reasoning_tokens") or _count(usage, "reasoning_tokens") or 0
+    output = out or 0
+    # The total tells whether reasoning was counted beside the completion.
+    if reasoning and total == (into or 0) + output + reasoning:
+        output += reasoning
     return counts.usage(
         prompt=into or 0,
         output=output,
-        cached_read=_cached(usage, timings),
-        cache_write_5m=written,
+        cached_read=_cached(usage, read, timings),
+        cache_write_5m=_count(read, "cache_write_tokens", "cache_creation_tokens") or 0,
         reasoning=reasoning,
-        input_basis=unknown if into is None else "measured",
-        output_basis=unknown if out is None else "measured",
+        input_basis="estimated" if into is None else "measured",
+        output_basis="estimated" if out is None else "measured",
     )
 
 
-def _cached(usage: dict[str, Any], timings: dict[str, Any]) -> int:
-    details = _inner(usage, "prompt_tokens_details", "input_tokens_details")
-    for place, name in (
-        (details, "cached_tokens"),
-        (usage, "prompt_cache_hit_tokens"),
-        (usage, "cached_tokens"),
-        (timings, "cache_n"),
-    ):
-        found = _count(place, name)
-        if found is not None:
-            return found
-    return 0
+def _cached(usage: dict[str, Any], details: dict[str, Any], timings: dict[str, Any]) -> int:
+    found = _count(details, "cached_tokens")
+    if found is None:
+        found = _count(usage, "prompt_cache_hit_tokens", "cached_tokens")
+    if found is None:
+        found = _count(timings, "cache_n")
+    return found or 0
 
 
-def _output(usage: dict[str, Any], into: int | None, out: int | None) -> tuple[int, int]:
-    """All that was generated, and the reasoning in it."""
-    out = out or 0
-    details = _inner(usage, "completion_tokens_details", "output_tokens_details")
-    reasoning = _count(details, "reasoning_tokens")
-    if reasoning is None:
-        reasoning = _count(usage, "reasoning_tokens") or 0
-    total = _count(usage, "total_tokens") or 0
-    # The total tells whether reasoning was counted beside the completion.
-    if reasoning and total and total == (into or 0) + out + reasoning:
-        out += reasoning
-    return out, reasoning
+def _inner(row: dict[str, Any], name: str, other: str) -> dict[str, Any]:
+    found = row.get(name)
+    if found is None:
+        found = row.get(other)
+    return found if type(found) is dict else {}
 
 
-def _inner(row: dict[str, Any], *names: str) -> dict[str, Any]:
-    return next((row[name] for name in names if type(row.get(name)) is dict), {})
-
-
-def _count(row: dict[str, Any], *names: str) -> int | None:
-    """A count of tokens under one of the names; below 0 is 0, absurdly many are as many as a count can be."""
-    for name in names:
-        value = row.get(name)
-        if type(value) is int or (type(value) is float and not isnan(value)):
-            return int(min(max(value, 0), MAX_TOKENS))
+def _count(row: dict[str, Any], name: str, other: str = "") -> int | None:
+    """A count of tokens under one of two names; below 0 is 0, absurdly many are as many as a count can be."""
+    value = row.get(name)
+    if type(value) is int and 0 <= value <= MAX_TOKENS:
+        return value
+    if value is None and other:
+        return _count(row, other)
+    if type(value) is int or (type(value) is float and not isnan(value)):
+        return int(min(max(value, 0), MAX_TOKENS))
     return None
 
 
