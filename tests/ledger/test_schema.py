@@ -30,7 +30,8 @@ CREATE TABLE reservations (id text not null, budget text not null, period text n
   primary key (id, budget, period, since));
 CREATE TABLE keys (id text primary key, name text not null, hash text not null unique,
   created double precision not null, revoked double precision, expires double precision, rpm bigint not null,
-  tpm bigint not null, aliases text not null, policy text, sensitivity text, budget bigint not null, budget_period text not null);
+  tpm bigint not null, aliases text not null, policy text, sensitivity text, budget bigint not null,
+  budget_period text not null);
 CREATE TABLE evidence (number integer primary key, subject text not null, metric text not null,
   value double precision not null, unit text not null, kind text not null, source text not null, day text not null,
   method text not null, low double precision, high double precision, n bigint, expires text, verified bigint not null,
@@ -58,8 +59,13 @@ CREATE TABLE alternatives_2026_11 (number integer primary key, deployment text n
 CREATE TABLE bodies_2026_11 (id text primary key, time bigint not null, question text not null, answer text not null);
 CREATE VIEW records AS SELECT r.time AS time_us, r.number, r.id, r.key, r.status, r.http_status, r.error, r.flags,
   r.queue_ms, r.ttft_ms, r.total_ms, r.input_tokens, r.cached_read, r.cache_write_5m, r.cache_write_1h, r.output_tokens,
-  r.reasoning, r.images, r.cost, r.marginal, r.best, d.kind, d.door, d.asked, d.policy, d.deployment, d.provider,
-  d.model, d.zone, d.local, d.tier, d.categories, d.price_source, d.reason, d.refused, d.dropped,
+  r.reasoning, r.images, r.cost, r.marginal, r.best,
+  coalesce(d.kind, 'chat') AS kind, coalesce(d.door, '') AS door, coalesce(d.asked, '') AS asked,
+  coalesce(d.policy, '') AS policy, coalesce(d.deployment, '') AS deployment, coalesce(d.provider, '') AS
+  provider, coalesce(d.model, '') AS model, coalesce(d.zone, '') AS zone, coalesce(d.local, 0) AS local,
+  coalesce(d.tier, '') AS tier, coalesce(d.categories, '[]') AS categories, coalesce(d.price_source, '') AS
+  price_source, coalesce(d.reason, '') AS reason, coalesce(d.refused, '[]') AS refused, coalesce(d.dropped,
+  '[]') AS dropped,
   (SELECT count(*) FROM attempts_2026_11 a WHERE a.number BETWEEN r.number * 1024 AND r.number * 1024 + 1023)
   AS attempts FROM records_2026_11 r LEFT JOIN decisions_2026_11 d ON d.id = r.decision;
 CREATE VIEW attempts AS SELECT r.id AS request, r.time AS time_us, a.number, a.deployment, a.outcome, a.start_ms,

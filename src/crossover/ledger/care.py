@@ -19,9 +19,11 @@ from crossover.ledger.schema import (
     GROUP_COLUMNS,
     ROLL_UP_FROM_ROWS,
     SUM_COLUMNS,
+    add_segment,
     bounds_of,
     drop_segments,
     month_of,
+    segments_of,
 )
 from crossover.ledger.spill import spills
 from crossover.ledger.store import FIRST, Ledger, audit_hash
@@ -67,9 +69,9 @@ def _roll_ups(ledger: Ledger) -> Iterator[Finding]:
     there = {
         row[:7]: row[7:] for row in ledger.rows(f"SELECT {columns} FROM rollups WHERE hour >= ?", (begin // 3600,))
     }
-    wrong = sorted(group for group in wanted.keys() | there.keys() if wanted.get(group) != there.get(group))
+    wrong = sum(wanted.get(group) != there.get(group) for group in wanted.keys() | there.keys())
     if wrong:
-        text = f"{len(wrong)} of {len(wanted)} roll-ups differ from the sums of their rows"
+        text = f"{wrong} of {len(wanted)} roll-ups differ from the sums of their rows"
         yield Finding(kind="roll-ups", text=text, repairable=True)
 
 
@@ -231,6 +233,8 @@ def prune(ledger: Ledger, keep_days: int, bodies_days: int = 0, *, dry_run: bool
         return found
     for month in found.months:  # one transaction each: nobody has to wait for all of them
         with ledger.change() as connection:
+            if month_of(now) not in segments_of(connection):
+                add_segment(connection, month_of(now))  # the views need one
             _wipe_bodies(connection, month)
             drop_segments(connection, [month])
             connection.execute(

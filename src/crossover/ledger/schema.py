@@ -223,7 +223,12 @@ def _type(table: str, column: str) -> str:
 
 
 _OWN = ", ".join(f"r.{name}" for name in RECORD_COLUMNS if name not in ("time", "decision"))
-_JOINED = ", ".join(f"d.{name}" for name in DECISION_COLUMNS if name != "id")
+# What stands for a decision that damage took: records outlive it.
+_EMPTY = "''"
+_LOST = {"kind": "'chat'", "local": "0", "categories": "'[]'", "refused": "'[]'", "dropped": "'[]'"}
+_JOINED = ", ".join(
+    f"coalesce(d.{name}, {_LOST.get(name, _EMPTY)}) AS {name}" for name in DECISION_COLUMNS if name != "id"
+)
 _RANGE = f"BETWEEN r.number * {CHILDREN} AND r.number * {CHILDREN} + {CHILDREN - 1}"
 _VIEWS = {
     "records": f"SELECT r.time AS time_us, {_OWN}, {_JOINED}, "
