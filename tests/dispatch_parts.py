@@ -47,7 +47,9 @@ def target(
     context: int | None = None, max_output: int | None = None, agreements: Iterable[str] = (),
 ) -> Target:  # fmt: skip
     """A deployment. ``price`` is picodollars per token of input and output; None: nobody knows it."""
-    known = PriceList(steps=(Step(0, price[0], price[0], price[0], price[0], price[1], price[1]),)) if price else UNKNOWN
+    known = (
+        PriceList(steps=(Step(0, price[0], price[0], price[0], price[0], price[1], price[1]),)) if price else UNKNOWN
+    )
     return Target(
         deployment=Deployment(
             id=name,
@@ -241,7 +243,8 @@ class House:
     """A dispatcher with everything that was handed to it."""
 
     def __init__(
-        self, targets: Iterable[Target], *, policy: PolicyName = "local_first", scripts: Mapping[str, Scripted] | None = None,
+        self, targets: Iterable[Target], *, policy: PolicyName = "local_first",
+        scripts: Mapping[str, Scripted] | None = None,
         retries: Retries | None = None, breaker: BreakerRule | None = None, law: Law = anything_goes,
         overflow: bool = False, local_only: bool = False, budgets: tuple[Budget, ...] = (),
         classify: Callable[..., sensitivity.Sensitivity] | None = None, seed: int = 1, **plant: Any,

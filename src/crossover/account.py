@@ -131,10 +131,12 @@ class Account:
         """How many attempts at this deployment have ended."""
         return sum(1 for row in self._attempts if row.deployment == target.id)
 
-    @property
-    def tried(self) -> int:
-        """How many deployments were asked and given up."""
-        return sum(1 for refusal in self.refused if refusal.code == "failed")
+    def may_try(self, name: str, fallbacks: int) -> bool:
+        """Whether this deployment may be asked: one that was asked already, or one of so many fallbacks."""
+        if not self._attempts:
+            return True
+        asked = {row.deployment for row in self._attempts}
+        return name in asked or len(asked) <= fallbacks
 
     # -------------------------------------------------------------------------------------------- what is read of it
 
@@ -185,6 +187,11 @@ class Account:
         """The attempt under way failed; it is priced by an estimate where the work may have been done."""
         billed = error.accepted and (FAULTS[error.upstream].billed or self.written > 0)
         self._note(error.upstream, now, self._so_far() if billed else NOTHING, error.upstream_status or 0, billed)
+
+    def leave(self) -> None:
+        """The client has left; whoever has the whole answer may."""
+        if self.status != "ok":
+            self.status = "cancelled"
 
     def broken_off(self, now: float) -> None:
         """The attempt under way ended without a verdict: the client left, or something unexpected happened."""

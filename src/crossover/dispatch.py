@@ -30,7 +30,7 @@ import msgspec
 
 from crossover.account import Account, Kind, turned_away
 from crossover.chat import Backend, Caller, ChatChunk, ChatRequest, ChatResponse, EmbedRequest, EmbedResponse
-from crossover.errors import CrossoverError, RequestError, ServingError, UpstreamError
+from crossover.errors import CrossoverError, ServingError, UpstreamError
 from crossover.ledger.words import Book, Budget
 from crossover.privacy.extract import Classify, strings
 from crossover.routing.asked import LOCAL_ONLY, labelled, mistake, route_of
@@ -132,7 +132,7 @@ class Dispatcher:
             account.error = error
             raise
         except asyncio.CancelledError:
-            account.status = "cancelled"
+            account.leave()
             raise
         finally:
             self._close(plant, account)
@@ -171,8 +171,7 @@ class Dispatcher:
             account.error = error
             raise
         except (asyncio.CancelledError, GeneratorExit):
-            if account.status != "ok":
-                account.status = "cancelled"
+            account.leave()
             raise
         finally:
             self._close(plant, account)
@@ -261,6 +260,8 @@ class Dispatcher:
         """The next deployment to call, with its price set aside and a place taken; None where none is left."""
         while account.left:
             target = plant.targets[account.left[0]]
+            if not account.may_try(target.id, plant.retries.fallbacks):
+                return None
             if not self._time_left(account):
                 late = "the caller's deadline passed before it could be asked"
                 account.leave_out(*(Refusal(name, DEADLINE, late) for name in account.left))
@@ -329,11 +330,8 @@ class Dispatcher:
             await self._clock.sleep(wait)
             return
         if fault.counts and error.retry_after_s:
-            plant.health.of(target.id).pause(
-                self._clock.tick(), f"{error.upstream}, asked to wait", error.retry_after_s
-            )
-        if account.tried >= plant.retries.fallbacks:
-            raise error
+            why = f"{error.upstream}, asked to wait"
+            plant.health.of(target.id).pause(self._clock.tick(), why, error.retry_after_s)
         account.leave_out(Refusal(target.id, "failed", f"{target.id}: {error.upstream}"))
 
     def _against(self, plant: Plant, account: Account, target: Target, error: UpstreamError) -> None:

@@ -16,6 +16,8 @@ from crossover.sensitivity import Sensitivity
 
 Classify = Callable[[Iterator[str]], Sensitivity]
 
+_LONG, _TOO_LONG = 10**6, 10**100  # from seven digits on; what has more than a hundred names nobody
+
 
 def strings(request: ChatRequest | EmbedRequest) -> Iterator[str]:
     """Each string of the request once per place, keys of objects included."""
@@ -27,7 +29,7 @@ def strings(request: ChatRequest | EmbedRequest) -> Iterator[str]:
 
 
 def leaves(root: Any) -> Iterator[str]:
-    """Every string in a tree of dicts, lists and plain values."""
+    """Every string in a tree of dicts, lists and plain values, and every number long enough to name somebody."""
     stack: list[Any] = [root]
     while stack:
         node = stack.pop()
@@ -40,3 +42,7 @@ def leaves(root: Any) -> Iterator[str]:
                 stack.append(value)
         elif isinstance(node, list | tuple):
             stack.extend(node)
+        elif (
+            isinstance(node, int) and _LONG <= abs(node) < _TOO_LONG
+        ):  # a card or an account is often written without quotes
+            yield str(node)
