@@ -202,7 +202,7 @@ def test_what_the_same_tokens_would_have_cost_elsewhere() -> None:
     made = one.record(11.0, WALL, {row.id: row for row in rows})
     assert made.alternatives == (
         Alternative("b", 120, False),  # the rules forbid it
-        Alternative("d", 120, True),  # it only rested
+        Alternative("d", 120, True, True),  # it only rested; an own machine sends no bill
         Alternative("e", 100 * 10 + 20 * 40, True),
     )
 

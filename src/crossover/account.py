@@ -340,7 +340,7 @@ class Account:
         chosen, used = self.target.id, self.priced
         return tuple(
             [
-                Alternative(name, targets[name].price.cost(used), name not in forbidden)
+                Alternative(name, targets[name].price.cost(used), name not in forbidden, targets[name].local)
                 for name in self.route.targets
                 if name != chosen and targets[name].price.known
             ]
