@@ -27,10 +27,12 @@ def serve(
 ) -> None:
     """Serve one interface over every model: routed, priced, recorded.
 
-    Without a configuration the models of this machine are served, or the embedded one.
+    Without a configuration the models of this machine are served, or the embedded one. SIGTERM and Ctrl-C end it in
+    order: requests under way are finished, every row is written. A second one ends it at once.
     """
     import asyncio
     import logging
+    import signal
 
     from crossover.config import environment, paths
     from crossover.config.load import load
@@ -43,9 +45,9 @@ def serve(
     def read(file: Path) -> Loaded:
         return _with(load(file, environ), host, port)
 
-    async def all_of_it() -> None:
+    async def all_of_it() -> signal.Signals | None:
         loaded = await settings(config, host, port)
-        await run(
+        return await run(
             loaded,
             paths(),
             ledger=ledger,
@@ -54,7 +56,9 @@ def serve(
         )
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(all_of_it())
+        ended_by = runner.run(all_of_it())
+    if ended_by is signal.SIGINT:
+        raise KeyboardInterrupt
 
 
 async def settings(config: Path | None, host: str | None = None, port: int | None = None) -> Loaded:

@@ -46,8 +46,8 @@ async def serve(
     loader: Callable[[Path], Loaded] | None = None,
     on_open: Callable[[Open], None] = lambda _opened: None,
     stop: asyncio.Event | None = None,
-) -> None:
-    """Serve until a signal or ``stop``. ``loader`` reads the configuration file anew when it changes.
+) -> signal.Signals | None:
+    """Serve until a signal or ``stop``; gives that signal. ``loader`` reads the configuration anew when it changes.
 
     Raises CrossoverError where the door cannot be opened. Every answered request is in the ledger when it returns.
     """
@@ -57,7 +57,7 @@ async def serve(
     with contextlib.closing(listener):
         station = await open_station(loaded, paths, ledger=ledger)
         try:
-            await _serve(station, server, listener, context, loader, on_open, stop or asyncio.Event())
+            return await _serve(station, server, listener, context, loader, on_open, stop or asyncio.Event())
         finally:
             await station.aclose()
 
@@ -70,7 +70,7 @@ async def _serve(
     loader: Callable[[Path], Loaded] | None,
     on_open: Callable[[Open], None],
     stop: asyncio.Event,
-) -> None:
+) -> signal.Signals | None:
     gateway = Gateway(
         station.dispatcher,
         access(station.settings, station),
@@ -82,7 +82,7 @@ async def _serve(
     server = Server(gateway, _limits(settings))
     hurry = asyncio.Event()
     with contextlib.ExitStack() as stack:
-        _on_signals(stack, stop, hurry)
+        heard = _on_signals(stack, stop, hurry)
         tasks = [asyncio.create_task(station.watch_engines())]
         if loader is not None and station.loaded.file is not None:
             tasks.append(asyncio.create_task(_reload(station, gateway, station.loaded.file, loader)))
@@ -95,6 +95,7 @@ async def _serve(
         on_open(Open(url=f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}", station=station))
         await stop.wait()
         await server.close(settings.drain, hurry)
+    return heard[0] if heard else None
 
 
 def access(settings: Settings, station: Station) -> Access:
@@ -148,17 +149,20 @@ def _listen(settings: ServerSettings) -> socket.socket:
     return listener
 
 
-def _on_signals(stack: contextlib.ExitStack, stop: asyncio.Event, hurry: asyncio.Event) -> None:
-    """The first signal ends in order, the second at once."""
+def _on_signals(stack: contextlib.ExitStack, stop: asyncio.Event, hurry: asyncio.Event) -> list[signal.Signals]:
+    """The first signal ends in order, the second at once. The signals heard, as they come."""
     loop = asyncio.get_running_loop()
+    heard: list[signal.Signals] = []
 
-    def end() -> None:
+    def end(name: signal.Signals) -> None:
+        heard.append(name)
         (hurry if stop.is_set() else stop).set()
 
     for name in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(ValueError, NotImplementedError, RuntimeError):  # not in the main thread, or no loop
-            loop.add_signal_handler(name, end)
+            loop.add_signal_handler(name, end, name)
             stack.callback(loop.remove_signal_handler, name)
+    return heard
 
 
 def _cancel(tasks: list[asyncio.Task[None]]) -> None:
