@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from crossover.ledger.store import open_ledger
+from crossover.ledger.words import Budget
+from tests.cli.shell import Done, call, quiet_home
+from tests.ledger.parts import local, record, write, writing
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    quiet_home(monkeypatch, tmp_path)
+    return tmp_path / "data" / "ledger.db"
+
+
+def ledger(*words: str) -> Done:
+    return call("ledger", *words)
+
+
+def fill(path: Path) -> None:
+    now = time.time()
+    with open_ledger(path) as book:
+        write(book, [
+            local("own-1", time=now, key="k", cost=9 * 10**9, alternatives=()),
+            *(local(f"own-{n}", time=now, asked="[b]draft[/b]") for n in range(2, 6)),
+            record("paid", time=now, cost=25 * 10**10, marginal=25 * 10**10),
+            record("bad", time=now, status="error", error="overloaded", cost=0, marginal=0),
+        ])  # fmt: skip
+
+
+def failed(done: Done, says: str, code: int = 2) -> None:
+    assert done.code == code, done
+    assert says in done.err
+    assert done.err.count("\n") == 1
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(), ("export",), ("check",), ("repair",), ("backup", "b"), ("prune",), ("unsettled",), ("settle", "a", "1")],
+)
+def test_without_a_ledger_it_says_what_to_do(home: Path, words: tuple[str, ...]) -> None:
+    failed(ledger(*words), "there is no ledger here yet. `crossover serve` writes one", code=1)
+    assert not home.parent.exists()
+
+
+def test_a_summary_for_people(home: Path) -> None:
+    fill(home)
+    done = ledger("--by", "alias", "--machine", "box=1.50")
+    assert (done.code, done.err) == (0, "")
+    assert "Requests  7  (1 errors)" in done.out
+    assert "Paid      $0.25" in done.out
+    assert "against the cheapest permitted API" in done.out
+    assert "Local     71% of requests" in done.out
+    assert "Idle      box: $" in done.out
+    assert "[b]draft[/b]" in done.out  # what a client wrote is no markup
+    assert "overloaded" in done.out
+    assert "\x1b" not in done.out
+
+
+def test_a_summary_for_programs_is_exact(home: Path) -> None:
+    fill(home)
+    facts = json.loads(ledger("--json", "--by", "key").out)
+    assert facts["total"]["requests"] == 7
+    assert facts["total"]["paid_usd"] == "0.25"
+    assert facts["total"]["priced_usd"] == "0.259036"
+    assert facts["total"]["saved_usd"] == "0.000108"
+    assert facts["local"]["requests"] == 5
+    assert [group["name"] for group in facts["groups"]] == ["", "k"]
+    assert facts["errors"] == [{"deployment": "mini", "error": "overloaded", "requests": 1}]
+    assert {row["deployment"] for row in facts["latency_ms"]} == {"box", "mini"}
+
+
+def test_a_period_without_requests(home: Path) -> None:
+    fill(home)
+    done = ledger("--since", "2020-01-01", "--until", "2020-02-01")
+    assert done.code == 0
+    assert "No request in this period" in done.out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--by", "colour"), "--by: 'colour' is not something to group by"),
+        (("--since", "tomorrow"), "--since: 'tomorrow' is not a time"),
+        (("--since", "now"), "--until must be later"),
+        (("--machine", "box"), "'box' is not DEPLOYMENT=DOLLARS"),
+        (("--machine", "box=free"), "not an amount in dollars"),
+        (("--machine", "box=-1"), "out of range"),
+        (("export", "--format", "xml"), "unknown format 'xml'"),
+        (("settle", "nobody", "1"), "unknown unsettled request 'nobody'"),
+        (("settle", "nobody", "lots"), "not an amount in dollars"),
+        (("settle", "nobody", "-1"), "No such option"),
+        (("settle", "--", "nobody", "-1"), "out of range"),
+        (("prune", "--keep-days", "0"), "0 is not in the range"),
+        (("restore", "absent.db"), "there is no such backup"),
+    ],
+)
+def test_wrong_words_are_one_sentence(home: Path, words: tuple[str, ...], says: str) -> None:
+    fill(home)
+    failed(ledger(*words), says)
+
+
+def test_a_file_that_is_no_ledger(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("remember the milk\n" * 300)
+    failed(ledger("--ledger", str(path)), "this is not a ledger", code=1)
+    failed(ledger("check", "--ledger", str(path)), "this is not a ledger", code=1)
+
+
+def test_an_error_as_json(tmp_path: Path) -> None:
+    done = ledger("--json", "--ledger", str(tmp_path / "absent.db"))
+    assert json.loads(done.out)["error"] == "store"
+
+
+def test_rows_are_exported(home: Path, tmp_path: Path) -> None:
+    fill(home)
+    rows = list(csv.DictReader(io.StringIO(ledger("export").out)))
+    assert len(rows) == 7
+    out = tmp_path / "rows.jsonl"
+    done = ledger("export", "--format", "jsonl", "--out", str(out), "--since", "1h")
+    assert (done.code, done.out) == (0, "")
+    assert "Wrote 7 requests" in done.err
+    assert len(out.read_text(encoding="utf-8").splitlines()) == 7
+    failed(ledger("export", "--out", str(out)), "a file of this name exists")
+    failed(ledger("export", "--out", str(tmp_path / "no" / "folder.csv")), "cannot be written")
+    assert [each for each in tmp_path.iterdir() if each.name.endswith(".part")] == []
+
+
+def test_the_file_may_be_named_before_or_after_the_command(home: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.db"
+    fill(elsewhere)
+    assert "7 requests" in ledger("--ledger", str(elsewhere), "check").out
+    assert "7 requests" in ledger("check", "--ledger", str(elsewhere)).out
+    assert not home.exists()
+
+
+def test_a_check_that_finds_something_is_exit_code_3(home: Path) -> None:
+    fill(home)
+    assert ledger("check").code == 0
+    with open_ledger(home) as book, book.change() as connection:
+        connection.execute("UPDATE rollups SET cost = cost + 1")
+    done = ledger("check")
+    assert done.code == 3
+    assert "roll-ups differ" in done.out
+    assert "crossover ledger repair" in done.err
+    facts = json.loads(ledger("check", "--json").out.splitlines()[0])
+    assert facts["findings"][0]["kind"] == "roll-ups"
+    assert "roll-ups anew" in ledger("repair").out
+    assert ledger("check").code == 0
+
+
+def test_backup_and_restore(home: Path, tmp_path: Path) -> None:
+    fill(home)
+    backup = tmp_path / "backup.db"
+    assert "Wrote" in ledger("backup", str(backup)).out
+    with open_ledger(home) as book:
+        write(book, [record("later", time=time.time())])
+    done = ledger("restore", str(backup))
+    assert "is kept as" in done.out
+    assert json.loads(ledger("--json").out)["total"]["requests"] == 7
+
+
+def test_months_are_pruned(home: Path) -> None:
+    with open_ledger(home) as book:
+        write(book, [record("old", time=time.time() - 500 * 86_400), record("new", time=time.time())])
+    assert "Would forget" in ledger("prune", "--dry-run").out
+    assert ledger("prune", "--dry-run", "--json").out.count("20") >= 1
+    assert ": 1 requests" in ledger("prune").out
+    assert "No month ended" in ledger("prune").out
+
+
+def test_unsettled_requests_are_listed_and_settled(home: Path) -> None:
+    assert ledger("--ledger", str(home), "unsettled").code == 1
+    budget = Budget(name="team", limit=10**12, period="month")
+    with open_ledger(home) as book, writing(book) as writer:
+        asyncio.run(writer.reserve("req_gone", (budget,), 10**10, time.time()))
+    assert "req_gone" in ledger("unsettled").out
+    assert json.loads(ledger("unsettled", "--json").out)[0]["amount_usd"] == "0.01"
+    assert "1 unsettled" in ledger().out
+    assert "$0.01 was set aside, $0.004 was spent" in ledger("settle", "req_gone", "0.004").out
+    assert "No request is unsettled" in ledger("unsettled").out
+    (standing,) = json.loads(ledger("--json").out)["budgets"]
+    assert (standing["spent_usd"], standing["reserved_usd"], standing["limit_usd"]) == ("0.004", "0", "1")

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from crossover.errors import StoreError
+from crossover.evidence import Evidence
+from crossover.ledger.facts import Propensity, add_evidence, add_propensities, evidence, propensities
+from tests.ledger.parts import NOON, opened
+
+SEEN = Evidence(
+    subject="box", metric="ttft_ms", value=90.5, unit="ms", kind="measured", source="ledger",
+    when=dt.date(2026, 11, 17), low=80.0, high=101.0, n=1000, expires=dt.date(2027, 2, 1), verified=False,
+    context={"load": 0.5, "model": "qwen"},
+)  # fmt: skip
+BARE = Evidence(
+    subject="mini", metric="usd", value=1.0, unit="usd", kind="published", source="list", when=dt.date(2026, 1, 2)
+)  # fmt: skip
+
+
+def test_evidence_comes_back_as_it_was(tmp_path: Path) -> None:
+    newer = msgspec.structs.replace(SEEN, value=95.0)
+    with opened(tmp_path / "ledger.db") as ledger:
+        add_evidence(ledger, [SEEN, BARE])
+        add_evidence(ledger, [newer])
+        assert evidence(ledger) == [SEEN, BARE, newer]
+        assert evidence(ledger, "box") == [SEEN, newer]
+        assert evidence(ledger, metric="usd") == [BARE]
+        assert evidence(ledger, "box", "usd") == []
+
+
+def test_how_a_choice_was_drawn(tmp_path: Path) -> None:
+    drawn = [
+        Propensity(request="r", time=NOON, policy="learned", deployment="box", probability=0.9, chosen=False),
+        Propensity(request="r", time=NOON, policy="learned", deployment="mini", probability=0.1, chosen=True),
+    ]
+    with opened(tmp_path / "ledger.db") as ledger:
+        add_propensities(ledger, drawn)
+        assert propensities(ledger, "r") == drawn
+        assert propensities(ledger, "s") == []
+        with pytest.raises(StoreError):
+            add_propensities(ledger, drawn)
