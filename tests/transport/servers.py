@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
@@ -62,11 +65,13 @@ class Peer:
             while await self.reader.read(65536):
                 pass
 
+    def finish(self) -> None:
+        """Close with a FIN, now: the client's kernel has it when this returns, its loop has not."""
+        with socket.socket(fileno=os.dup(self.writer.get_extra_info("socket").fileno())) as sock:
+            sock.shutdown(socket.SHUT_RDWR)
+
     def reset(self) -> None:
         """Close with a RST, not with a FIN."""
-        import socket
-        import struct
-
         sock = self.writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
@@ -120,6 +125,8 @@ async def serving(
     try:
         yield server
     finally:
+        for _ in range(5):
+            await asyncio.sleep(0)  # a connection that is being accepted reaches its handler
         listener.close()
         while server.tasks:
             for task in tuple(server.tasks):

@@ -11,11 +11,11 @@
 ``head`` is built once per target, not per call. Errors are ``UpstreamError`` with ``accepted``: whether the work may
 have been done. No connection (refused, time-out, TLS, proxy): not accepted. Once a request was written: accepted,
 with one exception, the *keep-alive race*. A server may close an idle connection in the very moment a request goes out
-on it. A POST must not be repeated on a guess (RFC 9110 9.2.2), so nothing is guessed: the kernel says how many bytes
-the peer has acknowledged. Where the connection was reused, ended without one byte of an answer and not one byte of
-the request had been acknowledged, no application can have seen it: the request is sent once more, on a new connection.
-Where the kernel cannot say (not Linux, or the connection had rested for less than 50 ms), the request counts as
-accepted. Connections that rested are also checked for a close before they are used.
+on it. A POST must not be repeated on a guess (RFC 9110 9.2.2), so nothing is guessed. Where a used connection ends
+with a FIN, without one byte of an answer, and the kernel says that the peer has acknowledged not one byte of the
+request, then the FIN was sent before the request came: no application can have seen it, and it is sent once more, on
+a new connection. After a RST, and where the kernel cannot say (not Linux), the request counts as accepted: ``reset``.
+Every connection is looked at for a close before it is used again.
 
 Time-outs cost no timer per call: every busy connection has a deadline, and one sweep every 30 ms fails the late ones.
 ``first_byte`` runs from the request to the first byte of the answer's body (the headers of a stream come long before

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
+import ssl
 import struct
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -43,8 +44,9 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         *("_acked", "_clock", "_coding", "_complete", "_excess", "_fault", "_feed", "_first", "_gap", "_heard"),
-        *("_interim", "_keep", "_limit", "_loop", "_open", "_owner", "_parser", "_paused", "_raw", "_reply", "_silent"),
-        *("_to_eof", "_transport", "body_limit", "deadline", "endpoint", "idle_since", "label", "total_at"),
+        *("_interim", "_keep", "_limit", "_loop", "_open", "_owner", "_parser", "_paused", "_poll", "_raw", "_reply"),
+        *("_silent", "_socket", "_to_eof", "_transport", "body_limit", "deadline", "endpoint", "idle_since", "label"),
+        "total_at",
     )
 
     def __init__(
@@ -66,6 +68,8 @@ class Connection(asyncio.Protocol):
         self._clock = clock
         self._limit = header_limit
         self._transport: Any = None
+        self._socket: Any = None
+        self._poll: Any = None
         self._parser: Any = None
         self._feed: Callable[[bytes], None] = _nothing
         self._open = self._paused = False
@@ -85,22 +89,16 @@ class Connection(asyncio.Protocol):
 
     # -------------------------------------------------------------------------------------------------- for the pool
 
-    @property
     def usable(self) -> bool:
-        """Whether a request may go out on it."""
-        return self._open and not self._transport.is_closing()
+        """Whether a request may go out on it: False where it is closed, also where the loop has not seen it yet.
 
-    def rested(self) -> bool:
-        """Look at a connection that lay idle: False where the server has closed it. Notes what the peer has seen."""
-        sock = self._transport.get_extra_info("socket")
-        if sock is None or sock.fileno() < 0:
+        Notes what the peer has acknowledged so far.
+        """
+        if not self._open or self._transport.is_closing():
             return False
-        if hasattr(select, "poll"):
-            poll = select.poll()
-            poll.register(sock.fileno(), select.POLLIN)
-            if poll.poll(0):  # an end, or bytes that nobody asked for
-                return False
-        self._acked = _acked(sock)
+        if self._poll is not None and self._poll.poll(0):  # an end, or bytes that nobody asked for
+            return False
+        self._acked = _acked(self._socket)
         return True
 
     def ask(self, head: bytes, body: bytes, first_byte_at: float, gap: float, total_at: float) -> Reply:
@@ -161,6 +159,10 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket, with its TLS, is ready."""
         self._transport = transport
+        self._socket = transport.get_extra_info("socket")
+        if hasattr(select, "poll"):
+            self._poll = select.poll()
+            self._poll.register(self._socket.fileno(), select.POLLIN)
         self._parser = HttpResponseParser(self)
         self._feed = self._parser.feed_data
         self._open = True
@@ -202,15 +204,15 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> None:
         """The server will send no more: the proper end of a body without a length, else a cut."""
         reply = self._reply
-        if reply is not None and self._to_eof:
+        if reply is not None and self._to_eof and _said_goodbye(self._transport):
             self._keep = False
             self._finish(reply)
         else:
-            self._ended()
+            self._ended(orderly=True)
 
-    def connection_lost(self, _: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
-        self._ended()
+        self._ended(orderly=exc is None)
         self._parser = None  # it holds this object, too
         self._feed = _nothing
 
@@ -281,8 +283,12 @@ class Connection(asyncio.Protocol):
         else:
             self.abort()
 
-    def _ended(self) -> None:
-        """The server closed, or the connection broke."""
+    def _ended(self, orderly: bool) -> None:
+        """The server closed (``orderly``: with a FIN), or the connection broke.
+
+        A FIN acknowledges what the server's machine had received when it was sent; one that leaves out the request
+        was sent before the request came. A RST says nothing of the kind: its acknowledgement is not looked at.
+        """
         reply = self._reply
         if reply is None:
             self.abort()
@@ -291,8 +297,7 @@ class Connection(asyncio.Protocol):
         elif self._heard:
             self.fail("cut", f"{self.label} closed the connection in the middle of its headers")
         else:
-            sock = self._transport.get_extra_info("socket")
-            untouched = self._acked is not None and _acked(sock) == self._acked
+            untouched = orderly and self._acked is not None and _acked(self._socket) == self._acked
             self.fail("reset", f"{self.label} closed the connection before it answered", untouched)
 
     def _encoding(self, name: bytes, value: bytes) -> None:
@@ -322,6 +327,15 @@ class Connection(asyncio.Protocol):
 
 def _nothing(_: bytes) -> None:
     """What a connection that is gone does with bytes."""
+
+
+def _said_goodbye(transport: Any) -> bool:
+    """Whether an end is the server's own: inside TLS anyone on the way can forge one that no alert announced."""
+    tls = transport.get_extra_info("ssl_object")
+    try:
+        return tls is None or not tls.read(1)  # empty after the closing alert (RFC 8446 6.1)
+    except ssl.SSLError:
+        return False  # more is expected
 
 
 def _acked(sock: Any) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import socket
 import ssl
@@ -87,7 +88,7 @@ async def _resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> Seq
         found = [(socket.AF_INET if address.version == 4 else socket.AF_INET6, (str(address), port))]
     else:
         try:
-            infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            infos = await _getaddrinfo(loop, host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise failed("refused", f"no address is known for the host {host}: {_reason(error)}") from None
         found = [(family, place) for family, _, _, _, place in infos]
@@ -102,6 +103,11 @@ async def _resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> Seq
     fours = [row for row in found if row[0] != first]
     mixed = [row for pair in zip(sixes, fours, strict=False) for row in pair]
     return [*mixed, *sixes[len(fours) :], *fours[len(sixes) :]]
+
+
+async def _getaddrinfo(loop: asyncio.AbstractEventLoop, host: str, port: int, *, type: int) -> Sequence[Any]:  # noqa: A002
+    """The system's answer; on its own, because it is the one part of a connection that a test cannot bring along."""
+    return await loop.getaddrinfo(host, port, type=type)
 
 
 async def _first(loop: asyncio.AbstractEventLoop, places: Sequence[SocketAddress], label: str) -> socket.socket:
@@ -195,6 +201,8 @@ def _reason(error: BaseException) -> str:
     """What the system says, without numbers and brackets."""
     if isinstance(error, ssl.SSLError) and error.reason:
         return error.reason.lower().replace("_", " ")
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)  # the loops put the address into theirs, which is said already
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

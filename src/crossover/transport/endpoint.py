@@ -128,7 +128,7 @@ def head(ep: Endpoint, method: str, path: str, headers: Sequence[tuple[str, str]
     target = ep.base + path
     if not _TARGET.fullmatch(target):
         raise InputError("the path of a request must begin with / and be printable ASCII without blanks")
-    if ":" not in ep.host and not _HOST.fullmatch(ep.host):
+    if not _HOST.fullmatch(ep.host) and literal(ep.host) is None:
         raise InputError(f"{ep.host!r} is no host name")
     host = _bracketed(ep.host) if ep.port == _PORTS[ep.scheme] else ep.label
     lines = [f"host: {host}"]

@@ -17,7 +17,6 @@ from crossover.transport.reply import HEAD, Reply
 
 SWEEP_S = 0.03  # how late a time-out may come
 CALM_S = 5.0  # the same while nothing is under way and only idle connections age
-RESTED_S = 0.05  # a connection idle for this long is looked at before it is used again
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,8 +160,7 @@ class Transport:
         rows = self._idle.get(ep)
         while rows:
             connection = rows.pop()
-            rest = now - connection.idle_since
-            if connection.usable and rest < self._idle_s and (rest < RESTED_S or connection.rested()):
+            if now - connection.idle_since < self._idle_s and connection.usable():
                 return connection
             connection.abort()
         return None

@@ -1,0 +1,745 @@
+"""Connections kept and used again, time-outs by the sweep, giving up, and the keep-alive race."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crossover.deployment import Timeouts
+from crossover.errors import UpstreamError
+from crossover.transport import Endpoint, Transport, endpoint, head
+from crossover.transport import connection as connections
+from tests.transport.servers import (
+    OK,
+    TIMEOUTS,
+    Clock,
+    Peer,
+    Run,
+    answering,
+    client,
+    failure,
+    keeping,
+    pieces,
+    post,
+    serving,
+    until,
+)
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
+needs_acks = pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="this kernel does not tell acknowledged bytes")
+
+
+# ------------------------------------------------------------------------------------------------------- used again
+
+
+def test_one_connection_serves_one_call_after_the_other(run: Run) -> None:
+    async def work() -> None:
+        async with serving(keeping([OK] * 20)) as server, client() as transport:
+            for _ in range(20):
+                assert await (await post(transport, server)).read() == b"hello"
+                assert transport.stats.idle == 1
+            assert transport.stats.made == server.accepted == 1
+
+    run(work())
+
+
+def test_calls_at_the_same_time_have_a_connection_each(run: Run) -> None:
+    async def work() -> None:
+        async with serving(keeping([OK] * 3)) as server, client() as transport:
+
+            async def call() -> bytes:
+                return await (await post(transport, server)).read()
+
+            assert await asyncio.gather(*(call() for _ in range(20))) == [b"hello"] * 20
+            assert transport.stats.made == transport.stats.idle == 20
+            assert await asyncio.gather(*(call() for _ in range(20))) == [b"hello"] * 20
+            assert transport.stats.made == 20
+
+    run(work())
+
+
+def test_no_more_idle_connections_are_kept_than_asked(run: Run) -> None:
+    async def work() -> None:
+        async with serving(keeping([OK])) as server, client(idle_per_endpoint=3) as transport:
+            replies = await asyncio.gather(*(post(transport, server) for _ in range(10)))
+            for reply in replies:
+                await reply.read()
+            assert transport.stats.idle == 3
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        HEAD + b"connection: close\r\ncontent-length: 5\r\n\r\nhello",
+        b"HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+        OK + b"more",
+        OK + OK,
+    ],
+    ids=["close said", "HTTP/1.0", "bytes left over", "two answers"],
+)
+def test_connections_that_are_not_used_again(answer: bytes, run: Run) -> None:
+    async def work() -> None:
+        async with serving(keeping([answer, answer])) as server, client() as transport:
+            for _ in range(2):
+                assert await (await post(transport, server)).read() == b"hello"
+                assert transport.stats.idle == 0
+            assert server.accepted == 2
+
+    run(work())
+
+
+def test_http_1_0_with_keep_alive_is_used_again(run: Run) -> None:
+    answer = b"HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 5\r\n\r\nhello"
+
+    async def work() -> None:
+        async with serving(keeping([answer, answer])) as server, client() as transport:
+            for _ in range(2):
+                assert await (await post(transport, server)).read() == b"hello"
+            assert server.accepted == 1
+
+    run(work())
+
+
+def test_endpoints_never_share_a_connection(run: Run) -> None:
+    async def work() -> None:
+        async with serving(keeping([OK] * 9)) as server, client() as transport:
+            places = [
+                endpoint(server.url),
+                endpoint(server.url + "/v1"),
+                Endpoint(scheme="http", host="localhost", port=server.port),
+                Endpoint(scheme="http", host="127.0.0.1", port=server.port, ca_file="a.pem"),
+                endpoint("http://a.example", proxy=server.url),
+                endpoint("http://b.example", proxy=server.url),
+                endpoint("http://b.example", proxy=server.url.replace("//", "//user@")),
+            ]
+            for place in places:
+                await (await post(transport, place)).read()
+            assert transport.stats.made == len(places)
+            for place in places:
+                await (await post(transport, place)).read()
+            assert transport.stats.made == len(places)
+
+    run(work())
+
+
+def test_what_a_server_sends_unasked_costs_it_the_connection(run: Run) -> None:
+    """An answer that lies in wait for the next request must never be taken for that request's answer."""
+
+    async def handler(peer: Peer) -> None:
+        await peer.answer(OK)
+        if peer.number == 0:
+            await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil")
+        else:
+            await peer.answer(OK)
+        await peer.gone()
+
+    async def work() -> None:
+        async with serving(handler) as server, client() as transport:
+            assert await (await post(transport, server)).read() == b"hello"
+            await until(lambda: transport.stats.idle == 0)
+            assert await (await post(transport, server)).read() == b"hello"
+
+    run(work())
+
+
+def test_a_connection_that_the_server_closed_is_forgotten(run: Run) -> None:
+    async def work() -> None:
+        async with serving(answering(OK)) as server, client() as transport:
+            await (await post(transport, server)).read()
+            await until(lambda: transport.stats.idle == 0)
+            assert await (await post(transport, server)).read() == b"hello"
+
+    run(work())
+
+
+def test_idle_connections_grow_old(run: Run) -> None:
+    async def work() -> None:
+        clock = Clock()
+        async with serving(keeping([OK] * 3)) as server, client(clock=clock, idle_s=60.0) as transport:
+            await asyncio.gather(post(transport, server), post(transport, server))
+            await until(lambda: transport.stats.idle == 2)
+            clock.now += 30
+            await (await post(transport, server)).read()
+            clock.now += 30
+            transport.sweep(clock.now)
+            assert transport.stats.idle == 1
+            clock.now += 30
+            transport.sweep(clock.now)
+            assert transport.stats.idle == 0
+
+    run(work())
+
+
+def test_an_old_connection_is_not_used_even_before_the_sweep_comes(run: Run) -> None:
+    async def work() -> None:
+        clock = Clock()
+        async with serving(keeping([OK] * 3)) as server, client(clock=clock, idle_s=60.0) as transport:
+            await (await post(transport, server)).read()
+            clock.now += 61
+            await (await post(transport, server)).read()
+            assert transport.stats.made == 2
+
+    run(work())
+
+
+# ------------------------------------------------------------------------------------------------ the keep-alive race
+
+
+async def _idle(transport: Transport, server: Any) -> None:
+    """One call made, and its connection idle."""
+    await (await post(transport, server)).read()
+    assert transport.stats.idle == 1
+
+
+def test_a_close_that_the_loop_has_not_seen_is_seen_before_the_connection_is_used(run: Run) -> None:
+    async def work() -> None:
+        clock = Clock()
+        peers: list[Peer] = []
+
+        async def handler(peer: Peer) -> None:
+            peers.append(peer)
+            await peer.answer(OK)
+            await peer.answer(OK)
+
+        async with serving(handler) as server, client(clock=clock) as transport:
+            await _idle(transport, server)
+            # the kernel has the end, the loop does not: nothing has been awaited
+            peers[0].finish()
+            reply = await post(transport, server)
+            assert await reply.read() == b"hello"
+            assert server.accepted == 2
+
+    run(work())
+
+
+@needs_acks
+def test_a_request_that_no_one_received_is_sent_once_more(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server closes in the very moment the request goes out: after the look, before the write."""
+
+    async def work() -> None:
+        clock = Clock()
+        peers: list[Peer] = []
+        seen: list[bytes] = []
+
+        async def handler(peer: Peer) -> None:
+            peers.append(peer)
+            while True:
+                _, body = await peer.request()
+                seen.append(body)
+                await peer.send(OK)
+
+        looked = connections.Connection.usable
+
+        def then_closed(self: connections.Connection) -> bool:
+            found = looked(self)
+            peers[0].finish()
+            return found
+
+        async with serving(handler) as server, client(clock=clock) as transport:
+            await _idle(transport, server)
+            monkeypatch.setattr(connections.Connection, "usable", then_closed)
+            assert await (await post(transport, server, b"second")).read() == b"hello"
+            assert seen == [b"{}", b"second"]
+            assert transport.stats.made == 2
+
+    run(work())
+
+
+def test_a_request_that_was_received_is_never_sent_again(run: Run) -> None:
+    async def work() -> None:
+        clock = Clock()
+        seen: list[bytes] = []
+
+        async def handler(peer: Peer) -> None:
+            await peer.answer(OK)
+            seen.append((await peer.request())[1])
+            peer.reset()
+
+        async with serving(handler) as server, client(clock=clock) as transport:
+            await _idle(transport, server)
+            error = await failure(post(transport, server, b"second"))
+            assert (error.upstream, error.accepted) == ("reset", True)
+            assert seen == [b"second"]
+            assert server.accepted == 1
+
+    run(work())
+
+
+def test_where_the_kernel_does_not_say_the_request_counts_as_accepted(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_TCP_INFO", None)
+
+    async def work() -> None:
+        clock = Clock()
+
+        async def handler(peer: Peer) -> None:
+            await peer.answer(OK)
+            await peer.reader.readexactly(1)
+
+        async with serving(handler) as server, client(clock=clock) as transport:
+            await _idle(transport, server)
+            error = await failure(post(transport, server))
+            assert (error.upstream, error.accepted) == ("reset", True)
+            assert server.accepted == 1
+
+    run(work())
+
+
+# -------------------------------------------------------------------------------------------------------- time-outs
+
+
+async def _hanging(peer: Peer) -> None:
+    await peer.request()
+    await peer.gone()
+
+
+@pytest.mark.parametrize(("cold", "wait"), [(False, TIMEOUTS.first_byte), (True, TIMEOUTS.cold)])
+def test_no_first_byte(cold: bool, wait: float, run: Run) -> None:
+    async def work() -> None:
+        clock = Clock()
+        async with serving(_hanging) as server, client(clock=clock) as transport:
+            task = asyncio.ensure_future(failure(post(transport, server, cold=cold)))
+            await until(lambda: transport.stats.busy == 1)
+            transport.sweep(clock.now + wait - 0.1)
+            assert transport.stats.busy == 1
+            transport.sweep(clock.now + wait)
+            error = await task
+            assert (error.upstream, error.accepted, error.status) == ("first_byte_timeout", True, 504)
+
+    run(work())
+
+
+def test_headers_alone_are_no_first_byte(run: Run) -> None:
+    """Streams send their headers at once and their first token when the prompt is read."""
+
+    async def work() -> None:
+        clock = Clock()
+        async with serving(answering(CHUNKED, stay=True)) as server, client(clock=clock) as transport:
+            reply = await post(transport, server)
+            task = asyncio.ensure_future(failure(reply.piece()))
+            transport.sweep(clock.now + TIMEOUTS.gap + 0.1)
+            assert transport.stats.busy == 1
+            transport.sweep(clock.now + TIMEOUTS.first_byte)
+            assert (await task).upstream == "first_byte_timeout"
+
+    run(work())
+
+
+def test_a_header_sent_byte_by_byte_wins_no_time(run: Run) -> None:
+    async def work() -> None:
+        clock = Clock()
+        go = asyncio.Queue[bytes]()
+
+        async def handler(peer: Peer) -> None:
+            await peer.request()
+            while True:
+                await peer.send(await go.get())
+
+        async with serving(handler) as server, client(clock=clock) as transport:
+            task = asyncio.ensure_future(failure(post(transport, server)))
+            await until(lambda: transport.stats.busy == 1)
+            (busy,) = transport._busy
+            for count in range(1, 6):
+                go.put_nowait(b"HTTP/1.1 200 OK"[count - 1 : count])
+                await until(lambda count=count: busy._silent == count)  # type: ignore[misc]
+                clock.now += TIMEOUTS.first_byte / 5
+                transport.sweep(clock.now)
+            assert (await task).upstream == "first_byte_timeout"
+
+    run(work())
+
+
+def test_silence_between_two_pieces(run: Run) -> None:
+    async def work() -> None:
+        clock = Clock()
+        async with (
+            serving(answering(CHUNKED, b"5\r\nhello\r\n", stay=True)) as server,
+            client(clock=clock) as transport,
+        ):
+            reply = await post(transport, server)
+            assert await reply.piece() == b"hello"
+            task = asyncio.ensure_future(failure(reply.piece()))
+            await asyncio.sleep(0)
+            transport.sweep(clock.now + TIMEOUTS.gap - 0.1)
+            assert transport.stats.busy == 1
+            transport.sweep(clock.now + TIMEOUTS.gap)
+            error = await task
+            assert (error.upstream, error.accepted) == ("gap_timeout", True)
+
+    run(work())
+
+
+def test_every_piece_begins_the_gap_anew_until_the_time_for_all_is_up(run: Run) -> None:
+    async def work() -> None:
+        clock = Clock()
+        go = asyncio.Semaphore(0)
+
+        async def handler(peer: Peer) -> None:
+            await peer.answer(CHUNKED)
+            while True:
+                await go.acquire()
+                await peer.send(b"1\r\nx\r\n")
+
+        async with serving(handler) as server, client(clock=clock) as transport:
+            reply = await post(transport, server)
+            end = clock.now + TIMEOUTS.total
+            while clock.now < end:
+                go.release()
+                assert await reply.piece() == b"x"
+                clock.now += TIMEOUTS.gap - 1
+                if clock.now < end:
+                    transport.sweep(clock.now)
+                    assert transport.stats.busy == 1
+            transport.sweep(clock.now)
+            assert (await failure(reply.piece())).upstream == "total_timeout"
+
+    run(work())
+
+
+def test_a_server_that_never_reads_the_request(run: Run) -> None:
+    async def handler(peer: Peer) -> None:
+        peer.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.Event().wait()
+
+    async def work() -> None:
+        clock = Clock()
+        async with serving(handler) as server, client(clock=clock) as transport:
+            task = asyncio.ensure_future(failure(post(transport, server, b"x" * 20_000_000)))
+            await until(lambda: transport.stats.busy == 1)
+            transport.sweep(clock.now + TIMEOUTS.first_byte)
+            error = await task
+            assert (error.upstream, error.accepted) == ("first_byte_timeout", True)
+
+    run(work())
+
+
+def test_the_sweep_runs_by_itself(run: Run) -> None:
+    async def work() -> None:
+        quick = Timeouts(connect=5.0, first_byte=0.01, gap=5.0, total=5.0)
+        async with serving(_hanging) as server, client() as transport:
+            assert (await failure(post(transport, server, timeouts=quick))).upstream == "first_byte_timeout"
+
+    run(work())
+
+
+def test_no_connection_in_time(run: Run) -> None:
+    """A listener whose queue is full: the kernel lets us wait."""
+
+    async def work() -> None:
+        clock = Clock()
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(0)
+            crowd = []
+            for _ in range(4):
+                sock = socket.socket()
+                sock.setblocking(False)
+                sock.connect_ex(listener.getsockname())
+                crowd.append(sock)
+            try:
+                async with client(clock=clock) as transport:
+                    place = endpoint(f"http://127.0.0.1:{listener.getsockname()[1]}")
+                    task = asyncio.ensure_future(failure(post(transport, place)))
+                    await until(lambda: transport.stats.dialing == 1)
+                    transport.sweep(clock.now + TIMEOUTS.connect - 0.1)
+                    assert transport.stats.dialing == 1
+                    transport.sweep(clock.now + TIMEOUTS.connect)
+                    error = await task
+                    assert (error.upstream, error.accepted, error.status) == ("connect_timeout", False, 504)
+                    assert transport.stats.dialing == 0
+            finally:
+                for sock in crowd:
+                    sock.close()
+
+    run(work())
+
+
+# ------------------------------------------------------------------------------------------------------- no connection
+
+
+def test_nobody_listens(run: Run) -> None:
+    async def work() -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))  # bound, but not listening
+            async with client() as transport:
+                place = endpoint(f"http://127.0.0.1:{taken.getsockname()[1]}")
+                error = await failure(post(transport, place))
+                assert (error.upstream, error.accepted) == ("refused", False)
+                assert "Connection refused" in str(error)
+                assert transport.stats == transport.stats.__class__(busy=0, idle=0, dialing=0, made=0)
+
+    run(work())
+
+
+def _resolving(monkeypatch: pytest.MonkeyPatch, answers: dict[str, list[str]]) -> None:
+    """Names lead where a test says; both loops ask the same function."""
+
+    async def getaddrinfo(self: Any, host: str, port: int, **_: Any) -> list[Any]:
+        if host not in answers:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        families = {"4": socket.AF_INET, "6": socket.AF_INET6}
+        return [(families["6" if ":" in a else "4"], socket.SOCK_STREAM, 6, "", (a, port)) for a in answers[host]]
+
+    monkeypatch.setattr("crossover.transport.dial._getaddrinfo", getaddrinfo)
+
+
+def test_a_name_that_leads_nowhere(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    _resolving(monkeypatch, {})
+
+    async def work() -> None:
+        async with client() as transport:
+            error = await failure(post(transport, endpoint("http://nowhere.example")))
+            assert (error.upstream, error.accepted) == ("refused", False)
+            assert str(error) == "no address is known for the host nowhere.example: Name or service not known"
+
+    run(work())
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "fe80::1%1", "::ffff:169.254.169.254", "fd00:ec2::254"])
+def test_a_name_that_leads_to_a_metadata_service(address: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    _resolving(monkeypatch, {"rebound.example": ["127.0.0.1", address]})
+
+    async def work() -> None:
+        async with client() as transport:
+            error = await failure(post(transport, endpoint("http://rebound.example:1")))
+            assert (error.upstream, error.accepted) == ("refused", False)
+            assert "never connected to" in str(error)
+
+    run(work())
+
+
+def test_an_endpoint_made_by_hand_is_checked_at_the_latest_when_it_is_used(run: Run) -> None:
+    async def work() -> None:
+        async with client() as transport:
+            place = Endpoint(scheme="http", host="169.254.169.254", port=80)
+            assert "never connected to" in str(await failure(post(transport, place)))
+
+    run(work())
+
+
+def test_the_first_address_that_answers_is_used(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    _resolving(monkeypatch, {"two.example": ["::1", "127.0.0.1"], "dead.example": ["::1", "127.0.0.2"]})
+
+    async def work() -> None:
+        async with serving(keeping([OK])) as server, client() as transport:
+            place = endpoint(f"http://two.example:{server.port}")  # nobody listens on ::1
+            assert await (await post(transport, place)).read() == b"hello"
+            place = endpoint(f"http://dead.example:{server.port}")
+            error = await failure(post(transport, place))
+            assert (error.upstream, error.accepted) == ("refused", False)
+
+    run(work())
+
+
+def test_a_unix_socket(run: Run, tmp_path: Path) -> None:
+    async def work() -> None:
+        path = str(tmp_path / "s")
+        async with serving(keeping([OK, OK]), uds=path) as server, client() as transport:
+            place = Endpoint(scheme="http", host="localhost", port=80, uds=path)
+            for _ in range(2):
+                assert await (await post(transport, place)).read() == b"hello"
+            assert server.accepted == 1
+            gone = Endpoint(scheme="http", host="localhost", port=80, uds=path + "-gone")
+            assert (await failure(post(transport, gone))).upstream == "refused"
+
+    run(work())
+
+
+# ---------------------------------------------------------------------------------------------------------- giving up
+
+
+@pytest.mark.parametrize("moment", ["before the headers", "reading", "piece"])
+def test_cancelling_closes_the_connection_at_once(moment: str, run: Run) -> None:
+    async def work() -> None:
+        left = asyncio.Event()
+
+        async def handler(peer: Peer) -> None:
+            await peer.request()
+            if moment != "before the headers":
+                await peer.send(HEAD + b"content-length: 10\r\n\r\n")
+            await peer.gone()
+            left.set()
+
+        async with serving(handler) as server, client() as transport:
+            if moment == "before the headers":
+                task = asyncio.ensure_future(post(transport, server))
+                await until(lambda: transport.stats.busy == 1)
+            else:
+                reply = await post(transport, server)
+                task = asyncio.ensure_future(reply.read() if moment == "reading" else reply.piece())  # type: ignore[arg-type]
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert transport.stats.busy == transport.stats.idle == 0
+            await left.wait()
+
+    run(work())
+
+
+def test_cancelling_while_the_connection_is_made(run: Run) -> None:
+    async def work() -> None:
+        async with serving(keeping([OK])) as server, client() as transport:
+            task = asyncio.ensure_future(post(transport, server))
+            await until(lambda: transport.stats.dialing == 1)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert transport.stats.dialing == transport.stats.busy == 0
+
+    run(work())
+
+
+def test_closing_a_reply_closes_the_connection_at_once(run: Run) -> None:
+    async def work() -> None:
+        left = asyncio.Event()
+
+        async def handler(peer: Peer) -> None:
+            await peer.answer(CHUNKED, b"5\r\nhello\r\n")
+            await peer.gone()
+            left.set()
+
+        async with serving(handler) as server, client() as transport:
+            with await post(transport, server) as reply:
+                assert await reply.piece() == b"hello"
+            assert transport.stats.busy == transport.stats.idle == 0
+            assert (await failure(reply.piece())).upstream == "cut"
+            reply.close()
+            await left.wait()
+
+    run(work())
+
+
+def test_closing_a_complete_reply_keeps_the_connection(run: Run) -> None:
+    async def work() -> None:
+        async with serving(keeping([OK])) as server, client() as transport:
+            with await post(transport, server) as reply:
+                assert await reply.read() == b"hello"
+            assert transport.stats.idle == 1
+
+    run(work())
+
+
+def test_closing_the_client_ends_everything(run: Run) -> None:
+    async def work() -> None:
+        async with serving(keeping([OK])) as server, serving(_hanging) as silent:
+            transport = Transport()
+            await (await post(transport, server)).read()
+            task = asyncio.ensure_future(failure(post(transport, silent)))
+            await until(lambda: transport.stats.busy == 1)
+            dialing = asyncio.ensure_future(failure(post(transport, silent)))
+            await until(lambda: transport.stats.dialing == 1)
+            await transport.aclose()
+            assert (await task).upstream == "cut"
+            assert (await dialing).upstream == "refused"
+            assert (await failure(post(transport, server))).upstream == "refused"
+            stats = transport.stats
+            assert (stats.busy, stats.idle, stats.dialing) == (0, 0, 0)
+
+    run(work())
+
+
+def test_two_readers_of_one_reply_are_a_mistake(run: Run) -> None:
+    async def work() -> None:
+        async with serving(answering(CHUNKED, stay=True)) as server, client() as transport:
+            reply = await post(transport, server)
+            task = asyncio.ensure_future(reply.piece())
+            await asyncio.sleep(0)
+            with pytest.raises(RuntimeError, match="two tasks"):
+                await reply.piece()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    run(work())
+
+
+def test_a_client_belongs_to_one_loop() -> None:
+    transport = Transport()
+
+    async def work() -> None:
+        with pytest.raises(UpstreamError):
+            await post(transport, Endpoint(scheme="http", host="169.254.1.1", port=80))
+
+    asyncio.run(work())
+
+    async def again() -> None:
+        with pytest.raises(RuntimeError, match="event loop"):
+            await post(transport, Endpoint(scheme="http", host="169.254.1.1", port=80))
+        transport._timer = None
+
+    asyncio.run(again())
+
+
+# ------------------------------------------------------------------------------------------------------------ requests
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 3_000_000])
+def test_the_request_arrives_as_it_was_given(size: int, run: Run) -> None:
+    async def work() -> None:
+        got: list[tuple[bytes, bytes]] = []
+
+        async def handler(peer: Peer) -> None:
+            got.append(await peer.request())
+            await peer.send(OK)
+            await peer.gone()
+
+        body = bytes(index % 251 for index in range(size))
+        async with serving(handler) as server, client() as transport:
+            ep = endpoint(server.url + "/v1")
+            start = head(ep, "POST", "/chat", [("x-a", "b")])
+            await (await transport.send(ep, start, body, TIMEOUTS)).read()
+            expected = f"POST /v1/chat HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\nx-a: b\r\n"
+            expected += f"accept-encoding: identity\r\ncontent-length: {size}\r\n\r\n"
+            assert got == [(expected.encode(), body)]
+
+    run(work())
+
+
+def test_a_get_says_nothing_of_a_body(run: Run) -> None:
+    async def work() -> None:
+        got: list[bytes] = []
+
+        async def handler(peer: Peer) -> None:
+            got.append((await peer.request())[0])
+            await peer.send(OK)
+
+        async with serving(handler) as server, client() as transport:
+            ep = endpoint(server.url)
+            await (await transport.send(ep, head(ep, "GET", "/models", []), b"", TIMEOUTS)).read()
+            assert b"content-length" not in got[0]
+
+    run(work())
+
+
+def test_pieces_arrive_as_they_are_sent(run: Run) -> None:
+    async def work() -> None:
+        go = asyncio.Semaphore(0)
+
+        async def handler(peer: Peer) -> None:
+            await peer.answer(CHUNKED)
+            for number in range(5):
+                await go.acquire()
+                await peer.send(b"1\r\n%d\r\n" % number)
+            await peer.send(b"0\r\n\r\n")
+            await peer.gone()
+
+        async with serving(handler) as server, client() as transport:
+            reply = await post(transport, server)
+            got = []
+            for _ in range(5):
+                go.release()
+                got.append(await reply.piece())
+            assert got == [b"0", b"1", b"2", b"3", b"4"]
+            assert await pieces(reply) == []
+            assert transport.stats.idle == 1
+
+    run(work())
