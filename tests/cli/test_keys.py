@@ -83,7 +83,7 @@ def test_no_keys_yet(home: Path) -> None:
         (("create", "a", "--budget", "nan"), "not a finite amount"),
         (("create", "a", "--expires", "2001-01-01"), "before it begins"),
         (("create", "a", "--expires", "soon"), "is not a time"),
-        (("create", "a", "--rpm", "-1"), "not in the range"),
+        (("create", "a", "--rpm", "-1"), "Invalid value for '--rpm'"),
         (("revoke", "nobody"), "unknown key 'nobody'"),
     ],
 )

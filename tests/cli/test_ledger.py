@@ -100,7 +100,7 @@ def test_a_period_without_requests(home: Path) -> None:
         (("settle", "nobody", "lots"), "not an amount in dollars"),
         (("settle", "nobody", "-1"), "No such option"),
         (("settle", "--", "nobody", "-1"), "out of range"),
-        (("prune", "--keep-days", "0"), "0 is not in the range"),
+        (("prune", "--keep-days", "0"), "Invalid value for '--keep-days'"),
         (("restore", "absent.db"), "there is no such backup"),
     ],
 )

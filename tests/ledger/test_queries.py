@@ -21,7 +21,8 @@ def test_spend_by_each_thing(tmp_path: Path) -> None:
     with opened(tmp_path / "ledger.db") as ledger:
         write(ledger, [
             record("a", key="k1"), record("b", key="k1", asked="draft", time=NOON + DAY),
-            local("c", key="k2"), record("d", deployment="", provider="", zone="", status="refused", cost=0, marginal=0),
+            local("c", key="k2"),
+            record("d", deployment="", provider="", zone="", status="refused", cost=0, marginal=0),
         ])  # fmt: skip
         found = {by: [(g.name, g.totals.requests) for g in queries.spend(ledger, *ALL, by=by)] for by in queries.GROUPS}  # type: ignore[arg-type]
         assert found == {
