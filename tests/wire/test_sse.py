@@ -32,6 +32,10 @@ def test_the_usual_read_is_one_event() -> None:
         (b"data: a\r\n\r\ndata: b\r\n\r\n", [b"a", b"b"]),
         (b"data: a\r\rdata: b\r\r", [b"a", b"b"]),
         (b"data: a\r\n\ndata: b\n\r\n", [b"a", b"b"]),
+        (b"event: delta\ndata: a\n\nevent: delta\ndata:b\n\n", [b"a", b"b"]),
+        (b"event: delta\ndata: a\ndata: b\n\n", [b"a\nb"]),
+        (b"event: delta\n\n", [b""]),
+        (b"\ndata: a\n\n", [b"a"]),
         (b"event: delta\nid: 7\nretry: 10\ndata: a\n\n", [b"a"]),
         (b": ping\n\ndata: a\n\n", [b"", b"a"]),
         (b": ping\ndata: a\n\n", [b"a"]),
@@ -71,6 +75,10 @@ def test_a_cut_inside_a_character_is_no_matter() -> None:
 
 def test_crlf_is_one_line_end_even_between_two_reads() -> None:
     assert frames(b"data: a\r", b"\ndata: b\r\n\r", b"\n") == [b"a\nb"]
+
+
+def test_line_ends_of_two_kinds_in_one_event() -> None:
+    assert frames(b"data: a\rdata: b", b"\n\n") == [b"a\nb"]
 
 
 def test_an_event_without_its_blank_line_is_completed_so_that_another_can_follow() -> None:

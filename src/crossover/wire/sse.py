@@ -39,16 +39,11 @@ class Framer:
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that ``data`` completes, in order."""
-        # The usual read is one whole event of one data line.
-        if (
-            data.startswith(b"data: ")
-            and data.find(b"\n") == len(data) - 2
-            and data.endswith(b"\n\n")
-            and b"\r" not in data
-            and not self._pending
-            and len(data) <= self._most
-        ):
-            return [Event(data, data[6:-2])]
+        # The usual read is one whole event.
+        if data.endswith(b"\n\n") and not self._pending and b"\r" not in data and len(data) <= self._most:
+            found = _usual(data)
+            if found is not None:
+                return [Event(data, found)]
         return self._cut(data)
 
     def eof(self) -> list[Event]:
@@ -73,7 +68,8 @@ class Framer:
         while end > 0:
             raw = bytes(text[begin:end])
             self._check(end - begin)
-            events.append(Event(raw, data_of(raw)))
+            found = _usual(raw) if plain and b"\r" not in raw else None
+            events.append(Event(raw, data_of(raw) if found is None else found))
             begin = end
             end = _end(text, begin, plain)
         if text is self._pending:
@@ -99,6 +95,17 @@ def data_of(raw: bytes) -> bytes:
         elif line == b"data":
             found.append(b"")
     return b"\n".join(found)
+
+
+def _usual(raw: bytes) -> bytes | None:
+    """The data of one data line, alone or after an ``event:`` line; None for any other event. No CR may be in it."""
+    last = len(raw) - 2
+    first = raw.find(b"\n")
+    if first == last:
+        return raw[6:last] if raw.startswith(b"data: ") else None
+    if raw.startswith(b"event:") and raw.startswith(b"data: ", first + 1) and raw.find(b"\n", first + 1) == last:
+        return raw[first + 7 : last]
+    return None
 
 
 def _end(text: bytes | bytearray, start: int, plain: bool) -> int:
