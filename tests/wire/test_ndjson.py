@@ -33,7 +33,7 @@ def test_every_spelling_of_a_line(stream: bytes, data: list[bytes]) -> None:
 
 
 @given(
-    texts=st.lists(st.text(st.characters(exclude_characters="\r\n"), max_size=20), max_size=6),
+    texts=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=20), max_size=6),
     cuts=st.lists(st.integers(0, 200)),
 )
 def test_where_a_read_ends_does_not_matter(texts: list[str], cuts: list[int]) -> None:
