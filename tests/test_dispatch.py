@@ -24,6 +24,7 @@ from crossover.chat import (
 from crossover.errors import NoTargetError, RequestError, UpstreamError, UpstreamKind
 from crossover.ledger.words import Budget
 from crossover.routing.faults import FAULTS
+from crossover.routing.places import Places
 from crossover.routing.words import BreakerRule, Retries, Target
 from crossover.sensitivity import Sensitivity, label
 from crossover.usage import Usage
@@ -578,16 +579,17 @@ def test_parameters_that_were_dropped_are_named() -> None:
 # ----------------------------------------------------------------------------------------------------- callers leave
 
 
-def test_whoever_closes_a_stream_early_ends_the_call_upstream() -> None:
+@pytest.mark.parametrize("deadline_s", [None, 1000.0])
+def test_whoever_closes_a_stream_early_ends_the_call_upstream(deadline_s: float | None) -> None:
     house = House([target("cloud", concurrency=1)], scripts={"cloud": Scripted([say("x" * 40), asyncio.Event()])})
 
     async def run() -> None:
-        async with aclosing(house.dispatcher.stream(ask())) as chunks:
+        async with aclosing(house.dispatcher.stream(ask(deadline_s=deadline_s))) as chunks:
             await anext(chunks)
             assert house.places["cloud"].flying == 1
+        assert house.backends["cloud"].cancelled == 1, "at once, not when it is collected"
 
     asyncio.run(run())
-    assert house.backends["cloud"].cancelled == 1
     row = house.book.row
     assert (row.status, row.http_status, row.error) == ("cancelled", 499, "")
     assert (row.input_tokens, row.output_tokens, row.output_basis) == (PROMPT, 10, "estimated")
@@ -912,6 +914,30 @@ def test_a_queue_that_would_break_the_deadline_overflows_where_that_is_allowed(o
     assert house.places["own"].busy == (1, 0)
 
 
+@pytest.mark.parametrize(
+    ("overflow", "deadline_s", "waited"),
+    [(True, None, 10.0), (True, 12.0, 6.0), (False, 12.0, 10.0), (False, 8.0, 8.0), (True, 1000.0, 10.0)],
+)
+def test_half_of_the_time_is_left_for_whoever_could_answer_then(
+    overflow: bool, deadline_s: float | None, waited: float
+) -> None:
+    class Noting(Places):
+        async def wait(self, seconds: float) -> bool:
+            times.append(seconds)
+            return False
+
+    times: list[float] = []
+    house = House([local("own", concurrency=1, queue=5), target("paid")], overflow=overflow)
+    house.places["own"] = Noting(1, 5)
+    full(house)
+    if overflow:
+        complete(house, ask(deadline_s=deadline_s))
+    else:
+        with pytest.raises(NoTargetError):
+            complete(house, ask(deadline_s=deadline_s))
+    assert times == [waited]
+
+
 @pytest.mark.parametrize("streamed", [False, True])
 def test_the_callers_deadline_ends_a_call_and_is_no_verdict(streamed: bool) -> None:
     """Else a caller with no patience could rest every deployment for everybody."""
@@ -1006,6 +1032,10 @@ def test_rules_that_leave_nobody_are_422_and_what_may_pass_is_503() -> None:
     with pytest.raises(NoTargetError) as caught:
         complete(house)
     assert (caught.value.status, caught.value.retry_after_s) == (503, 7.0)
+    house.time.now += 6.9
+    with pytest.raises(NoTargetError) as caught:
+        complete(house)
+    assert caught.value.retry_after_s == 1.0, "not a fraction of a second"
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ class Faulty(Scripted):
 
     def took(self, request: ChatRequest) -> None:
         label = request.caller.sensitivity or "none"
-        tier = next((tier for tier in TIERS if tier == label), "none")
+        tier = next((tier for tier in TIERS if tier == label), TIERS[0])
         name = request.caller.request_id
         assert self.world.rules.table[self.row.id, tier], f"{self.row.id} may not have {tier}"
         assert label != "local_only" or self.row.local, f"{name} must stay local"
