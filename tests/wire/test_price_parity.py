@@ -234,7 +234,14 @@ def anthropic_whole(usage: Any) -> bytes:
 
 
 def start(usage: Any) -> dict[str, Any]:
-    message = {"id": "m", "type": "message", "role": "assistant", "model": "c", "content": [], "stop_reason": None}
+    message: dict[str, Any] = {
+        "id": "m",
+        "type": "message",
+        "role": "assistant",
+        "model": "c",
+        "content": [],
+        "stop_reason": None,
+    }
     return {"type": "message_start", "message": message if usage is None else {**message, "usage": usage}}
 
 

@@ -1,7 +1,7 @@
 """What a target's refusal means: status and words of an error, read into :class:`~crossover.errors.UpstreamError`.
 
-``accepted`` is False where the target said that it did no work: every 4xx, and being too busy. Any other 5xx may come
-after the work was done and billed.
+``accepted`` is False where the target said that it did no work: every 4xx but 408 and 499 (it waited, and gave up), and
+being too busy. Any other 5xx may come after the work was done and billed.
 """
 
 from __future__ import annotations

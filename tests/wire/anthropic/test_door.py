@@ -104,7 +104,7 @@ def test_tool_results_become_a_message_of_their_own_with_the_name_of_their_tool(
 
 
 def test_a_result_may_be_text_or_nothing() -> None:
-    calls = [{"type": "tool_use", "id": name, "name": "f", "input": {}} for name in ("a", "b")]
+    calls: list[dict[str, Any]] = [{"type": "tool_use", "id": name, "name": "f", "input": {}} for name in ("a", "b")]
     results = [
         {"type": "tool_result", "tool_use_id": "a", "content": "x"},
         {"type": "tool_result", "tool_use_id": "b"},
