@@ -83,20 +83,17 @@ def reserve(
         return None
     taken: list[tuple[str, Period, int]] = []
     for budget in budgets:
-        since = _open_period(connection, budget, now)
-        limit = limit_of(budget)
-        done = connection.execute(
-            "UPDATE budgets SET reserved = reserved + ?, ceiling = ? "
-            "WHERE name = ? AND period = ? AND since = ? AND spent + reserved + ? <= ?",
-            (amount, limit, budget.name, budget.period, since, amount, limit),
-        )
-        if done.rowcount != 1:
+        begun = since_of(budget.period, now)
+        taken_from = begun if _take(connection, budget, amount, begun) else None
+        if taken_from is None:
+            taken_from = _take_in_force(connection, budget, amount, begun)
+        if taken_from is None:
             connection.executemany(
                 "UPDATE budgets SET reserved = reserved - ? WHERE name = ? AND period = ? AND since = ?",
                 [(amount, *place) for place in taken],
             )
             return budget
-        taken.append((budget.name, budget.period, since))
+        taken.append((budget.name, budget.period, taken_from))
     connection.executemany(
         "INSERT INTO reservations VALUES (?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT (id, budget, period, since) "
         "DO UPDATE SET amount = reservations.amount + excluded.amount",
@@ -105,18 +102,32 @@ def reserve(
     return None
 
 
-def _open_period(connection: sqlite3.Connection, budget: Budget, now: float) -> int:
-    since = since_of(budget.period, now)
+def _take(connection: sqlite3.Connection, budget: Budget, amount: int, since: int) -> bool:
+    """Set the amount aside if this is the latest period and has as much left; one statement: nobody comes between."""
+    limit = limit_of(budget)
+    done = connection.execute(
+        "UPDATE budgets SET reserved = reserved + ?, ceiling = ? "
+        "WHERE name = ? AND period = ? AND since = ? AND spent + reserved + ? <= ? "
+        "AND NOT EXISTS (SELECT 1 FROM budgets later WHERE later.name = budgets.name "
+        "AND later.period = budgets.period AND later.since > budgets.since)",
+        (amount, limit, budget.name, budget.period, since, amount, limit),
+    )
+    return done.rowcount == 1
+
+
+def _take_in_force(connection: sqlite3.Connection, budget: Budget, amount: int, since: int) -> int | None:
+    """Set the amount aside in the period in force, which is opened where it is new; its beginning, None: too small."""
     latest = connection.execute(
         "SELECT max(since) FROM budgets WHERE name = ? AND period = ?", (budget.name, budget.period)
     ).fetchone()[0]
-    if latest is not None and latest >= since:
-        return int(latest)
-    connection.execute(
-        "INSERT INTO budgets VALUES (?, ?, ?, 0, 0, ?) ON CONFLICT (name, period, since) DO NOTHING",
-        (budget.name, budget.period, since, limit_of(budget)),
-    )
-    return since
+    if latest == since:
+        return None  # it was tried
+    if latest is None or latest < since:
+        connection.execute(
+            "INSERT INTO budgets VALUES (?, ?, ?, 0, 0, ?)", (budget.name, budget.period, since, limit_of(budget))
+        )
+        latest = since
+    return int(latest) if _take(connection, budget, amount, int(latest)) else None
 
 
 def settle(connection: sqlite3.Connection, spent: dict[str, int]) -> int:

@@ -49,7 +49,7 @@ class Pen:
         self._connection = connection
         self._schema = -1
         self._segments: set[str] = set()
-        self._known: dict[tuple[str, rows.Row], int] = {}
+        self._known: dict[str, dict[rows.Row, int]] = {}
         self._statements: dict[tuple[str, int], str] = {}
         self.mended = 0
 
@@ -71,30 +71,28 @@ class Pen:
         with contextlib.ExitStack() as stack:
             stack.callback(self._forget)  # segments made in a transaction that fails are gone with it
             with transaction(self._connection):
-                found = self._put_all(records, bodies)
+                batch = self._put_all(records, bodies)
                 if spent:
                     budgets.settle(self._connection, spent)
             stack.pop_all()
-        self._remember(found)
+        self._remember(batch)
 
     def _forget(self) -> None:
         self._schema = -1
 
-    def _put_all(self, records: Sequence[Record], bodies: Sequence[Body]) -> dict[str, rows.Rows]:
+    def _put_all(self, records: Sequence[Record], bodies: Sequence[Body]) -> rows.Batch:
         self._refresh()
-        found = rows.rows_of(records, self._last_number, self._known)
-        for month, each in found.items():
+        batch = rows.batch_of(records, self._last_number, self._known)
+        for month, each in batch.months.items():
             self._insert(f"records_{month}", len(RECORD_COLUMNS), each.records)
             self._insert(f"attempts_{month}", len(ATTEMPT_COLUMNS), each.attempts)
             self._insert(f"alternatives_{month}", len(ALTERNATIVE_COLUMNS), each.alternatives)
             decisions = [rows.decision_row(number, content) for content, number in each.decisions.items()]
             self._insert(f"decisions_{month}", len(DECISION_COLUMNS), decisions, " ON CONFLICT (id) DO NOTHING")
-        sums: dict[rows.Row, rows.Sums] = {}
-        rows.roll_up(records, sums)
         width = len(GROUP_COLUMNS) + len(SUM_COLUMNS)
-        self._insert("rollups", width, [(*group, *sums[group]) for group in sorted(sums)], _ROLL_UP)
+        self._insert("rollups", width, [(*group, *batch.sums[group]) for group in sorted(batch.sums)], _ROLL_UP)
         self._add_bodies(bodies)
-        return found
+        return batch
 
     def _refresh(self) -> None:
         """Forget what is known of the file where another process changed its tables."""
@@ -104,12 +102,12 @@ class Pen:
             self._segments = set(segments_of(self._connection))
             self._known.clear()
 
-    def _remember(self, found: dict[str, rows.Rows]) -> None:
-        if len(self._known) > MOST_DECISIONS:
+    def _remember(self, batch: rows.Batch) -> None:
+        if sum(map(len, self._known.values())) > MOST_DECISIONS:
             self._known.clear()
-        for month, each in found.items():
-            for content, number in each.decisions.items():
-                self._known[month, content] = number
+        for month, each in batch.months.items():
+            if each.decisions:
+                self._known.setdefault(month, {}).update(each.decisions)
 
     def _last_number(self, month: str) -> int:
         self._make_segment(month)

@@ -16,6 +16,7 @@ from crossover.ledger.schema import (
     OUTPUT_ESTIMATED,
     RESERVED,
     STREAMED,
+    SUM_COLUMNS,
     UNKNOWN_NAME,
     UNPRICED,
     month_of,
@@ -44,15 +45,23 @@ class Rows(msgspec.Struct):
     decisions: dict[Row, int] = {}  # content → id, in the order they came
 
 
+class Batch(msgspec.Struct):
+    """What a transaction writes: rows by month, and sums by GROUP_COLUMNS in the order of SUM_COLUMNS."""
+
+    months: dict[str, Rows] = {}
+    sums: dict[Row, Sums] = {}
+
+
 def best_of(record: Record) -> int | None:
     """What the cheapest permitted API would have cost: an alternative, or what answered where that was an API.
 
     None where no API was permitted or none has a price: then nothing was saved by staying, and nothing lost.
     """
-    costs = [other.cost for other in record.alternatives if other.permitted and not other.local]
-    if record.deployment and not record.local and record.cost_known:
-        costs.append(record.cost)
-    return min(costs, default=None)
+    best = record.cost if record.deployment and not record.local and record.cost_known else None
+    for other in record.alternatives:
+        if other.permitted and not other.local and (best is None or other.cost < best):
+            best = other.cost
+    return best
 
 
 def decision_of(record: Record) -> Row:
@@ -84,44 +93,40 @@ def text_of(value: object) -> str:
     return _ENCODE(value).decode()
 
 
-def rows_of(records: Iterable[Record], after: Callable[[str], int], known: Mapping[tuple[str, Row], int]) -> dict[
-    str, Rows
-]:  # fmt: skip
-    """Every row that a batch needs, by month. ``after`` gives the last number used in a month's segment.
+def batch_of(records: Iterable[Record], after: Callable[[str], int], known: Mapping[str, Mapping[Row, int]]) -> Batch:
+    """Every row that a batch needs. ``after`` gives the last number used in a month's segment.
 
-    ``known`` holds ids of decisions that the file has; others come back in ``Rows.decisions``.
+    ``known`` holds, by month, the decisions that the file has; others come back in ``Rows.decisions``. Raises
+    ValueError, TypeError, OverflowError or KeyError for a record that no database takes; see :func:`mend`.
     """
-    found: dict[str, Rows] = {}
+    batch = Batch()
     numbers: dict[str, int] = {}
-    month, until, begin, rows, number = "", 0.0, 0.0, Rows(), 0
+    month, hour, begin, until, number = "", 0, 0.0, 0.0, 0
+    rows, decisions = Rows(), known.get(month, {})
     for record in records:
         time = record.time
-        if not begin <= time < until:
+        if not begin <= time < until:  # months begin at hours: within one nothing has to be looked up again
             if not 0 <= time < LAST_TIME:
                 raise ValueError("a time that is none")
             if month:
                 numbers[month] = number
-            month = month_of(time)
-            begin, until = _hour_around(time)
-            if month not in found:
-                found[month], numbers[month] = Rows(), after(month)
-            rows, number = found[month], numbers[month]
+            month, hour = month_of(time), int(time // 3600)
+            begin, until = hour * 3600.0, hour * 3600.0 + 3600.0
+            if month not in batch.months:
+                batch.months[month], numbers[month] = Rows(), after(month)
+            rows, number, decisions = batch.months[month], numbers[month], known.get(month, {})
         number += 1
         content = decision_of(record)
-        decision = known.get((month, content)) or rows.decisions.get(content)
+        decision = decisions.get(content) or rows.decisions.get(content)
         if decision is None:
             decision = rows.decisions[content] = decision_id(content)
-        _add(record, number, decision, rows)
-    return found
+        best = best_of(record)
+        _add(record, number, decision, best, rows)
+        _count(record, hour, best, batch.sums)
+    return batch
 
 
-def _hour_around(time: float) -> tuple[float, float]:
-    """The hour of a moment; months begin at hours, so within it the month need not be computed again."""
-    begin = time // 3600 * 3600
-    return begin, begin + 3600
-
-
-def _add(record: Record, number: int, decision: int, rows: Rows) -> None:
+def _add(record: Record, number: int, decision: int, best: int | None, rows: Rows) -> None:
     flags = (
         (STREAMED if record.streamed else 0)
         | (INPUT_ESTIMATED if record.input_basis == "estimated" else 0)
@@ -133,7 +138,7 @@ def _add(record: Record, number: int, decision: int, rows: Rows) -> None:
         number, record.id, round(record.time * MICRO), decision, record.key, record.status, record.http_status,
         record.error[:ERROR_LENGTH], flags, record.queue_ms, record.ttft_ms, record.total_ms, record.input_tokens,
         record.cached_read, record.cache_write_5m, record.cache_write_1h, record.output_tokens, record.reasoning,
-        record.images, record.cost, record.marginal, best_of(record),
+        record.images, record.cost, record.marginal, best,
     ))  # fmt: skip
     place = number * CHILDREN
     for attempt in record.attempts[:CHILDREN]:
@@ -151,36 +156,38 @@ def _add(record: Record, number: int, decision: int, rows: Rows) -> None:
         place += 1
 
 
-def roll_up(records: Iterable[Record], sums: dict[Row, Sums]) -> None:
-    """Add a batch to sums by GROUP_COLUMNS, in the order of SUM_COLUMNS."""
-    for record in records:
-        unknown = record.http_status == 404 and not record.deployment
-        group = (
-            int(record.time // 3600), record.key, UNKNOWN_NAME if unknown else record.asked[:NAME_LENGTH],
-            record.deployment, record.provider, record.zone, 1 if record.local else 0,
-        )  # fmt: skip
-        row = sums.get(group)
-        if row is None:
-            row = sums[group] = [0] * 19
-        row[0] += 1
-        row[_PLACE[record.status]] += 1
-        row[6] += len(record.attempts)
-        if record.input_basis == "estimated" or record.output_basis == "estimated":
-            row[7] += 1
-        if not record.cost_known:
-            row[8] += 1
-        row[9] += record.input_tokens
+def _count(record: Record, hour: int, best: int | None, sums: dict[Row, Sums]) -> None:
+    """Add a record to the sums of its group; most requests leave most of them alone."""
+    unknown = record.http_status == 404 and not record.deployment
+    group = (
+        hour, record.key, UNKNOWN_NAME if unknown else record.asked[:NAME_LENGTH], record.deployment, record.provider,
+        record.zone, 1 if record.local else 0,
+    )  # fmt: skip
+    row = sums.get(group)
+    if row is None:
+        row = sums[group] = [0] * len(SUM_COLUMNS)
+    row[0] += 1
+    row[_PLACE[record.status]] += 1
+    row[6] += len(record.attempts)
+    if record.input_basis == "estimated" or record.output_basis == "estimated":
+        row[7] += 1
+    if not record.cost_known:
+        row[8] += 1
+    row[9] += record.input_tokens
+    row[12] += record.output_tokens
+    row[14] += record.cost
+    marginal = record.marginal
+    if record.cached_read or record.cache_write_5m or record.cache_write_1h:
         row[10] += record.cached_read
         row[11] += record.cache_write_5m + record.cache_write_1h
-        row[12] += record.output_tokens
+    if record.reasoning:
         row[13] += record.reasoning
-        row[14] += record.cost
-        row[15] += record.marginal
-        best = best_of(record)
-        if best is not None:
-            row[16] += 1
-            row[17] += best
-            row[18] += record.marginal
+    if marginal:
+        row[15] += marginal
+    if best is not None:
+        row[16] += 1
+        row[17] += best
+        row[18] += marginal
 
 
 # ---------------------------------------------------------------------------------------------------------- mending

@@ -64,7 +64,7 @@ SUM_COLUMNS = (
 )  # fmt: skip
 UNKNOWN_NAME = "(unknown)"  # names nobody configured share one roll-up: a caller who makes up names fills no table
 
-# The same sums as :func:`crossover.ledger.rows.roll_up`, taken from the rows: for check and repair.
+# The same sums as :func:`crossover.ledger.rows.batch_of`, taken from the rows: for check and repair.
 ROLL_UP_FROM_ROWS = f"""
 SELECT r.time_us / 3600000000 AS hour, r.key,
   CASE WHEN r.deployment = '' AND r.http_status = 404 THEN '{UNKNOWN_NAME}' ELSE r.asked END AS asked_name,
