@@ -23,7 +23,10 @@ import msgspec
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes and seconds a client may take; ``connections`` at once, ``keep_alive`` seconds between two requests."""
+    """Bytes and seconds a client may take; ``connections`` at once.
+
+    ``keep_alive_s`` is the time between two requests, ``write_s`` how long a client may read nothing of its answer.
+    """
 
     header_bytes: int = 32 * 1024
     headers: int = 100
@@ -31,13 +34,17 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     header_s: float = 10.0
     body_s: float = 60.0
     keep_alive_s: float = 75.0
+    write_s: float = 60.0
     connections: int = 4096
 
 
 class Request:
-    """One whole request. ``headers`` has lower-case names; a header sent twice is joined by commas."""
+    """One whole request. ``headers`` has lower-case names; a header sent twice is joined by commas.
 
-    __slots__ = ("body", "client", "headers", "keep_alive", "method", "path")
+    ``chunks``: its client understands an answer in chunks (HTTP/1.1).
+    """
+
+    __slots__ = ("body", "chunks", "client", "headers", "keep_alive", "method", "path")
 
     def __init__(self, client: str) -> None:
         self.client = client
@@ -46,6 +53,7 @@ class Request:
         self.headers: dict[bytes, bytes] = {}
         self.body: bytes = b""
         self.keep_alive = True
+        self.chunks = True
 
 
 Handler: TypeAlias = Callable[[Request, "Connection"], Awaitable[None]]
@@ -54,6 +62,7 @@ _NEVER = float("inf")
 _ONCE = frozenset({b"host", b"authorization", b"content-length", b"transfer-encoding", b"content-type"})
 _STATUS = {int(status): f"HTTP/1.1 {int(status)} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_READ = 256 * 1024  # bytes that may come in one piece: a request's first piece may hold the end of the one before
 _LINGER_S = 1.0  # a refused client may still be sending: closing at once would reset before it has read why
 
 
@@ -73,16 +82,20 @@ class Connection(asyncio.Protocol):
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._header_bytes = 0
+        self._silent = 0  # bytes that came since the body last grew: headers, framing, trailers
         self._url: list[bytes] = []
         self._ahead: deque[Request] = deque()
         self._current: Request | None = None
         self._task: asyncio.Task[None] | None = None
-        self._started = False  # a response has begun
-        self._chunked = False
+        self._running = False  # … has begun; a connection is one of ``all`` until its work has ended
+        self._started = False  # an answer has begun
+        self._chunked = True  # … in chunks
         self._writable: asyncio.Future[None] | None = None
-        self._refused = False
+        self._deaf = False  # what the client sends from now on is not looked at
         self._draining = False
-        self._arriving = False
+        self._arriving = False  # a request has begun and is not whole
+        self._offered = False  # … that offers another protocol
+        self._heading = False  # … and its headers are not whole: what comes as a header later is a trailer
         self.deadline = _NEVER
 
     # ------------------------------------------------------------------------------------------------- the connection
@@ -99,37 +112,39 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """The client is gone: what was being done for it stops now."""
-        self._all.discard(self)
-        self.deadline = _NEVER
-        self._refused = True
+        self._deaf = True
         self._ahead.clear()
         self.resume_writing()
-        if self._task is not None and not self._task.done():
+        self.deadline = _NEVER
+        if self._task is not None:
             self._task.cancel()
+        if not self._running:
+            self._all.discard(self)
 
     def eof_received(self) -> bool:
         """The client closed its side; no model is asked on for somebody who may not be there."""
         return False
 
     def data_received(self, data: bytes) -> None:
-        """Bytes from the client. A refused client is no longer listened to."""
-        if self._refused:
+        """Bytes from the client."""
+        if self._deaf:
             return
+        before = self._body_bytes
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:  # nobody is upgraded: the request is answered as it is, and then it ends
-            self._parser = httptools.HttpRequestParser(self)
-            for request in (self._current, *self._ahead):
-                if request is not None:
-                    request.keep_alive = False
+        except httptools.HttpParserUpgrade as stop:
+            self._not_upgraded(data[stop.args[0] :])
         except (httptools.HttpParserError, httptools.HttpParserCallbackError):
-            if not self._refused:
+            if not self._deaf:
                 self._refuse(400, "this is no HTTP/1.1 request")
+        if self._arriving and not self._deaf:
+            self._weigh(len(data), self._body_bytes - before)
 
     def pause_writing(self) -> None:
-        """The client reads slowly."""
+        """The client reads slowly; if it reads nothing for long, it is taken for gone."""
         if self._writable is None:
             self._writable = self._loop.create_future()
+            self.deadline = self._loop.time() + self._limits.write_s
 
     def resume_writing(self) -> None:
         """The client has caught up, or has left."""
@@ -137,16 +152,20 @@ class Connection(asyncio.Protocol):
             if not self._writable.done():
                 self._writable.set_result(None)
             self._writable = None
+            if self._current is not None:
+                self.deadline = _NEVER
 
     # --------------------------------------------------------------------------------------------- a request arrives
 
     def on_message_begin(self) -> None:
         """The first byte of a request starts the clock for its headers."""
+        if self._deaf:
+            return
         self._request = Request(self._client)
         self._url.clear()
         self._body.clear()
-        self._body_bytes = self._header_bytes = 0
-        self._arriving = True
+        self._body_bytes = self._header_bytes = self._silent = 0
+        self._arriving = self._heading = True
         if self._current is None:
             self.deadline = self._loop.time() + self._limits.header_s
 
@@ -156,8 +175,8 @@ class Connection(asyncio.Protocol):
         self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header."""
-        if self._refused:
+        """One header. A trailer is no header: it came after the checks, and nobody else on the way looked at it."""
+        if self._deaf or not self._heading:
             return
         self._count(len(name) + len(value) + 4)
         headers = self._request.headers
@@ -173,33 +192,69 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """All headers are here; what is too large is refused before its body is read."""
-        if self._refused:
+        self._heading = False
+        if self._deaf:
             return
-        request, parser = self._request, self._parser
+        request, parser, headers = self._request, self._parser, self._request.headers
         request.method = parser.get_method()
         request.path = b"".join(self._url).partition(b"?")[0]
         request.keep_alive = parser.should_keep_alive()
-        stated = request.headers.get(b"content-length", b"0")
+        if b"upgrade" in headers and parser.should_upgrade():
+            self._offered = True
+            return
+        if parser.get_http_version() != "1.1" and not self._older(request):
+            return
+        stated = headers.get(b"content-length", b"0")
         if len(stated) > 15 or int(stated) > self._limits.body_bytes:
             self._refuse(413, "the body is too large")
-            return
-        if self._current is None:
+        elif b"transfer-encoding" in headers and headers[b"transfer-encoding"].lower() != b"chunked":
+            self._refuse(501, "no transfer encoding but chunked is known here")
+        elif self._current is None:
             self.deadline = self._loop.time() + self._limits.body_s
-        if request.headers.get(b"expect", b"").lower() == b"100-continue" and self._current is None:
-            self._transport.write(_CONTINUE)
+            if b"expect" in headers and request.chunks and headers[b"expect"].lower() == b"100-continue":
+                self._transport.write(_CONTINUE)
+
+    def _not_upgraded(self, rest: bytes) -> None:
+        """Another protocol was offered (h2c, by Java's client): the request is served as if it had not been.
+
+        The parser has stopped behind the headers, so a new one is given them without the offer, and then the body.
+        """
+        last = self._ahead[-1] if self._ahead else self._current
+        if not self._offered or last is not None:  # CONNECT, or an offer sent ahead, which no client makes
+            if last is not None:
+                last.keep_alive = False
+            self._deaf = True
+            return
+        self._offered = False
+        head = [
+            b"%b %b HTTP/%b\r\n" % (self._request.method, b"".join(self._url), self._parser.get_http_version().encode())
+        ]
+        head += [b"%b: %b\r\n" % pair for pair in self._request.headers.items() if pair[0] != b"upgrade"]
+        self._parser = httptools.HttpRequestParser(self)
+        self.data_received(b"%b\r\n%b" % (b"".join(head), rest))
+
+    def _older(self, request: Request) -> bool:
+        """Whether an HTTP/1.0 request can be served: its answer ends with the connection, its body has a length."""
+        request.chunks = request.keep_alive = False
+        if self._parser.get_http_version() != "1.0":
+            self._refuse(505, "HTTP/1.1 is spoken here")
+        elif b"transfer-encoding" in request.headers:
+            self._refuse(400, "HTTP/1.0 knows no transfer encoding")
+        return not self._deaf
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body, up to the cap."""
+        if self._deaf:
+            return
         self._body_bytes += len(body)
         if self._body_bytes > self._limits.body_bytes:
-            if not self._refused:
-                self._refuse(413, "the body is too large")
-            return
-        self._body.append(body)
+            self._refuse(413, "the body is too large")
+        else:
+            self._body.append(body)
 
     def on_message_complete(self) -> None:
         """The request is whole: now it becomes work, or waits its turn."""
-        if self._refused:
+        if self._deaf or self._offered:
             return
         request, self._arriving = self._request, False
         request.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
@@ -213,20 +268,27 @@ class Connection(asyncio.Protocol):
     def _begin(self, request: Request) -> None:
         self._current = request
         self._started = False
-        self.deadline = _NEVER
+        self.deadline = _NEVER if self._writable is None else self._loop.time() + self._limits.write_s
         self._task = self._loop.create_task(self._run(request))
 
     async def _run(self, request: Request) -> None:
         """The work, and then the next request or the end."""
+        self._running, done = True, False
         try:
+            if self._writable is not None:  # nobody gets more answers who does not read those before
+                await self._writable
             await self._handler(request, self)
-        except asyncio.CancelledError:
-            self._transport.abort()  # the client has left, or the server ends: an answer must not look whole
-            return
-        self._current = self._task = None
+            done = True
+        finally:
+            self._current = self._task = None
+            self._running = False
+            if not done:  # the client has left, or the server ends: an answer must not look whole
+                self._all.discard(self)
+                self._transport.abort()
         if self._transport.is_closing():
-            return
-        if not request.keep_alive or self._draining or not self._started:
+            self._all.discard(self)
+        elif not request.keep_alive or self._draining or not self._started:
+            self.deadline = self._loop.time() + self._limits.write_s
             self._transport.close()
         elif self._ahead:
             self._begin(self._ahead.popleft())
@@ -262,10 +324,14 @@ class Connection(asyncio.Protocol):
         request = self._current
         assert request is not None
         self._started = True
-        chunked = self._chunked = request.keep_alive = request.keep_alive and not self._draining
-        framing = b"transfer-encoding: chunked\r\n\r\n" if chunked else b"connection: close\r\n\r\n"
-        piece = b"%x\r\n%b\r\n" % (len(first), first) if chunked and first else first
-        self._transport.write(b"".join((_STATUS[status], self._date(), headers, framing, piece)))
+        if self._draining:
+            request.keep_alive = False
+        framing = b"transfer-encoding: chunked\r\n" if request.chunks else b""
+        if not request.keep_alive:
+            framing += b"connection: close\r\n"
+        self._chunked = request.chunks
+        piece = b"%x\r\n%b\r\n" % (len(first), first) if request.chunks and first else first
+        self._transport.write(b"".join((_STATUS[status], self._date(), headers, framing, b"\r\n", piece)))
 
     async def piece(self, data: bytes) -> None:
         """A further piece; waits while the client reads slowly."""
@@ -283,13 +349,13 @@ class Connection(asyncio.Protocol):
     # --------------------------------------------------------------------------------------------------------- limits
 
     def expire(self) -> None:
-        """The deadline has passed: a half-sent request is told so, an idle connection is just closed."""
-        if self._refused:
+        """The deadline has passed: a half-sent request is told so, an idle connection is closed, a deaf one cut."""
+        if self._deaf or self._current is not None or self._transport.is_closing():
             self._transport.abort()
         elif self._arriving:
             self._refuse(408, "the request took too long to arrive")
         else:
-            self._transport.close()
+            self._transport.close()  # where the end of an answer is still unread, the next look cuts it
 
     def drain(self) -> None:
         """The server ends: an idle connection closes now, a busy one after its answer."""
@@ -298,19 +364,23 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def cancel(self) -> None:
-        """The server has waited long enough."""
-        if self._task is not None:
-            self._task.cancel()
+        """The server has waited long enough; the work is cancelled when the connection is gone."""
         self._transport.abort()
 
     def _count(self, size: int) -> None:
         self._header_bytes += size
-        if self._header_bytes > self._limits.header_bytes and not self._refused:
+        if self._header_bytes > self._limits.header_bytes and not self._deaf:
+            self._refuse(431, "the headers are too large")
+
+    def _weigh(self, came: int, grown: int) -> None:
+        """Bytes that are no body and no whole header yet: the parser holds them, so they are counted as they come."""
+        self._silent = 0 if grown > 0 else self._silent + came
+        if self._silent > self._limits.header_bytes + _READ:
             self._refuse(431, "the headers are too large")
 
     def _refuse(self, status: int, sentence: str) -> None:
         """Say why on the connection itself and close it; never into an answer that has begun."""
-        self._refused = True
+        self._deaf = True
         if self._transport.is_closing():
             return
         if self._current is not None:

@@ -11,6 +11,8 @@ from email.utils import formatdate
 from crossover.gateway.http import Connection, Handler, Limits
 
 _SWEEP_S = 0.25
+_LOOK_S = 0.02
+_CANCEL_S = 2.0  # for work that was cancelled to end
 _HANDSHAKE_S = 10.0
 
 
@@ -46,21 +48,26 @@ class Server:
         for connection in list(self.connections):
             connection.drain()
         while self.connections and loop.time() < until and not (hurry is not None and hurry.is_set()):
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(_LOOK_S)
         for connection in list(self.connections):
             connection.cancel()
+        until = loop.time() + _CANCEL_S
+        while self.connections and loop.time() < until:  # what was cancelled runs to its end: its rows are written
+            await asyncio.sleep(_LOOK_S)
         if self._sweeper is not None:
             self._sweeper.cancel()
-        await asyncio.sleep(0)  # tasks that were cancelled run to their end
+
+    def sweep(self, now: float) -> None:
+        """End what is late at this moment of the loop's clock."""
+        for connection in [one for one in self.connections if one.deadline < now]:
+            connection.expire()
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_SWEEP_S)
             self._tell_time()
-            now = loop.time()
-            for connection in [one for one in self.connections if one.deadline < now]:
-                connection.expire()
+            self.sweep(loop.time())
 
     def _tell_time(self) -> None:
         self._date = f"date: {formatdate(time.time(), usegmt=True)}\r\n".encode()
