@@ -37,7 +37,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "config": ("crossover.cli.config", "Check crossover.toml, show what it says, print its schema for editors."),
     "ledger": ("crossover.cli.ledger", "What was asked, paid and saved, and where it went; export, check, backup."),
     "keys": ("crossover.cli.keys", "API keys of the gateway: create, list, revoke."),
-    "demo": ("crossover.cli.demo", "Plan a real workload end to end and write its report."),
+    "demo": (
+        "crossover.cli.demo",
+        "Decide and run, end to end, with nothing to prepare: a plan, then a gateway at work.",
+    ),
 }
 
 

@@ -43,7 +43,7 @@ def serve(
     environ = environment()
 
     def read(file: Path) -> Loaded:
-        return _with(load(file, environ), host, port)
+        return at_address(load(file, environ), host, port)
 
     async def all_of_it() -> signal.Signals | None:
         loaded = await settings(config, host, port)
@@ -55,7 +55,7 @@ def serve(
             on_open=(lambda _opened: None) if quiet else lambda opened: _greet(opened, loaded),
         )
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         ended_by = runner.run(all_of_it())
     if ended_by is signal.SIGINT:
         raise KeyboardInterrupt
@@ -69,13 +69,13 @@ async def settings(config: Path | None, host: str | None = None, port: int | Non
     environ = environment()
     file = find(config, environ, Path.cwd())
     if file is not None:
-        return _with(load(file, environ), host, port)
+        return at_address(load(file, environ), host, port)
     from crossover.runtime.found import defaults
 
-    return _with(await defaults(), host, port)
+    return at_address(await defaults(), host, port)
 
 
-def _with(loaded: Loaded, host: str | None, port: int | None) -> Loaded:
+def at_address(loaded: Loaded, host: str | None, port: int | None) -> Loaded:
     """With the address that flags state, checked like one in the file."""
     import msgspec
 
@@ -91,7 +91,8 @@ def _with(loaded: Loaded, host: str | None, port: int | None) -> Loaded:
     return msgspec.structs.replace(loaded, settings=changed)
 
 
-def _loop_factory() -> Callable[[], AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], AbstractEventLoop] | None:
+    """The event loop of a gateway: uvloop where it is installed."""
     try:
         import uvloop
     except ImportError:  # Windows has none; asyncio's own loop serves too

@@ -73,6 +73,10 @@ class Paper:
         """Print one renderable, cleaned."""
         self.console.print(Safe(renderable), markup=False, highlight=False, emoji=False)
 
+    def piece(self, text: str, style: str = "") -> None:
+        """A part of a line, shown at once; ``blank`` ends the line."""
+        self.console.print(Safe(Text(text, style=style, end="")), end="", markup=False, highlight=False, emoji=False)
+
     def blank(self) -> None:
         """An empty line."""
         self.console.print()

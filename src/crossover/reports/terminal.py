@@ -11,7 +11,7 @@ from crossover.reports import figures, phrases
 from crossover.reports.explanation import explain
 from crossover.reports.paper import COLOURS, Paper, cost_bar, joined, plain_table, span_bar
 
-__all__ = ["console", "explain", "render"]
+__all__ = ["brief", "console", "explain", "render"]
 
 BREAK_EVENS = 6
 TORNADO_BARS = 6
@@ -46,6 +46,14 @@ def render(plan: Plan, console: Console, *, top: int = 8) -> None:
     _tornado(plan, paper)
     _assumptions(plan, paper)
     _notes(plan, paper)
+
+
+def brief(plan: Plan, console: Console) -> None:
+    """Print the first screen alone: the verdict, its reasons, and what would change it."""
+    paper = Paper(console)
+    _head(plan, paper)
+    _verdict(plan, paper)
+    _flips(plan, paper)
 
 
 def _head(plan: Plan, paper: Paper) -> None:
