@@ -193,3 +193,9 @@ def keeping(answers: Sequence[bytes]) -> Handler:
         await peer.gone()
 
     return handler
+
+
+async def hanging(peer: Peer) -> None:
+    """A server that reads a request and says nothing."""
+    await peer.request()
+    await peer.gone()

@@ -183,6 +183,15 @@ def test_what_cannot_be_decompressed(header: bytes, body: bytes, streamed: bool,
     run(work())
 
 
+def test_an_encoding_said_twice_is_two_encodings(run: Run) -> None:
+    async def work() -> None:
+        answer = sized(gzip.compress(TEXT), b"content-encoding: gzip", b"content-encoding: gzip")
+        async with serving(answering(answer)) as server, client() as transport:
+            assert (await failure((await post(transport, server)).read())).upstream == "malformed"
+
+    run(work())
+
+
 def test_an_empty_body_is_empty_however_it_is_encoded(run: Run) -> None:
     async def work() -> None:
         answer = sized(b"", b"content-encoding: gzip")

@@ -1,15 +1,13 @@
-"""Connections kept and used again, time-outs by the sweep, giving up, and the keep-alive race."""
+"""Connections kept and used again, the keep-alive race, giving up, and the requests that go out."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from crossover.deployment import Timeouts
 from crossover.errors import UpstreamError
 from crossover.transport import Endpoint, Transport, endpoint, head
 from crossover.transport import connection as connections
@@ -22,6 +20,7 @@ from tests.transport.servers import (
     answering,
     client,
     failure,
+    hanging,
     keeping,
     pieces,
     post,
@@ -155,6 +154,16 @@ def test_a_connection_that_the_server_closed_is_forgotten(run: Run) -> None:
             await (await post(transport, server)).read()
             await until(lambda: transport.stats.idle == 0)
             assert await (await post(transport, server)).read() == b"hello"
+
+    run(work())
+
+
+def test_a_server_that_closes_after_every_answer_without_saying_so(run: Run) -> None:
+    async def work() -> None:
+        async with serving(answering(OK)) as server, client() as transport:
+            for _ in range(20):
+                assert await (await post(transport, server)).read() == b"hello"
+            assert server.accepted == 20
 
     run(work())
 
@@ -293,266 +302,6 @@ def test_where_the_kernel_does_not_say_the_request_counts_as_accepted(
     run(work())
 
 
-# -------------------------------------------------------------------------------------------------------- time-outs
-
-
-async def _hanging(peer: Peer) -> None:
-    await peer.request()
-    await peer.gone()
-
-
-@pytest.mark.parametrize(("cold", "wait"), [(False, TIMEOUTS.first_byte), (True, TIMEOUTS.cold)])
-def test_no_first_byte(cold: bool, wait: float, run: Run) -> None:
-    async def work() -> None:
-        clock = Clock()
-        async with serving(_hanging) as server, client(clock=clock) as transport:
-            task = asyncio.ensure_future(failure(post(transport, server, cold=cold)))
-            await until(lambda: transport.stats.busy == 1)
-            transport.sweep(clock.now + wait - 0.1)
-            assert transport.stats.busy == 1
-            transport.sweep(clock.now + wait)
-            error = await task
-            assert (error.upstream, error.accepted, error.status) == ("first_byte_timeout", True, 504)
-
-    run(work())
-
-
-def test_headers_alone_are_no_first_byte(run: Run) -> None:
-    """Streams send their headers at once and their first token when the prompt is read."""
-
-    async def work() -> None:
-        clock = Clock()
-        async with serving(answering(CHUNKED, stay=True)) as server, client(clock=clock) as transport:
-            reply = await post(transport, server)
-            task = asyncio.ensure_future(failure(reply.piece()))
-            transport.sweep(clock.now + TIMEOUTS.gap + 0.1)
-            assert transport.stats.busy == 1
-            transport.sweep(clock.now + TIMEOUTS.first_byte)
-            assert (await task).upstream == "first_byte_timeout"
-
-    run(work())
-
-
-def test_a_header_sent_byte_by_byte_wins_no_time(run: Run) -> None:
-    async def work() -> None:
-        clock = Clock()
-        go = asyncio.Queue[bytes]()
-
-        async def handler(peer: Peer) -> None:
-            await peer.request()
-            while True:
-                await peer.send(await go.get())
-
-        async with serving(handler) as server, client(clock=clock) as transport:
-            task = asyncio.ensure_future(failure(post(transport, server)))
-            await until(lambda: transport.stats.busy == 1)
-            (busy,) = transport._busy
-            for count in range(1, 6):
-                go.put_nowait(b"HTTP/1.1 200 OK"[count - 1 : count])
-                await until(lambda count=count: busy._silent == count)  # type: ignore[misc]
-                clock.now += TIMEOUTS.first_byte / 5
-                transport.sweep(clock.now)
-            assert (await task).upstream == "first_byte_timeout"
-
-    run(work())
-
-
-def test_silence_between_two_pieces(run: Run) -> None:
-    async def work() -> None:
-        clock = Clock()
-        async with (
-            serving(answering(CHUNKED, b"5\r\nhello\r\n", stay=True)) as server,
-            client(clock=clock) as transport,
-        ):
-            reply = await post(transport, server)
-            assert await reply.piece() == b"hello"
-            task = asyncio.ensure_future(failure(reply.piece()))
-            await asyncio.sleep(0)
-            transport.sweep(clock.now + TIMEOUTS.gap - 0.1)
-            assert transport.stats.busy == 1
-            transport.sweep(clock.now + TIMEOUTS.gap)
-            error = await task
-            assert (error.upstream, error.accepted) == ("gap_timeout", True)
-
-    run(work())
-
-
-def test_every_piece_begins_the_gap_anew_until_the_time_for_all_is_up(run: Run) -> None:
-    async def work() -> None:
-        clock = Clock()
-        go = asyncio.Semaphore(0)
-
-        async def handler(peer: Peer) -> None:
-            await peer.answer(CHUNKED)
-            while True:
-                await go.acquire()
-                await peer.send(b"1\r\nx\r\n")
-
-        async with serving(handler) as server, client(clock=clock) as transport:
-            reply = await post(transport, server)
-            end = clock.now + TIMEOUTS.total
-            while clock.now < end:
-                go.release()
-                assert await reply.piece() == b"x"
-                clock.now += TIMEOUTS.gap - 1
-                if clock.now < end:
-                    transport.sweep(clock.now)
-                    assert transport.stats.busy == 1
-            transport.sweep(clock.now)
-            assert (await failure(reply.piece())).upstream == "total_timeout"
-
-    run(work())
-
-
-def test_a_server_that_never_reads_the_request(run: Run) -> None:
-    async def handler(peer: Peer) -> None:
-        peer.reader._transport.pause_reading()  # type: ignore[attr-defined]
-        await asyncio.Event().wait()
-
-    async def work() -> None:
-        clock = Clock()
-        async with serving(handler) as server, client(clock=clock) as transport:
-            task = asyncio.ensure_future(failure(post(transport, server, b"x" * 20_000_000)))
-            await until(lambda: transport.stats.busy == 1)
-            transport.sweep(clock.now + TIMEOUTS.first_byte)
-            error = await task
-            assert (error.upstream, error.accepted) == ("first_byte_timeout", True)
-
-    run(work())
-
-
-def test_the_sweep_runs_by_itself(run: Run) -> None:
-    async def work() -> None:
-        quick = Timeouts(connect=5.0, first_byte=0.01, gap=5.0, total=5.0)
-        async with serving(_hanging) as server, client() as transport:
-            assert (await failure(post(transport, server, timeouts=quick))).upstream == "first_byte_timeout"
-
-    run(work())
-
-
-def test_no_connection_in_time(run: Run) -> None:
-    """A listener whose queue is full: the kernel lets us wait."""
-
-    async def work() -> None:
-        clock = Clock()
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            listener.listen(0)
-            crowd = []
-            for _ in range(4):
-                sock = socket.socket()
-                sock.setblocking(False)
-                sock.connect_ex(listener.getsockname())
-                crowd.append(sock)
-            try:
-                async with client(clock=clock) as transport:
-                    place = endpoint(f"http://127.0.0.1:{listener.getsockname()[1]}")
-                    task = asyncio.ensure_future(failure(post(transport, place)))
-                    await until(lambda: transport.stats.dialing == 1)
-                    transport.sweep(clock.now + TIMEOUTS.connect - 0.1)
-                    assert transport.stats.dialing == 1
-                    transport.sweep(clock.now + TIMEOUTS.connect)
-                    error = await task
-                    assert (error.upstream, error.accepted, error.status) == ("connect_timeout", False, 504)
-                    assert transport.stats.dialing == 0
-            finally:
-                for sock in crowd:
-                    sock.close()
-
-    run(work())
-
-
-# ------------------------------------------------------------------------------------------------------- no connection
-
-
-def test_nobody_listens(run: Run) -> None:
-    async def work() -> None:
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))  # bound, but not listening
-            async with client() as transport:
-                place = endpoint(f"http://127.0.0.1:{taken.getsockname()[1]}")
-                error = await failure(post(transport, place))
-                assert (error.upstream, error.accepted) == ("refused", False)
-                assert "Connection refused" in str(error)
-                assert transport.stats == transport.stats.__class__(busy=0, idle=0, dialing=0, made=0)
-
-    run(work())
-
-
-def _resolving(monkeypatch: pytest.MonkeyPatch, answers: dict[str, list[str]]) -> None:
-    """Names lead where a test says; both loops ask the same function."""
-
-    async def getaddrinfo(self: Any, host: str, port: int, **_: Any) -> list[Any]:
-        if host not in answers:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        families = {"4": socket.AF_INET, "6": socket.AF_INET6}
-        return [(families["6" if ":" in a else "4"], socket.SOCK_STREAM, 6, "", (a, port)) for a in answers[host]]
-
-    monkeypatch.setattr("crossover.transport.dial._getaddrinfo", getaddrinfo)
-
-
-def test_a_name_that_leads_nowhere(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    _resolving(monkeypatch, {})
-
-    async def work() -> None:
-        async with client() as transport:
-            error = await failure(post(transport, endpoint("http://nowhere.example")))
-            assert (error.upstream, error.accepted) == ("refused", False)
-            assert str(error) == "no address is known for the host nowhere.example: Name or service not known"
-
-    run(work())
-
-
-@pytest.mark.parametrize("address", ["169.254.169.254", "fe80::1%1", "::ffff:169.254.169.254", "fd00:ec2::254"])
-def test_a_name_that_leads_to_a_metadata_service(address: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    _resolving(monkeypatch, {"rebound.example": ["127.0.0.1", address]})
-
-    async def work() -> None:
-        async with client() as transport:
-            error = await failure(post(transport, endpoint("http://rebound.example:1")))
-            assert (error.upstream, error.accepted) == ("refused", False)
-            assert "never connected to" in str(error)
-
-    run(work())
-
-
-def test_an_endpoint_made_by_hand_is_checked_at_the_latest_when_it_is_used(run: Run) -> None:
-    async def work() -> None:
-        async with client() as transport:
-            place = Endpoint(scheme="http", host="169.254.169.254", port=80)
-            assert "never connected to" in str(await failure(post(transport, place)))
-
-    run(work())
-
-
-def test_the_first_address_that_answers_is_used(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    _resolving(monkeypatch, {"two.example": ["::1", "127.0.0.1"], "dead.example": ["::1", "127.0.0.2"]})
-
-    async def work() -> None:
-        async with serving(keeping([OK])) as server, client() as transport:
-            place = endpoint(f"http://two.example:{server.port}")  # nobody listens on ::1
-            assert await (await post(transport, place)).read() == b"hello"
-            place = endpoint(f"http://dead.example:{server.port}")
-            error = await failure(post(transport, place))
-            assert (error.upstream, error.accepted) == ("refused", False)
-
-    run(work())
-
-
-def test_a_unix_socket(run: Run, tmp_path: Path) -> None:
-    async def work() -> None:
-        path = str(tmp_path / "s")
-        async with serving(keeping([OK, OK]), uds=path) as server, client() as transport:
-            place = Endpoint(scheme="http", host="localhost", port=80, uds=path)
-            for _ in range(2):
-                assert await (await post(transport, place)).read() == b"hello"
-            assert server.accepted == 1
-            gone = Endpoint(scheme="http", host="localhost", port=80, uds=path + "-gone")
-            assert (await failure(post(transport, gone))).upstream == "refused"
-
-    run(work())
-
-
 # ---------------------------------------------------------------------------------------------------------- giving up
 
 
@@ -630,7 +379,7 @@ def test_closing_a_complete_reply_keeps_the_connection(run: Run) -> None:
 
 def test_closing_the_client_ends_everything(run: Run) -> None:
     async def work() -> None:
-        async with serving(keeping([OK])) as server, serving(_hanging) as silent:
+        async with serving(keeping([OK])) as server, serving(hanging) as silent:
             transport = Transport()
             await (await post(transport, server)).read()
             task = asyncio.ensure_future(failure(post(transport, silent)))

@@ -303,7 +303,7 @@ class Connection(asyncio.Protocol):
     def _encoding(self, name: bytes, value: bytes) -> None:
         """Two headers that decide how the body is read."""
         if name == b"content-encoding":
-            self._coding = value
+            self._coding = self._coding + b", " + value if self._coding else value
         elif name == b"transfer-encoding" and value != b"chunked":
             self._fault = "its transfer encoding is not chunked alone"
 
