@@ -15,6 +15,7 @@ from crossover.chat import (
     ChatResponse,
     Choice,
     Delta,
+    Dialect,
     EmbedRequest,
     EmbedResponse,
     Finish,
@@ -45,6 +46,7 @@ def target(
     name: str, *, operator: Operator = "provider", price: tuple[int, int] | None = (10, 40), concurrency: int = 0,
     queue: int = 0, queue_wait: float = 10.0, quality: float | None = None, can: frozenset[Need] = ALL,
     context: int | None = None, max_output: int | None = None, agreements: Iterable[str] = (),
+    dialect: Dialect | None = None,
 ) -> Target:  # fmt: skip
     """A deployment. ``price`` is picodollars per token of input and output; None: nobody knows it."""
     known = (
@@ -67,6 +69,7 @@ def target(
         queue=queue,
         queue_wait=queue_wait,
         quality=quality,
+        dialect=dialect,
     )
 
 

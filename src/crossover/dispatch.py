@@ -232,6 +232,7 @@ class Dispatcher:
                 sensitivity=sensitivity,
                 regimes=(*plant.regimes, *caller.regimes) if caller.regimes else plant.regimes,
                 local_only=local_only,
+                dialect=request.dialect,
             )
             busy = {one: plant.places[one].busy for one in route.targets} if len(route.targets) > 1 else {}
             conditions = Conditions(health=plant.health, law=plant.law, busy=busy, now=now, streamed=streamed)

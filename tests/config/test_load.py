@@ -119,7 +119,6 @@ def test_regimes_take_their_own_name_and_days_may_be_dates() -> None:
         ("[aliases.auto]", '[aliases."a b"]', 25, 'aliases."a b"', "is no name"),
         ("[aliases.auto]", "[aliases.auto]\nsensitivity = 'helth'", 26, "aliases.auto.sensitivity", "mean health"),
         ("[aliases.auto]", "[aliases.auto]\nsensitivity = 'hard,'", 26, "aliases.auto.sensitivity", "Known: none"),
-        ("[aliases.auto]", "[aliases.auto]\nmax_tokens = 0", 26, "aliases.auto.max_tokens", "0 is out of range"),
         ("[aliases.auto]", "[budgets.a]\nusd = 0\n[aliases.auto]", 26, "budgets.a.usd", "0 permits"),
         ("[aliases.auto]", "[budgets.a]\nusd = 5\naliases=['aut']\n[aliases.auto]", 27, "budgets.a.aliases.0", "auto"),
         ("[aliases.auto]", "[budgets.'key:a']\nusd = 5\n[aliases.auto]", 25, 'budgets."key:a"', "Choose another name"),

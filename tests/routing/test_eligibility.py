@@ -42,6 +42,16 @@ def test_each_rule(row: Target, ask: dict[str, Any], code: str | None) -> None:
     assert code_of(row, Ask(**{"needs": CHAT, **ask})) == code
 
 
+def test_a_part_that_no_word_fits_goes_to_a_target_of_its_own_dialect_only() -> None:
+    strange: frozenset[Need] = frozenset({"chat", "unknown"})
+    same, other = target("same", dialect="openai"), target("other", dialect="gemini")
+    assert code_of(same, Ask(needs=strange, dialect="openai")) is None
+    assert code_of(other, Ask(needs=strange, dialect="openai")) == "dialect"
+    assert code_of(same, Ask(needs=strange)) == "dialect", "made in Python: it has no dialect"
+    assert code_of(same, Ask(needs=strange | {"video"}, dialect="openai")) == "ability"
+    assert "dialect" in FOR_GOOD
+
+
 def test_the_law_comes_before_everything_that_may_pass() -> None:
     """Else one would wait for a deployment that may never answer."""
     row = target("a")

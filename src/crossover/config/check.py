@@ -24,7 +24,7 @@ from crossover.transport.endpoint import endpoint, literal
 IN_PROCESS = frozenset({"embedded", "sandbox"})  # answer inside this process: no address is needed
 LOCAL_ONLY = "local_only"  # beside the labels: what may not leave own and rented machines, whatever was signed
 LABELS = (*sensitivity.LABELS, LOCAL_ONLY)
-ABILITIES: tuple[str, ...] = get_args(Need)
+ABILITIES: tuple[str, ...] = tuple(need for need in get_args(Need) if need != "unknown")  # no model can promise that
 _KEEP_ALIVE = re.compile(r"-?(?:\d+(?:\.\d+)?(?:ms|s|m|h))+|0")  # durations of Ollama: "-1" without a unit is refused
 _PER_TOKEN = ("like", "input", "output", "cached_read", "cache_write_5m", "cache_write_1h")
 _Path: TypeAlias = tuple[str, ...]

@@ -123,7 +123,6 @@ _ALIAS: Rows = {
     "policy": Field("how they are ranked; left out: the policy of the file"),
     "sensitivity": Field("label of all requests to this name; it can only raise what is known"),
     "overflow": Field("whether a full local queue may overflow to a permitted API"),
-    "max_tokens": Field("longest answer a client may ask for", "tokens", 1, _TOKENS),
 }
 _BUDGET: Rows = {
     "usd": Field("at most so many dollars a period", "dollars", 0, 1e9),

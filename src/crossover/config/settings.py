@@ -102,7 +102,6 @@ class AliasSettings(msgspec.Struct, frozen=True, kw_only=True):
     policy: PolicyName | None = None
     sensitivity: str | None = None
     overflow: bool = False
-    max_tokens: int | None = None
 
 
 class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -59,7 +59,8 @@ class PriceList(msgspec.Struct, frozen=True, kw_only=True):
         return chosen
 
 
-FREE = PriceList(steps=(Step(0, 0, 0, 0, 0, 0, 0),), source="own machine: no price per token")
+# An own machine whose hour has no stated price: a request adds nothing to a bill, and what it costs nobody knows.
+UNSTATED = PriceList(steps=(Step(0, 0, 0, 0, 0, 0, 0),), source="own machine: no hourly price stated", known=False)
 UNKNOWN = PriceList(steps=(Step(0, 0, 0, 0, 0, 0, 0),), source="no price known", known=False)
 
 

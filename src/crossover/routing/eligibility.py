@@ -12,12 +12,15 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from crossover import compliance
+from crossover.chat import Dialect
 from crossover.routing.health import Health
 from crossover.routing.words import Need, Refusal, Target
 from crossover.sensitivity import NOT_SENSITIVE, Sensitivity
 
 # Refusals that no waiting changes; the others are only for now.
-FOR_GOOD = frozenset({"local_only", "law", "ability", "context", "max_output", "pinned", "unpriced"})
+FOR_GOOD = frozenset({"local_only", "law", "ability", "dialect", "context", "max_output", "pinned", "unpriced"})
+
+_OPAQUE: frozenset[Need] = frozenset({"unknown"})  # a part that no word fits: a target of the same dialect may know it
 
 # An estimate of the prompt may be off: only what is clearly too long is refused before the target has counted itself.
 _MARGIN = 1.25
@@ -28,7 +31,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 
     ``input_tokens`` is an estimate, ``output_tokens`` the stated maximum of each of ``choices`` answers (None: not
     stated). ``local_only`` was said by the caller or the configuration; ``sensitivity`` and ``regimes`` decide through
-    the law.
+    the law. ``dialect`` is the one it came in.
     """
 
     needs: frozenset[Need]
@@ -38,6 +41,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     sensitivity: Sensitivity = NOT_SENSITIVE
     regimes: tuple[str, ...] = ()
     local_only: bool = False
+    dialect: Dialect | None = None
 
 
 Law = Callable[[Target, Ask], str | None]  # the refusing sentence, or None where it is permitted
@@ -84,8 +88,12 @@ def refusal(target: Target, ask: Ask, law: Law, health: Health, now: float) -> R
     if against is not None:
         return Refusal(name, "law", against)
     if not ask.needs <= target.can:
-        lacks = ", ".join(sorted(ask.needs - target.can))
-        return Refusal(name, "ability", f"{name} cannot do: {lacks}")
+        lacks = ask.needs - target.can
+        if lacks - _OPAQUE:
+            return Refusal(name, "ability", f"{name} cannot do: {', '.join(sorted(lacks - _OPAQUE))}")
+        if target.dialect is None or target.dialect != ask.dialect:
+            text = f"the request holds a part that only its own dialect knows, and {name} speaks another"
+            return Refusal(name, "dialect", text)
     if target.context is not None and ask.input_tokens > target.context * _MARGIN:
         text = f"about {ask.input_tokens:,} tokens do not fit the {target.context:,} of {name}"
         return Refusal(name, "context", text)

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from crossover.chat import Dialect
 from crossover.cost.request import PriceList
 from crossover.deployment import Deployment, Timeouts
 from crossover.sensitivity import NOT_SENSITIVE, Sensitivity
@@ -63,7 +64,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """One deployment as routing sees it.
 
     ``can`` holds the needs it meets, ``context`` and ``max_output`` tokens, ``concurrency`` calls at once (0: no
-    limit), ``queue`` how many may wait and for how long, ``quality`` the user's own rank.
+    limit), ``queue`` how many may wait and for how long, ``quality`` the user's own rank. ``dialect`` is what it
+    speaks: what no word fits can only go to a target of the dialect it came in.
     """
 
     deployment: Deployment
@@ -78,6 +80,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     queue_wait: float = 10.0
     quality: float | None = None
     wire_model: str = ""
+    dialect: Dialect | None = None
 
     @property
     def id(self) -> str:
@@ -102,7 +105,6 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     sensitivity: Sensitivity = NOT_SENSITIVE
     local_only: bool = False
     overflow: bool = False
-    max_tokens: int | None = None
 
 
 class Refusal(msgspec.Struct, frozen=True):

@@ -43,7 +43,7 @@ class Inside:
         for name, one in settings.deployments.items():
             if not one.enabled:
                 continue
-            if one.provider == EMBEDDED and one.model not in self._running:
+            if one.provider == EMBEDDED and one.base_url is None and one.model not in self._running:
                 path = self._file(name, one)
                 options = Options(alias=one.model, parallel=one.concurrency or _PARALLEL, context=one.context or 0)
                 self._running[one.model] = await asyncio.to_thread(start, path, options)

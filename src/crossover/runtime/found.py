@@ -12,7 +12,7 @@ from crossover.config.load import Loaded
 from crossover.engines.discover import discover
 from crossover.engines.inspect import inspect
 from crossover.engines.words import Engine, EngineModel
-from crossover.providers.registry import Provider, providers
+from crossover.providers.registry import Provider, base_url, providers
 from crossover.transport import Transport
 
 
@@ -35,11 +35,12 @@ async def defaults() -> Loaded:
 
 def _model(engine: Engine, model: EngineModel, known: Mapping[str, Provider]) -> FoundModel:
     found = engine.found
-    usual = known[found.kind].base_url
+    row = known[found.kind]
+    usual = row.base_url is not None and base_url(row) == base_url(row, found.base_url)
     return FoundModel(
         name=model.name,
         provider=found.kind,
-        base_url=None if found.base_url.rstrip("/") == (usual or "").rstrip("/") else found.base_url,
+        base_url=None if usual else found.base_url,
         context=model.context or model.max_context,
         concurrency=engine.load.slots or 0,
         embeds="embedding" in model.can and "completion" not in model.can,

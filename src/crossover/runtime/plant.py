@@ -14,19 +14,21 @@ import msgspec
 
 from crossover.catalog.prices import PriceOverride, rate_card, resolve
 from crossover.chat import Backend, Caller
-from crossover.config.settings import DeploymentSettings, PriceSettings, Settings, ZoneSettings
-from crossover.cost.request import FREE, PICO, UNKNOWN, PriceList, Step, price_list
+from crossover.config.check import IN_PROCESS
+from crossover.config.settings import DeploymentSettings, PriceSettings, Secret, Settings, ZoneSettings
+from crossover.cost.request import PICO, UNKNOWN, UNSTATED, PriceList, Step, price_list
 from crossover.deployment import Billing, Deployment, ModelId, PerHour, PerToken, Zone
-from crossover.dispatch import LOCAL_ONLY, Plant
+from crossover.dispatch import Plant
 from crossover.errors import InputError
 from crossover.ledger.words import Budget, Key
 from crossover.providers.http import HttpBackend
 from crossover.providers.registry import Provider, base_url, profile, providers
+from crossover.routing.asked import labelled
 from crossover.routing.eligibility import Laws
 from crossover.routing.health import Health
 from crossover.routing.places import Places
 from crossover.routing.words import Need, Route, Target
-from crossover.sensitivity import NOT_SENSITIVE, Sensitivity, label, stricter
+from crossover.sensitivity import NOT_SENSITIVE, Sensitivity, label
 from crossover.transport import Transport, endpoint
 
 Keys = Callable[[str], Key | None]  # a key by its id
@@ -37,7 +39,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     """What stands on this machine for the plant: sockets, in-process engines, the key ring, the day.
 
     ``address`` gives the URL of a deployment that answers inside this process; ``cold`` whether an engine still has to
-    load its model.
+    load its model; ``renewed`` what a secret is now, where it lies in a file (None: it cannot be read).
     """
 
     transport: Transport
@@ -45,6 +47,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     keys: Keys
     today: Callable[[], dt.date]
     cold: Callable[[str], bool] = lambda _target: False
+    renewed: Callable[[Secret], str | None] = lambda _secret: None
 
 
 def build(settings: Settings, site: Site, before: Plant | None = None) -> Plant:
@@ -63,7 +66,7 @@ def build(settings: Settings, site: Site, before: Plant | None = None) -> Plant:
     if before is not None:
         health.keep(before.health)
         places = {name: _kept(before.places.get(name), fresh) for name, fresh in places.items()}
-    sensitivity, local_only = labelled(settings.sensitivity)
+    sensitivity, local_only = _labelled(settings.sensitivity)
     return Plant(
         targets=targets,
         routes=routes(settings, targets, local_only=local_only),
@@ -122,6 +125,7 @@ def target(name: str, one: DeploymentSettings, row: Provider, place: Zone, setti
         queue_wait=one.queue_wait,
         quality=one.quality,
         wire_model=one.model,
+        dialect=row.dialect,
     )
 
 
@@ -144,7 +148,7 @@ def price(one: DeploymentSettings, row: Provider, place: Zone, today: dt.date) -
     if said.input is not None and said.output is not None:
         return _stated(said)
     if place.operator != "provider":
-        return FREE
+        return UNSTATED
     if not row.price_provider:
         return UNKNOWN
     try:
@@ -189,9 +193,9 @@ def _stated(said: PriceSettings) -> PriceList:
 
 def backend(name: str, one: DeploymentSettings, row: Provider, settings: Settings, site: Site) -> Backend:
     """What calls the deployment."""
-    inside = row.base_url is None and one.base_url is None
+    inside = one.provider in IN_PROCESS and one.base_url is None
     url = site.address(one) if inside else base_url(row, one.base_url)
-    limits = one.timeouts or settings.timeouts
+    limits, key = one.timeouts or settings.timeouts, one.api_key
     return HttpBackend(
         row,
         profile(
@@ -204,10 +208,11 @@ def backend(name: str, one: DeploymentSettings, row: Provider, settings: Setting
         ),
         endpoint(url, ca_file=one.tls_ca),
         site.transport,
-        secret=None if one.api_key is None else one.api_key.value,
+        secret=None if key is None else key.value,
         timeouts=limits,
         headers=tuple((header, secret.value) for header, secret in one.headers.items()),
         cold=(lambda: site.cold(name)) if row.local else None,
+        renew=None if key is None else lambda: site.renewed(key),
     )
 
 
@@ -218,7 +223,7 @@ def routes(settings: Settings, targets: Mapping[str, Target], *, local_only: boo
     """Every name that may be asked for: aliases, deployments, and models where just one deployment has them."""
     found: dict[str, Route] = {}
     for name, alias in settings.aliases.items():
-        sensitivity, only = labelled(alias.sensitivity)
+        sensitivity, only = _labelled(alias.sensitivity)
         found[name] = Route(
             name=name,
             targets=tuple(one for one in alias.deployments if one in targets),
@@ -237,15 +242,9 @@ def routes(settings: Settings, targets: Mapping[str, Target], *, local_only: boo
     return found
 
 
-def labelled(text: str | None) -> tuple[Sensitivity, bool]:
+def _labelled(text: str | None) -> tuple[Sensitivity, bool]:
     """(sensitivity, local only) of a label or several, separated by commas."""
-    found, local_only = NOT_SENSITIVE, False
-    for word in filter(None, map(str.strip, (text or "").split(","))):
-        if word == LOCAL_ONLY:
-            local_only = True
-        else:
-            found = stricter(found, label(word))
-    return found, local_only
+    return labelled(NOT_SENSITIVE, False, text, None, label)
 
 
 def confirmed(settings: Settings) -> dt.date | None:

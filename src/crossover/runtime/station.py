@@ -17,10 +17,12 @@ from typing import Any
 import msgspec
 
 from crossover.chat import ChatRequest, EmbedRequest
-from crossover.config import Paths
+from crossover.config import Paths, environment
 from crossover.config.load import Loaded
-from crossover.config.settings import Settings
+from crossover.config.secrets import Finder
+from crossover.config.settings import Secret, Settings
 from crossover.dispatch import Clock, Dispatcher
+from crossover.errors import CrossoverError
 from crossover.gateway.metrics import CountedBook, Metrics
 from crossover.ledger.store import Ledger, open_ledger
 from crossover.ledger.words import Key
@@ -66,7 +68,7 @@ class Station:
         """Start the engines of this process, ask the others, build the plant."""
         await self.inside.start(self.settings)
         self.seen = await look(self.settings, self.transport)
-        plant = build(self._completed(self.settings, self.seen), self._site())
+        plant = build(self._completed(self.settings, self.seen), self._site(self.loaded))
         self._bar(plant.law)
         self._book = CountedBook(self.writer, self.metrics, plant.routes)
         self.dispatcher = Dispatcher(plant, self._book, estimate=_estimate, label=label, clock=Clock())
@@ -75,7 +77,7 @@ class Station:
         """Take new settings. Raises an error and changes nothing where they cannot be built."""
         await self.inside.start(loaded.settings)
         seen = await look(loaded.settings, self.transport)
-        plant = build(self._completed(loaded.settings, seen), self._site(), self.dispatcher.plant)
+        plant = build(self._completed(loaded.settings, seen), self._site(loaded), self.dispatcher.plant)
         self.seen = seen
         self._bar(plant.law)
         self.loaded = loaded
@@ -129,13 +131,15 @@ class Station:
         }
         return msgspec.structs.replace(settings, deployments=deployments)
 
-    def _site(self) -> Site:
+    def _site(self, loaded: Loaded) -> Site:
+        folder = Path() if loaded.file is None else loaded.file.absolute().parent
         return Site(
             transport=self.transport,
             address=self.inside.address,
             keys=self._key,
             today=lambda: dt.datetime.now(dt.UTC).date(),
             cold=lambda name: name in self.seen.cold,
+            renewed=lambda secret: _renewed(secret, folder),
         )
 
     def _key(self, id_: str) -> Key | None:
@@ -144,6 +148,17 @@ class Station:
     def _bar(self, law: Any) -> None:
         if isinstance(law, Laws):
             law.barred = self.seen.barred
+
+
+def _renewed(secret: Secret, folder: Path) -> str | None:
+    """What a secret is now, where it lies in a file that somebody else renews."""
+    if not secret.origin.startswith("file:"):
+        return None
+    try:
+        return Finder(environment(), folder).api_key(secret.origin, read=True).value
+    except CrossoverError as error:
+        _LOG.warning("%s", error.sentence())
+        return None
 
 
 def _estimate(request: ChatRequest | EmbedRequest) -> int:
