@@ -16,7 +16,7 @@ from crossover.chat import ChatChunk, ChatRequest
 from crossover.cost.request import PriceList, Step
 from crossover.errors import UpstreamError
 from crossover.usage import Usage
-from crossover.wire import anthropic, gemini, ollama, openai
+from crossover.wire import anthropic, gemini, ollama, openai, responses
 from tests.wire import streams
 
 # Primes, so that no two mistakes cancel out.
@@ -595,7 +595,64 @@ OLLAMA = [
     ),
 ]
 
-SHAPES = [*OPENAI, *ANTHROPIC, *GEMINI, *OLLAMA]
+# ---------------------------------------------------------------------------------------------------------- responses
+
+
+def responded(status: str, usage: Any, **more: Any) -> dict[str, Any]:
+    message = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]}
+    body = {"id": "r", "object": "response", "model": "m", "status": status, "output": [message], **more}
+    return body if usage is None else {**body, "usage": usage}
+
+
+SPOKEN = (
+    {"type": "response.created", "response": {"id": "r", "model": "m", "status": "in_progress", "usage": None}},
+    {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "Hi"},
+)
+
+
+def responses_shape(name: str, usage: Any, bill: Bill | None, status: str = "completed", **more: Any) -> Shape:
+    body = responded(status, usage, **more)
+    stream = streams.named(*SPOKEN, {"type": f"response.{status}", "response": body})
+    return Shape(name, responses, json.dumps(body).encode(), stream, bill)
+
+
+def spent(prompt: int, output: int, cached: int = 0, reasoning: int = 0) -> dict[str, Any]:
+    return {
+        "input_tokens": prompt,
+        "input_tokens_details": {"cached_tokens": cached},
+        "output_tokens": output,
+        "output_tokens_details": {"reasoning_tokens": reasoning},
+        "total_tokens": prompt + output,
+    }
+
+
+RESPONSES = [
+    responses_shape("responses", spent(11, 7), Bill(fresh=11, answer=7)),
+    responses_shape("responses cached inside the input", spent(100, 7, 64), Bill(fresh=36, read=64, answer=7)),
+    responses_shape("responses reasoning inside the output", spent(11, 50, 0, 40), Bill(11, answer=10, reasoning=40)),
+    responses_shape("responses everything", spent(1000, 100, 512, 60), Bill(488, 512, answer=40, reasoning=60)),
+    responses_shape(
+        "responses cut short by the maximum is paid",
+        spent(11, 7),
+        Bill(fresh=11, answer=7),
+        "incomplete",
+        incomplete_details={"reason": "max_output_tokens"},
+    ),
+    responses_shape("responses no usage", None, None),
+    Shape("responses aborted", responses, None, streams.named(*SPOKEN), None, cut=True),
+    Shape(
+        "responses fails after it was counted",
+        responses,
+        None,
+        streams.named(
+            *SPOKEN, {"type": "response.failed", "response": responded("failed", spent(11, 3), error={"code": "x"})}
+        ),
+        Bill(fresh=11, answer=3),
+        cut=True,
+    ),
+]
+
+SHAPES = [*OPENAI, *ANTHROPIC, *GEMINI, *OLLAMA, *RESPONSES]
 
 
 def streamed(shape: Shape, size: int) -> Usage | None:

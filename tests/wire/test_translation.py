@@ -35,7 +35,6 @@ from crossover.wire import anthropic, gemini, ollama, openai
 from crossover.wire.words import Profile
 from tests.wire import streams
 
-
 FEW = settings(max_examples=20)  # each example is a whole conversation
 
 

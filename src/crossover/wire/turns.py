@@ -66,7 +66,7 @@ def alternating(messages: Sequence[Message]) -> list[Turn]:
         if message.role in ("system", "developer"):
             continue
         side: Literal["user", "assistant"] = "assistant" if message.role == "assistant" else "user"
-        parts = [part for part in message.parts if not (isinstance(part, Text) and not part.text)]
+        parts = [part for part in message.parts if type(part) is not Text or part.text]
         if not parts:
             continue
         if turns and turns[-1][0] == side:

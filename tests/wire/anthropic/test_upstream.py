@@ -574,14 +574,14 @@ def test_events_of_tomorrow_are_passed_on_and_counted() -> None:
     reader = anthropic.StreamReader()
     chunks = streams.read(reader, streams.named(START, {"type": "weather"}, end(), STOP))
     assert len(chunks) == 4
-    assert (reader.unknown, reader.skipped) == (1, 0)
+    assert (reader.unknown, reader.malformed) == (1, 0)
 
 
 def test_a_malformed_event_is_skipped_and_counted() -> None:
     reader = anthropic.StreamReader()
     data = streams.named(START) + b"event: x\ndata: {oops\n\n" + streams.named(end(), STOP)
     chunks = streams.read(reader, data)
-    assert reader.skipped == 1
+    assert reader.malformed == 1
     assert chunks[-1].last
 
 

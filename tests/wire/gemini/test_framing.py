@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossover.errors import UpstreamError
@@ -16,6 +16,7 @@ JSON = st.recursive(
 )
 
 
+@settings(max_examples=30)
 @given(st.lists(st.dictionaries(st.text(max_size=4), JSON, max_size=3), max_size=4), st.integers(1, 40), st.booleans())
 def test_every_element_comes_out_once_and_whole(rows: list[dict[str, object]], size: int, pretty: bool) -> None:
     data = json.dumps(rows, indent=1 if pretty else None, ensure_ascii=False).encode()

@@ -523,7 +523,7 @@ def test_a_malformed_event_is_skipped_and_counted() -> None:
     reader = gemini.StreamReader()
     data = streams.plain(PIECES[0]) + b"data: {oops\n\n" + streams.plain(PIECES[3])
     assert streams.read(reader, data)[-1].last
-    assert reader.skipped == 1
+    assert reader.malformed == 1
 
 
 def test_an_image_in_a_stream_says_something() -> None:

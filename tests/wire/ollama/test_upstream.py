@@ -361,7 +361,7 @@ def test_the_last_line_may_lack_its_end() -> None:
 def test_a_malformed_line_is_skipped_and_counted() -> None:
     reader = ollama.StreamReader()
     assert streams.read(reader, streams.lines(ROWS[0]) + b"{oops\n" + streams.lines(ROWS[-1]))[-1].last
-    assert reader.skipped == 1
+    assert reader.malformed == 1
 
 
 def test_an_error_at_status_200_is_an_error() -> None:

@@ -111,6 +111,10 @@ def _most(profile: Profile) -> int:
 def _messages(request: ChatRequest) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     for side, parts in turns.alternating(request.messages):
+        first = parts[0]
+        if len(parts) == 1 and type(first) is Text and first.cache is None:  # the usual turn
+            messages.append({"role": side, "content": [{"type": "text", "text": first.text}]})
+            continue
         sent = [part for part in _folded(parts) if _sendable(part, request)]
         blocks = [block for block in map(shapes.block_of, sent) if block is not None]
         if blocks:
@@ -263,13 +267,13 @@ class _Block:
 
 
 class StreamReader:
-    """Bytes of a streamed answer in, chunks out. ``skipped`` counts events that are no JSON, ``unknown`` new kinds.
+    """Bytes of a streamed answer in, chunks out. ``malformed`` counts events that are no JSON, ``unknown`` new kinds.
 
     An error after chunks of the same read waits in ``failed`` (nothing read is lost) and is raised by the next call.
     """
 
     def __init__(self) -> None:
-        self.skipped = 0
+        self.malformed = 0
         self.unknown = 0
         self.failed: UpstreamError | None = None
         self._framer = sse.Framer()
@@ -280,6 +284,11 @@ class StreamReader:
         self._begun = False
         self._ended = False
 
+    @property
+    def usage(self) -> Usage | None:
+        """What was counted so far."""
+        return self._tokens.usage()
+
     def feed(self, data: bytes) -> list[ChatChunk]:
         """The chunks that ``data`` completes. Raises UpstreamError where the target says that it failed."""
         return self._take(self._framer.feed(data))
@@ -287,10 +296,10 @@ class StreamReader:
     def eof(self) -> list[ChatChunk]:
         """The last chunks; UpstreamError ``cut`` where the stream ended without ``message_stop``."""
         chunks = self._take(self._framer.eof())
-        if not self._ended and self.failed is None:
-            self.failed = cut(self._tokens.usage())
-            if not chunks:
-                raise self.failed
+        if self.failed is not None:
+            raise self.failed
+        if not self._ended:
+            raise cut(self.usage)
         return chunks
 
     def _take(self, events: list[sse.Event]) -> list[ChatChunk]:
@@ -314,7 +323,7 @@ class StreamReader:
             return None
         found = tree.parse(event.data)
         if type(found) is not dict:
-            self.skipped += 1
+            self.malformed += 1
             return None
         match found.get("type"):
             case "content_block_delta":
@@ -329,9 +338,9 @@ class StreamReader:
                 return self._end(event, found)
             case "message_stop":
                 self._ended = True
-                return ChatChunk(raw=event.raw, dialect="anthropic", usage=self._tokens.usage(), last=True)
+                return ChatChunk(raw=event.raw, dialect="anthropic", usage=self.usage, last=True)
             case "error":
-                raise _error_of(found, self._tokens.usage(), accepted=self._begun)
+                raise _error_of(found, self.usage, accepted=self._begun)
             case "ping":
                 return self._chunk(event, None)
             case _:

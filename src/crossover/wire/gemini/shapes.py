@@ -7,6 +7,7 @@ clients write field names in camel case or with underscores; both are read, came
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from crossover.chat import Finish, Media, Part, Refused, Text, Thinking, ToolCall, ToolResult, Unknown
@@ -55,6 +56,7 @@ def field(table: dict[str, Any], name: str) -> Any:
     return table.get(underscored(name)) if found is None else found
 
 
+@lru_cache(maxsize=256)
 def underscored(name: str) -> str:
     """A name in camel case as it is written with underscores."""
     return _UNDERSCORE.sub("_", name).lower()

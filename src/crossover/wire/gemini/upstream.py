@@ -114,6 +114,9 @@ def _contents(request: ChatRequest, profile: Profile) -> list[dict[str, Any]]:
     contents: list[dict[str, Any]] = []
     for side, parts in turns.alternating(request.messages):
         rows: list[dict[str, Any]] = []
+        if len(parts) == 1 and type(parts[0]) is Text:  # the usual turn
+            contents.append({"role": "model" if side == "assistant" else "user", "parts": [{"text": parts[0].text}]})
+            continue
         for part in parts:
             if isinstance(part, Unknown) and request.dialect not in (None, "gemini"):
                 raise unsupported(f"a part of the kind {part.kind!r} cannot be put into the Gemini dialect")
@@ -239,20 +242,20 @@ def _choice_of(row: dict[str, Any], place: int, usage: Usage | None) -> Choice:
 
 
 class StreamReader:
-    """Bytes of a streamed answer in, chunks out. ``skipped`` counts pieces that are no JSON.
+    """Bytes of a streamed answer in, chunks out. ``malformed`` counts pieces that are no JSON.
 
     The dialect has no mark at its end: an answer is whole when every candidate has a reason to stop and the stream
     ends. An error after chunks of the same read waits in ``failed`` and is raised by the next call.
     """
 
     def __init__(self) -> None:
-        self.skipped = 0
+        self.malformed = 0
         self.failed: UpstreamError | None = None
         self._framer = Framer()
         self._calls: dict[int, int] = {}  # calls so far of each candidate
         self._ids = turns.Calls()
         self._finished: dict[int, bool] = {}
-        self._usage: Usage | None = None
+        self.usage: Usage | None = None
 
     def feed(self, data: bytes) -> list[ChatChunk]:
         """The chunks that ``data`` completes. Raises UpstreamError where the target says that it failed."""
@@ -262,13 +265,10 @@ class StreamReader:
         """The last chunks; UpstreamError ``cut`` where a candidate has no reason to stop."""
         chunks = self._take(self._framer.eof())
         if self.failed is not None:
-            return chunks
-        if self._finished and all(self._finished.values()):
-            return [*chunks, ChatChunk(usage=self._usage, dialect="gemini", last=True)]
-        self.failed = cut(self._usage)
-        if not chunks:
             raise self.failed
-        return chunks
+        if not self._finished or not all(self._finished.values()):
+            raise cut(self.usage)
+        return [*chunks, ChatChunk(usage=self.usage, dialect="gemini", last=True)]
 
     def _take(self, events: list[Event]) -> list[ChatChunk]:
         if self.failed is not None:
@@ -293,12 +293,12 @@ class StreamReader:
         if type(found) is list and found:
             found = found[0]  # an error may come as the only element of a list
         if type(found) is not dict:
-            self.skipped += 1
+            self.malformed += 1
             return None
         if "error" in found:
-            raise _error_of(found, self._usage, begun=bool(self._finished))
+            raise _error_of(found, self.usage, begun=bool(self._finished))
         usage = shapes.usage_of(shapes.field(found, "usageMetadata"))
-        self._usage = usage or self._usage
+        self.usage = usage or self.usage
         deltas: list[Delta] = []
         for row in tree.rows(found.get("candidates")):
             deltas += self._candidate(tree.table(row))
@@ -326,7 +326,7 @@ class StreamReader:
         reason = tree.text(shapes.field(row, "finishReason"))
         finish = None
         if reason:
-            finish = shapes.finish_of(reason, called=bool(self._calls.get(choice)), usage=self._usage)
+            finish = shapes.finish_of(reason, called=bool(self._calls.get(choice)), usage=self.usage)
             self._finished[choice] = True
         if finish is not None or logprobs is not None:
             deltas.append(Delta(choice=choice, finish=finish, logprobs=logprobs))

@@ -78,6 +78,9 @@ def message_row(role: str, parts: tuple[Part, ...]) -> dict[str, Any]:
 
 def message_rows(message: Message, names: dict[str, str]) -> list[dict[str, Any]]:
     """A message; every tool result is one of its own."""
+    parts = message.parts
+    if len(parts) == 1 and type(parts[0]) is Text:  # the usual message
+        return [{"role": "system" if message.role == "developer" else message.role, "content": parts[0].text}]
     if message.role == "developer":
         return [message_row("system", message.parts)]
     others = tuple(part for part in message.parts if not isinstance(part, ToolResult))

@@ -196,20 +196,20 @@ def read_response(body: bytes) -> ChatResponse:
 
 
 class StreamReader:
-    """Bytes of a streamed answer in, chunks out. ``skipped`` counts lines that are no JSON.
+    """Bytes of a streamed answer in, chunks out. ``malformed`` counts lines that are no JSON.
 
     An error after chunks of the same read waits in ``failed`` and is raised by the next call.
     """
 
     def __init__(self) -> None:
-        self.skipped = 0
+        self.malformed = 0
         self.failed: UpstreamError | None = None
         self._framer = ndjson.Framer()
         self._ids = turns.Calls()
         self._calls = 0
         self._begun = False
         self._ended = False
-        self._usage: Usage | None = None
+        self.usage: Usage | None = None
 
     def feed(self, data: bytes) -> list[ChatChunk]:
         """The chunks that ``data`` completes. Raises UpstreamError where the target says that it failed."""
@@ -218,10 +218,10 @@ class StreamReader:
     def eof(self) -> list[ChatChunk]:
         """The last chunks; UpstreamError ``cut`` where the stream ended without ``done``."""
         chunks = self._take(self._framer.eof())
-        if not self._ended and self.failed is None:
-            self.failed = cut(self._usage)
-            if not chunks:
-                raise self.failed
+        if self.failed is not None:
+            raise self.failed
+        if not self._ended:
+            raise cut(self.usage)
         return chunks
 
     def _take(self, events: list[Event]) -> list[ChatChunk]:
@@ -245,14 +245,14 @@ class StreamReader:
             return None
         found = tree.parse(event.data)
         if type(found) is not dict:
-            self.skipped += 1
+            self.malformed += 1
             return None
         if "error" in found:
-            raise error_of(found, self._usage, begun=self._begun)
+            raise error_of(found, self.usage, begun=self._begun)
         self._begun = True
         deltas = self._deltas(tree.table(found.get("message")), shapes.logprobs_of(found.get("logprobs")))
         usage = shapes.usage_of(found)
-        self._usage = usage or self._usage
+        self.usage = usage or self.usage
         if found.get("done") is True:
             reason = tree.text(found.get("done_reason"))
             deltas.append(Delta(finish=shapes.finish_of(reason, called=self._calls > 0, usage=usage)))
