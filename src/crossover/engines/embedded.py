@@ -21,6 +21,7 @@ from crossover.engines import gguf
 from crossover.errors import CrossoverError, FileError, InputError, MissingExtraError
 
 DATA = Path(__file__).with_name("data")
+TINY = 64 * 2**20  # bytes of weights
 READY_S = 120.0  # a large model is read from disk within this time, or the start has failed
 
 
@@ -28,8 +29,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How a model is served. Zero means: what the engine or the file itself says.
 
     ``context`` tokens for each of the ``parallel`` requests at once (0: what the model was trained for, at most
-    4,096). ``threads`` compute, ``http_threads`` hold connections: each open connection takes one while it is kept
-    alive, so they are many. ``embedding`` serves vectors (mean over the tokens) beside chat, on the same port.
+    4,096). ``threads`` compute (0: one for a tiny model, whose threads would wait for each other longer than they
+    compute; llama.cpp's choice for others). ``http_threads`` hold connections: each takes one while it is kept alive,
+    so they are many. ``embedding`` serves vectors (mean over the tokens) beside chat, on the same port.
     ``temperature`` counts where a request says none: 0 makes answers repeatable. ``alias`` is the model's name on the
     wire (empty: the file's name without its ending).
     """
@@ -95,6 +97,8 @@ def start(path: str | Path, options: Options = DEFAULTS) -> Running:
     params_of = _engine()
     context = options.context or min(facts.context or 4096, 4096)
     alias = options.alias or Path(path).stem
+    if not options.threads and facts.weight_bytes < TINY:
+        options = msgspec.structs.replace(options, threads=1)
     try:
         server = params_of(str(path), options, context, alias)
     except RuntimeError as error:
@@ -147,24 +151,29 @@ def _engine() -> Callable[[str, Options, int, str], Any]:
 
 
 def _wait(running: Running) -> None:
-    """Until /health says ok; llama.cpp says 503 while it loads."""
-    address = urlsplit(running.url)
+    """Until the engine works on its queue.
+
+    /health says 503 while the model loads. Its first 200 is not enough: a server that is stopped before its loop has
+    begun never ends. /metrics is answered from inside the loop.
+    """
     until = time.monotonic() + READY_S
-    while True:
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=READY_S)
-        try:
-            connection.request("GET", "/health")
-            if connection.getresponse().status == 200:
-                return
-        except OSError as error:
-            running.stop()
-            raise CrossoverError(f"the embedded llama.cpp does not answer: {error}") from None
-        finally:
-            connection.close()
-        if time.monotonic() > until:
-            running.stop()
-            raise CrossoverError(f"the embedded llama.cpp is still loading after {READY_S:.0f} s")
-        time.sleep(0.05)
+    for path in ("/health", "/metrics"):
+        while _status(running, path) != 200:
+            if time.monotonic() > until:
+                raise CrossoverError(f"the embedded llama.cpp is still loading after {READY_S:.0f} s")
+            time.sleep(0.05)
+
+
+def _status(running: Running, path: str) -> int:
+    address = urlsplit(running.url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=READY_S)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        raise CrossoverError(f"the embedded llama.cpp does not answer: {error}") from None
+    finally:
+        connection.close()
 
 
 def _shipped(name: str) -> Path:
