@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from crossover.chat import Caller, ChatChunk, ChatRequest, Served
+from crossover.chat import Caller, ChatRequest, Served
 from crossover.dispatch import Dispatcher
 from crossover.errors import CrossoverError, InputError, RequestError, ServingError, UpstreamError
 from crossover.gateway.hosts import Hosts
@@ -23,7 +26,9 @@ from crossover.gateway.metrics import CONTENT_TYPE as METRICS_TYPE
 from crossover.gateway.metrics import Metrics, render
 from crossover.gateway.openapi import description
 from crossover.ledger.words import Key
+from crossover.providers.estimate import estimate_request
 from crossover.routing.limits import Limits
+from crossover.usage import Usage
 from crossover.wire import openai
 
 Route: TypeAlias = Callable[[Request, Connection], Awaitable[None]]
@@ -31,6 +36,7 @@ Route: TypeAlias = Callable[[Request, Connection], Awaitable[None]]
 _JSON = b"content-type: application/json\r\n"
 _SSE = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
 _MODEL = b"/v1/models/"
+_PROBES = frozenset({b"/health", b"/ready"})  # whoever looks after the process asks by its address
 _DECODE = msgspec.json.Decoder()
 _LOG = logging.getLogger("crossover.gateway")
 
@@ -56,6 +62,7 @@ class Gateway:
         tick: Callable[[], float],
         ready: Callable[[], tuple[bool, dict[str, Any]]],
         started: int,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.dispatcher = dispatcher
         self.access = access
@@ -63,6 +70,7 @@ class Gateway:
         self._tick = tick
         self._ready = ready
         self._started = started
+        self._wall = wall
         self._limits = Limits()
         self._routes: dict[tuple[bytes, bytes], Route] = {
             (b"POST", b"/v1/chat/completions"): self._chat,
@@ -79,14 +87,16 @@ class Gateway:
     async def __call__(self, request: Request, out: Connection) -> None:
         """Serve one request. Whatever goes wrong becomes an answer in the dialect's own shape."""
         try:
-            self.access.hosts.check(request.headers)
+            if request.path not in _PROBES:
+                self.access.hosts.check(request.headers)
             route = self._routes.get((request.method, request.path)) or self._other(request)
             await route(request, out)
         except CrossoverError as error:
-            self._error(error, out)
+            self._error(error, request, out)
         except Exception as error:  # the outermost door of a request: its text stays out of the log
             _LOG.error("unexpected %s at %s", type(error).__name__, _place(error))
-            self._error(ServingError("something unexpected went wrong here; the gateway's log says where"), out)
+            unexpected = ServingError("something unexpected went wrong here; the gateway's log says where")
+            self._error(unexpected, request, out)
 
     def _other(self, request: Request) -> Route:
         """A model by its name, HEAD of what can be got; else 404 or 405."""
@@ -96,68 +106,70 @@ class Gateway:
                 return self._model
             if (b"GET", path) in self._routes:
                 return self._routes[b"GET", path]
-        allowed = sorted(verb.decode() for verb, known in self._routes if known == path)
-        if allowed:
+        if allowed := self._allowed(path):
             said, hint = method.decode("latin-1"), f"Use {' or '.join(allowed)}"
             raise RequestError(f"{said} is not served here", status=405, code="method_not_allowed", hint=hint)
         shown = path[:200].decode("latin-1")
         raise RequestError(f"nothing is served at {shown}", status=404, code="not_found", hint="See /openapi.json")
 
+    def _allowed(self, path: bytes) -> list[str]:
+        """The methods that are served at this path."""
+        verbs = [verb.decode() for verb, known in self._routes if known == path]
+        if path.startswith(_MODEL) or "GET" in verbs:
+            return ["GET", "HEAD"]
+        return verbs
+
     # ---------------------------------------------------------------------------------------------------- the models
 
     async def _chat(self, request: Request, out: Connection) -> None:
         key = self._admit(request)
-        asked = openai.read_request(_tree(request.body), self._caller(key, request.headers, "openai"))
+        asked = openai.read_request(_tree(request.body), self._caller(key, request, "openai"))
         self._may_ask(key, asked.model)
         if asked.stream:
             await self._stream(key, asked, out)
             return
         response = await self.dispatcher.complete(asked)
-        assert response.served is not None
+        served = response.served
+        assert served is not None
         if key.tpm and response.usage is not None:
             self._spend(key, response.usage.input + response.usage.output)
-        out.answer(200, _JSON + _told(response.served), openai.write_response(response, asked))
+        if not response.created and response.dialect != "openai":
+            response = msgspec.structs.replace(response, created=int(self._wall()))
+        out.answer(200, _JSON + _told(served), openai.write_response(response, asked))
 
     async def _stream(self, key: Key, asked: ChatRequest, out: Connection) -> None:
         """Nothing is sent before the first piece of an answer: until then an error is an HTTP status."""
         stream = self.dispatcher.stream(asked)
-        writer = openai.StreamWriter(asked)
-        try:
-            first = await anext(stream)
-            assert first.served is not None
-            out.start(200, _SSE + _told(first.served), writer.write(first))
-            await self._pieces(key, first, stream, writer, out)
-        finally:
-            await stream.aclose()
-
-    async def _pieces(
-        self,
-        key: Key,
-        first: ChatChunk,
-        stream: AsyncGenerator[ChatChunk, None],
-        writer: openai.StreamWriter,
-        out: Connection,
-    ) -> None:
-        served, usage = first.served, first.usage
+        writer = openai.StreamWriter(asked, int(self._wall()))
+        served: Served | None = None
+        usage: Usage | None = None
+        pieces = 0
         try:
             async for chunk in stream:
-                if chunk.served is not None:
-                    served = chunk.served
-                if chunk.usage is not None:
-                    usage = chunk.usage
+                served = chunk.served or served
+                usage = chunk.usage or usage
                 data = writer.write(chunk)
-                if data:
+                if not pieces:
+                    assert served is not None
+                    out.start(200, _SSE + _told(served), data)
+                elif data:
                     await out.piece(data)
+                pieces += 1
+            assert pieces, "a stream that says nothing is an error"
+            out.end(_priced(served) + writer.end(served))
         except ServingError as error:
+            if not pieces:
+                raise
+            self._metrics.errors[error.status] += 1
             out.end(writer.error(error))
-            return
-        if key.tpm and usage is not None:
-            self._spend(key, usage.input + usage.output)
-        out.end(_priced(served) + writer.end(served))
+        finally:
+            if key.tpm and pieces:  # also of a stream that broke or was left, as far as it was seen
+                self._spend(key, usage.input + usage.output if usage else estimate_request(asked) + pieces)
+            await stream.aclose()
 
     async def _embeddings(self, request: Request, out: Connection) -> None:
         key = self._admit(request)
-        asked = openai.read_embed(_tree(request.body), self._caller(key, request.headers, "openai"))
+        asked = openai.read_embed(_tree(request.body), self._caller(key, request, "openai"))
         self._may_ask(key, asked.model)
         response = await self.dispatcher.embed(asked)
         assert response.served is not None
@@ -171,7 +183,7 @@ class Gateway:
 
     async def _model(self, request: Request, out: Connection) -> None:
         key = self._admit(request)
-        wanted = request.path.removeprefix(_MODEL).decode("latin-1")
+        wanted = unquote_to_bytes(request.path.removeprefix(_MODEL)).decode("utf-8", "replace")
         for row in self._model_rows(key):
             if row["id"] == wanted:
                 out.answer(200, _JSON, msgspec.json.encode(row))
@@ -210,9 +222,10 @@ class Gateway:
     def _spend(self, key: Key, tokens: int) -> None:
         self._limits.correct(key.id, tokens - 1, self._tick())  # one was taken when it was admitted
 
-    def _caller(self, key: Key, headers: Mapping[bytes, bytes], door: str) -> Caller:
+    def _caller(self, key: Key, request: Request, door: str) -> Caller:
         """Who asks, with what the headers say. Labels of key and header add up: they can only raise."""
-        access = self.access
+        access, headers = self.access, request.headers
+        request.id = next(self._ids)
         label, policy, deadline, retries = key.sensitivity, key.policy, None, 0
         if (said := headers.get(b"x-crossover-sensitivity")) and access.sensitivity_header:
             label = f"{label},{_text(said)}" if label else _text(said)
@@ -223,7 +236,7 @@ class Gateway:
         if (tries := headers.get(b"x-stainless-retry-count")) is not None and tries.isdigit():
             retries = int(tries[:3])
         return Caller(
-            request_id=next(self._ids),
+            request_id=request.id,
             key=key.id,
             policy=policy,
             sensitivity=label,
@@ -237,8 +250,14 @@ class Gateway:
     async def _health(self, _request: Request, out: Connection) -> None:
         out.answer(200, _JSON, b'{"status":"ok"}')
 
-    async def _readiness(self, _request: Request, out: Connection) -> None:
+    async def _readiness(self, request: Request, out: Connection) -> None:
+        """Whether it can answer, for anybody; how each deployment stands, for those who may come in."""
         ready, facts = self._ready()
+        try:
+            self.access.hosts.check(request.headers)
+            self.access.keys.admit(presented(request.headers), request.client)
+        except RequestError:
+            facts = {"status": facts["status"]}
         out.answer(200 if ready else 503, _JSON, msgspec.json.encode(facts))
 
     async def _metrics_page(self, request: Request, out: Connection) -> None:
@@ -248,7 +267,7 @@ class Gateway:
     async def _description(self, _request: Request, out: Connection) -> None:
         out.answer(200, _JSON, description())
 
-    def _error(self, error: CrossoverError, out: Connection) -> None:
+    def _error(self, error: CrossoverError, request: Request, out: Connection) -> None:
         """An error in the dialect's shape. The client is told whether trying again is any use."""
         if out.started:
             out.abort()
@@ -256,12 +275,17 @@ class Gateway:
         if isinstance(error, InputError):  # a word of a header or a label that no list holds
             error = RequestError(error.message, hint=error.hint, field=error.field)
         status, body = openai.write_error(error)
+        self._metrics.errors[status] += 1
         head = _JSON
+        if request.id:
+            head += b"x-crossover-request-id: %b\r\n" % request.id.encode()
         wait = getattr(error, "retry_after_s", None)
         if wait is not None:
-            head += b"retry-after: %d\r\n" % max(1, round(wait))
-        elif isinstance(error, UpstreamError):
-            head += b"x-should-retry: false\r\n"  # retries have been made here; do not multiply them
+            head += b"retry-after: %d\r\n" % math.ceil(max(1.0, wait))
+        elif isinstance(error, UpstreamError) or status == 429:
+            head += b"x-should-retry: false\r\n"  # retries were made here, and a budget is not filled by asking again
+        if status == 405:
+            head += f"allow: {', '.join(self._allowed(request.path))}\r\n".encode()
         out.answer(status, head, body)
 
 

@@ -41,10 +41,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Request:
     """One whole request. ``headers`` has lower-case names; a header sent twice is joined by commas.
 
-    ``chunks``: its client understands an answer in chunks (HTTP/1.1).
+    ``chunks``: its client understands an answer in chunks (HTTP/1.1). ``id`` is what a handler names it by.
     """
 
-    __slots__ = ("body", "chunks", "client", "headers", "keep_alive", "method", "path")
+    __slots__ = ("body", "chunks", "client", "headers", "id", "keep_alive", "method", "path")
 
     def __init__(self, client: str) -> None:
         self.client = client
@@ -54,6 +54,7 @@ class Request:
         self.body: bytes = b""
         self.keep_alive = True
         self.chunks = True
+        self.id = ""
 
 
 Handler: TypeAlias = Callable[[Request, "Connection"], Awaitable[None]]

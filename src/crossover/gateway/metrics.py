@@ -37,6 +37,7 @@ class Metrics:
         self.tokens: Counter[tuple[str, str]] = Counter()  # (deployment, kind)
         self.cost: Counter[str] = Counter()  # picodollars by deployment
         self.refused: Counter[str] = Counter()  # by error code, before any attempt
+        self.errors: Counter[int] = Counter()  # by HTTP status, those of the door's own included
         self.first: dict[str, Histogram] = {}
         self.whole: dict[str, Histogram] = {}
 
@@ -100,6 +101,8 @@ def render(metrics: Metrics, plant: Plant, now: float) -> bytes:
     rows(_family("cost_usd_total", "counter", "dollars; own machines at their share of the hour", cost))
     refusals = [(_labels(code=code), float(count)) for code, count in sorted(metrics.refused.items())]
     rows(_family("refused_total", "counter", "requests refused before any call", refusals))
+    failed = [(_labels(status=str(status)), float(count)) for status, count in sorted(metrics.errors.items())]
+    rows(_family("errors_total", "counter", "answers that are errors, by HTTP status", failed))
     rows(_histograms("first_token_seconds", "time to the first token", metrics.first))
     rows(_histograms("request_seconds", "time to the end of the answer", metrics.whole))
     flying = [(_labels(deployment=name), float(places.flying)) for name, places in sorted(plant.places.items())]
