@@ -241,7 +241,7 @@ async def live(book: Book, steps: list[Step]) -> list[Budget | None]:
     return found
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.lists(STEPS, max_size=25))
 def test_the_file_and_memory_decide_alike(steps: list[Step]) -> None:
     memory = MemoryBook()

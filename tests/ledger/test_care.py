@@ -21,6 +21,8 @@ def kinds(ledger: Ledger) -> list[str]:
         ("DELETE FROM rollups", "roll-ups"),
         ("UPDATE records_2026_11 SET cost = cost + 1 WHERE number = 2", "roll-ups"),
         ("DELETE FROM decisions_2026_11 WHERE local = 1", "rows"),
+        ("UPDATE decisions_2026_11 SET reason = 'because' WHERE local = 0", "rows"),
+        ("UPDATE decisions_2026_11 SET refused = 'no list' WHERE local = 0", "rows"),
         ("INSERT INTO attempts_2026_11 VALUES (999999, 'x', 'ok', 0, 0, 0, 1, 0, 0, 0)", "rows"),
         ("INSERT INTO alternatives_2026_11 VALUES (999999, 'x', 0, 1, 0)", "rows"),
         ("UPDATE records_2026_11 SET time = 0 WHERE number = 1", "rows"),

@@ -16,8 +16,8 @@ from crossover.ledger.words import Alternative, Record
 from tests.ledger.parts import DAY, HOUR, NOON, RECORDS, local, opened, record, write
 
 
-@settings(max_examples=25)
-@given(st.lists(RECORDS, max_size=40, unique_by=lambda each: each.id))
+@settings(max_examples=15)
+@given(st.lists(RECORDS, max_size=25, unique_by=lambda each: each.id))
 def test_what_is_written_is_read_back_and_sums_agree(records: list[Record]) -> None:
     with tempfile.TemporaryDirectory() as folder, opened(Path(folder) / "ledger.db") as ledger:
         write(ledger, records)

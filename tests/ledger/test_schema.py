@@ -81,9 +81,11 @@ INSERT INTO rollups VALUES (498588, '', 'support', 'mini', 'openai', 'us', 0, 1,
   0, 27000000, 27000000, 1, 27000000, 27000000);
 INSERT INTO budgets VALUES ('team', 'day', 1794873600, 5, 7, 1000);
 INSERT INTO reservations VALUES ('open', 'team', 'day', 1794873600, 7, 1794916800, 'gone', 0);
-INSERT INTO records_2026_11 VALUES (1, 'req_1', 1794916800000000, 42, '', 'ok', 200, '', 0, 0.0, 90.0, 800.0, 100, 0, 0,
+INSERT INTO records_2026_11 VALUES (1, 'req_1', 1794916800000000, 858919281775617333, '', 'ok', 200, '', 0, 0.0,
+  90.0, 800.0, 100, 0, 0,
   0, 20, 0, 0, 27000000, 27000000, 27000000);
-INSERT INTO decisions_2026_11 VALUES (42, 'chat', 'openai', 'support', 'cheapest', 'mini', 'openai', 'gpt-4o-mini',
+INSERT INTO decisions_2026_11 VALUES (858919281775617333, 'chat', 'openai', 'support', 'cheapest', 'mini', 'openai',
+  'gpt-4o-mini',
   'us', 0, 'none', '[]', 'list', 'the cheapest of two', '[]', '[]');
 INSERT INTO attempts_2026_11 VALUES (1024, 'mini', 'ok', 1.0, 799.0, 0, 1, 0, 0, 27000000);
 """

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from crossover.errors import FileError, InputError, StoreError, UnknownNameError
 from crossover.ledger.budgets import MOST_AT_ONCE, mark_unsettled, settle
-from crossover.ledger.files import lives, told, writers
+from crossover.ledger.files import lives, told, transaction, writers
 from crossover.ledger.queries import unsettled
-from crossover.ledger.rows import MICRO
+from crossover.ledger.rows import MICRO, decision_holds
 from crossover.ledger.schema import (
     CHILDREN,
+    DECISION_COLUMNS,
     GROUP_COLUMNS,
     ROLL_UP_FROM_ROWS,
     SUM_COLUMNS,
     add_segment,
     bounds_of,
     drop_segments,
+    migrate,
     month_of,
     segments_of,
+    show_segments,
 )
 from crossover.ledger.spill import spills
 from crossover.ledger.store import FIRST, Ledger, audit_hash
 
 HOUR_US = 3600 * MICRO
 _MOST_SHOWN = 10
+MONTH = re.compile(r"\d{4}_\d{2}")
+_NAMES = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND sql IS NOT NULL"
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +59,8 @@ def pruned_until(ledger: Ledger) -> int:
 def check(ledger: Ledger) -> list[Finding]:
     """Everything that is not as it must be: the file itself, roll-ups against rows, children, budgets, the audit."""
     damage = [str(row[0]) for row in ledger.rows("PRAGMA integrity_check")]
-    if damage != ["ok"]:
+    damage = _shapes(ledger) if damage == ["ok"] else damage
+    if damage:
         return [Finding(kind="file", text=text) for text in damage[:_MOST_SHOWN]]
     found = [*_roll_ups(ledger), *_children(ledger), *_budgets(ledger), *_audit(ledger)]
     waiting = [path.name for path in spills(ledger.path).values()]
@@ -60,6 +68,31 @@ def check(ledger: Ledger) -> list[Finding]:
         text = f"rows wait in {', '.join(waiting)}; they are read back when the ledger is next opened to be written"
         found.append(Finding(kind="spill", text=text, repairable=True))
     return found
+
+
+def _shapes(ledger: Ledger) -> list[str]:
+    """What of the tables and views is not as this version makes them: damage that leaves the file well-formed."""
+    months = [str(month) for (month,) in ledger.rows("SELECT month FROM segments ORDER BY month")]
+    if not all(MONTH.fullmatch(month) for month in months):
+        return ["the list of months is damaged"]
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+        migrate(fresh, ":memory:", 0.0)
+        with transaction(fresh):
+            for month in months:
+                if month not in segments_of(fresh):
+                    add_segment(fresh, month)
+            drop_segments(fresh, set(segments_of(fresh)) - set(months))
+        wanted = {name: _shape(fresh.execute, name) for (name,) in fresh.execute(_NAMES).fetchall()}
+    there = {name: _shape(ledger.rows, name) for (name,) in ledger.rows(_NAMES)}
+    return [f"table {name} is not as it must be" for name in sorted(wanted) if wanted[name] != there.get(name)]
+
+
+def _shape(ask: Callable[[str], Iterable[tuple[Any, ...]]], name: str) -> list[tuple[Any, ...]]:
+    """Name, type, whether it must be there, and place in the primary key, of each column."""
+    try:
+        return [(*row[1:4], row[5]) for row in ask(f"PRAGMA table_info({name})")]
+    except StoreError:
+        return []  # a view over what is not there
 
 
 def _roll_ups(ledger: Ledger) -> Iterator[Finding]:
@@ -103,6 +136,10 @@ def _children(ledger: Ledger) -> Iterator[Finding]:
             count = ledger.rows(statement, values)[0][0]
             if count:
                 yield Finding(kind="rows", text=f"{month.replace('_', '-')}: {count} {text}")
+        decisions = ledger.rows(f"SELECT {', '.join(DECISION_COLUMNS)} FROM decisions_{month}")
+        wrong = sum(not decision_holds(row) for row in decisions)
+        if wrong:
+            yield Finding(kind="rows", text=f"{month.replace('_', '-')}: {wrong} decisions are not what they were")
 
 
 def _budgets(ledger: Ledger) -> Iterator[Finding]:
@@ -132,6 +169,7 @@ def mend_sums(ledger: Ledger) -> int:
     """Make roll-ups anew from the rows there are, and set-aside sums from the reservations; how many roll-ups."""
     begin = pruned_until(ledger)
     with ledger.change() as connection:
+        show_segments(connection)
         connection.execute("DELETE FROM rollups WHERE hour >= ?", (begin // 3600,))
         done = connection.execute(f"INSERT INTO rollups {ROLL_UP_FROM_ROWS}", (begin * MICRO,))
         connection.execute(

@@ -21,11 +21,12 @@ NETWORK = frozenset(
      "fuse.gcsfuse", "fuse.davfs", "fuse.juicefs"}
 )  # fmt: skip
 
+DAMAGED = "the ledger is damaged"
 _REPAIR = "`crossover ledger repair` saves what can be read; the old file is kept"
 # The start of SQLite's name of an error → what it means to the user, and what to do (https://sqlite.org/rescode.html).
 _MEANINGS: tuple[tuple[str, str, str | None], ...] = (
     ("SQLITE_NOTADB", "this is not a ledger", "Name another file, or restore a backup"),
-    ("SQLITE_CORRUPT", "the ledger is damaged", _REPAIR),
+    ("SQLITE_CORRUPT", DAMAGED, _REPAIR),
     ("SQLITE_FULL", "the disk is full", "Free some space; nothing that was committed is lost"),
     ("SQLITE_READONLY", "the ledger is read-only", "Give this user the right to write to it and to its folder"),
     ("SQLITE_CANTOPEN", "the ledger cannot be opened", "Check that the folder exists and may be written"),
@@ -41,12 +42,14 @@ def told(path: Path) -> Iterator[None]:
     """Turn what the database or the disk raises inside into one sentence: StoreError."""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         raise meaning(error, path) from error
 
 
-def meaning(error: sqlite3.Error | OSError, path: Path) -> StoreError:
-    """A database or disk error in the user's words."""
+def meaning(error: sqlite3.Error | OSError | UnicodeDecodeError, path: Path) -> StoreError:
+    """A database or disk error in the user's words. SQLite's words may hold damaged text, which cannot be decoded."""
+    if isinstance(error, UnicodeDecodeError) or str(error).startswith("Could not decode"):
+        return StoreError(DAMAGED, hint=_REPAIR, file=str(path))
     if isinstance(error, OSError):
         return StoreError(f"the ledger cannot be used: {error.strerror or error}", file=str(path))
     name = getattr(error, "sqlite_errorname", "") or ""

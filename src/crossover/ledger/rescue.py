@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import re
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable
@@ -18,12 +19,22 @@ import msgspec
 
 from crossover.errors import FileError, StoreError
 from crossover.ledger.care import Finding, check, mend_sums, refuse_while_written, renew_periods
-from crossover.ledger.files import connect, no_ledger, told
-from crossover.ledger.schema import MIGRATIONS, SEGMENT_TABLES, add_segment, refuse_strange, segments_of, version_of
+from crossover.ledger.files import DAMAGED, connect, no_ledger, told
+from crossover.ledger.schema import (
+    CHILDREN,
+    MIGRATIONS,
+    SEGMENT_TABLES,
+    add_segment,
+    refuse_strange,
+    segments_of,
+    version_of,
+)
 from crossover.ledger.store import Ledger, open_ledger
 
 _LASTING = ("meta", "budgets", "reservations", "keys", "evidence", "propensities", "audit", "rollups")
 _SEGMENT = re.compile(r"records_(\d{4}_\d{2})")
+_UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)  # names in the schema may be damaged too
+MOST_BYTES = 2**40  # a length beyond it is damage itself
 _BESIDE = ("", "-wal", "-shm")  # a database, its log, and the log's index
 
 
@@ -70,19 +81,18 @@ def _damaged(path: Path, clock: Callable[[], float]) -> bool:
         with open_ledger(path, clock=clock) as ledger:
             return any(finding.kind == "file" for finding in check(ledger))
     except StoreError as error:
-        if isinstance(error.__cause__, sqlite3.DatabaseError):
-            name = getattr(error.__cause__, "sqlite_errorname", "") or ""
-            if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")):
-                return True
+        name = getattr(error.__cause__, "sqlite_errorname", "") or ""
+        if error.message == DAMAGED or name.startswith(("SQLITE_NOTADB", "SQLITE_ERROR")):
+            return True
         raise
 
 
 def _read_into_new(path: Path, clock: Callable[[], float]) -> tuple[Path, dict[str, int], list[str]]:
-    part = path.with_name(path.name + ".part")
+    part, readable = path.with_name(path.name + ".part"), path.with_name(path.name + ".read")
     _remove(part)
     rows: dict[str, int] = {}
     unread: list[str] = []
-    old = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    old = _open_damaged(path, readable)
     try:
         months = _months(old, path)
         with open_ledger(part, clock=clock) as fresh:
@@ -94,25 +104,47 @@ def _read_into_new(path: Path, clock: Callable[[], float]) -> tuple[Path, dict[s
                 rows[table], whole = _copy(old, fresh, table)
                 if not whole:
                     unread.append(table)
+            for month in months:
+                _leave_out_orphans(fresh, month)
     except StoreError:
         _remove(part)
         raise
     finally:
         old.close()
+        _remove(readable)
     kept = _aside(path, "damaged", clock())
     with told(path):
         part.replace(path)
     return kept, rows, unread
 
 
+def _open_damaged(path: Path, whole: Path) -> sqlite3.Connection:
+    """A connection to a copy, which has the length that the file says of itself: SQLite reads none that is shorter."""
+    with told(path):
+        for end in ("", "-wal"):
+            if path.with_name(path.name + end).exists():
+                shutil.copyfile(path.with_name(path.name + end), whole.with_name(whole.name + end))
+        with whole.open("r+b") as file:
+            head = file.read(32)  # https://sqlite.org/fileformat.html: 16 page size, 28 number of pages
+            pages, size = int.from_bytes(head[28:32], "big"), int.from_bytes(head[16:18], "big")
+            length = pages * (65_536 if size == 1 else size)
+            if head.startswith(b"SQLite format 3") and whole.stat().st_size < length < MOST_BYTES:
+                file.truncate(length)
+        old = sqlite3.connect(whole, isolation_level=None)
+        old.text_factory = lambda text: text.decode("utf-8", "replace")
+        with contextlib.suppress(*_UNREADABLE):
+            old.execute("PRAGMA writable_schema = ON")  # a damaged line of the schema must not hide all the others
+        return old
+
+
 def _months(old: sqlite3.Connection, path: Path) -> list[str]:
     try:
         names = [str(name) for (name,) in old.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    except sqlite3.DatabaseError as error:
+    except _UNREADABLE as error:
         raise StoreError(
             "nothing of this file can be read", hint="Restore a backup: crossover ledger restore FILE", file=str(path)
         ) from error
-    if "migrations" not in names:
+    if len({"migrations", *_LASTING} & set(names)) < 3:
         raise StoreError("this is no ledger of Crossover", hint="Name another file", file=str(path))
     return sorted(found[1] for name in names if (found := _SEGMENT.fullmatch(name)))
 
@@ -120,8 +152,9 @@ def _months(old: sqlite3.Connection, path: Path) -> list[str]:
 def _copy(old: sqlite3.Connection, fresh: Ledger, table: str) -> tuple[int, bool]:
     """Copy what can be read of a table: from its start to the damage, then from its end back to it."""
     try:
-        names = [str(row[1]) for row in old.execute(f"PRAGMA table_info({table})")]
-    except sqlite3.DatabaseError:
+        known = {row[1] for row in fresh.rows(f"PRAGMA table_info({table})")}
+        names = [str(row[1]) for row in old.execute(f"PRAGMA table_info({table})") if row[1] in known]
+    except _UNREADABLE:
         names = []
     if not names:
         return 0, False
@@ -137,10 +170,19 @@ def _copy(old: sqlite3.Connection, fresh: Ledger, table: str) -> tuple[int, bool
     return count, whole
 
 
+def _leave_out_orphans(fresh: Ledger, month: str) -> None:
+    """Attempts and alternatives of records that could not be read: their numbers are given to new records."""
+    with fresh.change() as connection:
+        for table in ("attempts", "alternatives"):
+            connection.execute(
+                f"DELETE FROM {table}_{month} WHERE number / {CHILDREN} NOT IN (SELECT number FROM records_{month})"
+            )
+
+
 def _pour(old: sqlite3.Connection, read: str, into: sqlite3.Connection, statement: str) -> tuple[int, int, bool]:
     """Insert rows until they end or cannot be read: how many, the number of the last, whether they ended."""
     count, last = 0, 0
-    with contextlib.suppress(sqlite3.DatabaseError):
+    with contextlib.suppress(*_UNREADABLE):
         for row in old.execute(read):
             last = int(row[0])
             count += _put(into, statement, row[1:])

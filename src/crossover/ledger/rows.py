@@ -88,6 +88,17 @@ def decision_row(number: int, content: Row) -> Row:
     )  # fmt: skip
 
 
+def decision_holds(row: Sequence[Any]) -> bool:
+    """Whether a row of table ``decisions`` (DECISION_COLUMNS) still is what its id, a hash, was made of."""
+    facts = dict(zip(DECISION_COLUMNS, row, strict=True))
+    try:
+        facts |= {name: msgspec.json.decode(facts[name]) for name in ("categories", "refused", "dropped")}
+    except msgspec.MsgspecError:
+        return False
+    facts["local"] = bool(facts["local"])
+    return decision_id(tuple(facts[name] for name in DECISION_COLUMNS[1:])) == int(facts["id"])
+
+
 def text_of(value: object) -> str:
     """A value as compact JSON text."""
     return _ENCODE(value).decode()
