@@ -376,4 +376,4 @@ def code_of(error: ServingError | None) -> str:
 
 
 def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)
+    return seconds * 1000

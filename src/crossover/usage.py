@@ -31,16 +31,28 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     output_basis: Basis = "measured"
 
     def __post_init__(self) -> None:
+        cached = self.cached_read + self.cache_write_5m + self.cache_write_1h
+        fine = (
+            0 <= self.input <= MAX_TOKENS
+            and 0 <= self.output <= MAX_TOKENS
+            and min(self.cached_read, self.cache_write_5m, self.cache_write_1h, self.reasoning, self.images) >= 0
+            and self.images <= MAX_TOKENS
+            and cached <= self.input
+            and self.reasoning <= self.output
+        )
+        if not fine:  # looked at in one go: this is made for every request
+            self._complain(cached)
+
+    def _complain(self, cached: int) -> None:
         for name in ("input", "output", "cached_read", "cache_write_5m", "cache_write_1h", "reasoning", "images"):
             value = getattr(self, name)
             if not 0 <= value <= MAX_TOKENS:
                 raise InputError(
                     f"a count of tokens cannot be {value}", hint="Write a whole number from 0 to 10^15", field=name
                 )
-        if self.cached_read + self.cache_write_5m + self.cache_write_1h > self.input:
+        if cached > self.input:
             raise InputError("cached reads and cache writes are parts of the input and cannot exceed it", field="input")
-        if self.reasoning > self.output:
-            raise InputError("reasoning is a part of the output and cannot exceed it", field="reasoning")
+        raise InputError("reasoning is a part of the output and cannot exceed it", field="reasoning")
 
 
 def add(first: Usage, second: Usage) -> Usage:

@@ -28,43 +28,50 @@ class Histogram:
         self.total += seconds
 
 
+class Series:
+    """The sums of one deployment."""
+
+    __slots__ = ("attempts", "cached", "cost", "first", "input", "output", "whole")
+
+    def __init__(self) -> None:
+        self.attempts: Counter[str] = Counter()  # by outcome
+        self.input = self.output = self.cached = 0  # tokens
+        self.cost = 0  # picodollars
+        self.first = Histogram()
+        self.whole = Histogram()
+
+
 class Metrics:
     """Counters since the start, by deployment and by asked name; names come from the configuration, so they are few."""
 
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, str, str]] = Counter()  # (asked, deployment, status)
-        self.attempts: Counter[tuple[str, str]] = Counter()  # (deployment, outcome)
-        self.tokens: Counter[tuple[str, str]] = Counter()  # (deployment, kind)
-        self.cost: Counter[str] = Counter()  # picodollars by deployment
         self.refused: Counter[str] = Counter()  # by error code, before any attempt
         self.errors: Counter[int] = Counter()  # by HTTP status, those of the door's own included
-        self.first: dict[str, Histogram] = {}
-        self.whole: dict[str, Histogram] = {}
+        self.deployments: dict[str, Series] = {}
 
     def count(self, record: Record, known: bool) -> None:
         """Count one record; a name nobody configured is counted as ``(unknown)`` so that clients make no series."""
-        asked, target = record.asked if known else "(unknown)", record.deployment
-        self.requests[asked, target, record.status] += 1
+        self.requests[record.asked if known else "(unknown)", record.deployment, record.status] += 1
         for attempt in record.attempts:
-            self.attempts[attempt.deployment, attempt.outcome] += 1
+            self.of(attempt.deployment).attempts[attempt.outcome] += 1
         if record.status == "refused":
             self.refused[record.error] += 1
             return
-        tokens = self.tokens
-        tokens[target, "input"] += record.input_tokens
-        tokens[target, "output"] += record.output_tokens
-        if record.cached_read:
-            tokens[target, "cached"] += record.cached_read
-        self.cost[target] += record.cost
+        series = self.of(record.deployment)
+        series.input += record.input_tokens
+        series.output += record.output_tokens
+        series.cached += record.cached_read
+        series.cost += record.cost
         if record.ttft_ms:
-            self._histogram(self.first, target).add(record.ttft_ms / 1000)
-        self._histogram(self.whole, target).add(record.total_ms / 1000)
+            series.first.add(record.ttft_ms / 1000)
+        series.whole.add(record.total_ms / 1000)
 
-    @staticmethod
-    def _histogram(family: dict[str, Histogram], target: str) -> Histogram:
-        found = family.get(target)
+    def of(self, deployment: str) -> Series:
+        """The sums of one deployment, from zero where it is new."""
+        found = self.deployments.get(deployment)
         if found is None:
-            found = family[target] = Histogram()
+            found = self.deployments[deployment] = Series()
         return found
 
 
@@ -95,16 +102,27 @@ def render(metrics: Metrics, plant: Plant, now: float) -> bytes:
     lines: list[str] = []
     rows = lines.extend
     rows(_family("requests_total", "counter", "requests by asked name, deployment and status", _requests(metrics)))
-    rows(_family("attempts_total", "counter", "calls to models by outcome", _pairs(metrics.attempts, "outcome")))
-    rows(_family("tokens_total", "counter", "tokens by kind", _pairs(metrics.tokens, "kind")))
-    cost = [(_labels(deployment=name), pico / PICO) for name, pico in sorted(metrics.cost.items())]
+    series = sorted(metrics.deployments.items())
+    attempts = [
+        (_labels(deployment=name, outcome=outcome), float(count))
+        for name, each in series
+        for outcome, count in sorted(each.attempts.items())
+    ]
+    tokens = [
+        (_labels(deployment=name, kind=kind), float(getattr(each, kind)))
+        for name, each in series
+        for kind in ("input", "output", "cached")
+    ]
+    rows(_family("attempts_total", "counter", "calls to models by outcome", attempts))
+    rows(_family("tokens_total", "counter", "tokens by kind; cached ones are a part of the input", tokens))
+    cost = [(_labels(deployment=name), each.cost / PICO) for name, each in series]
     rows(_family("cost_usd_total", "counter", "dollars; own machines at their share of the hour", cost))
     refusals = [(_labels(code=code), float(count)) for code, count in sorted(metrics.refused.items())]
     rows(_family("refused_total", "counter", "requests refused before any call", refusals))
     failed = [(_labels(status=str(status)), float(count)) for status, count in sorted(metrics.errors.items())]
     rows(_family("errors_total", "counter", "answers that are errors, by HTTP status", failed))
-    rows(_histograms("first_token_seconds", "time to the first token", metrics.first))
-    rows(_histograms("request_seconds", "time to the end of the answer", metrics.whole))
+    rows(_histograms("first_token_seconds", "time to the first token", [(name, each.first) for name, each in series]))
+    rows(_histograms("request_seconds", "time to the end of the answer", [(name, each.whole) for name, each in series]))
     flying = [(_labels(deployment=name), float(places.flying)) for name, places in sorted(plant.places.items())]
     waiting = [(_labels(deployment=name), float(places.waiting)) for name, places in sorted(plant.places.items())]
     resting = [
@@ -124,11 +142,6 @@ def _requests(metrics: Metrics) -> list[tuple[str, float]]:
     ]
 
 
-def _pairs(counter: Counter[tuple[str, str]], second: str) -> list[tuple[str, float]]:
-    rows = sorted(counter.items())
-    return [(_labels(**{"deployment": first, second: word}), float(count)) for (first, word), count in rows]
-
-
 def _family(name: str, kind: str, text: str, rows: Iterable[tuple[str, float]]) -> Iterator[str]:
     yield f"# HELP crossover_{name} {text}"
     yield f"# TYPE crossover_{name} {kind}"
@@ -136,10 +149,10 @@ def _family(name: str, kind: str, text: str, rows: Iterable[tuple[str, float]]) 
         yield f"crossover_{name}{labels} {value:.15g}"
 
 
-def _histograms(name: str, text: str, family: Mapping[str, Histogram]) -> Iterator[str]:
+def _histograms(name: str, text: str, family: Iterable[tuple[str, Histogram]]) -> Iterator[str]:
     yield f"# HELP crossover_{name} {text}"
     yield f"# TYPE crossover_{name} histogram"
-    for target, histogram in sorted(family.items()):
+    for target, histogram in family:
         running = 0
         for bound, count in zip((*map(str, _BOUNDS), "+Inf"), histogram.counts, strict=True):
             running += count

@@ -65,7 +65,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     ``can`` holds the needs it meets, ``context`` and ``max_output`` tokens, ``concurrency`` calls at once (0: no
     limit), ``queue`` how many may wait and for how long, ``quality`` the user's own rank. ``dialect`` is what it
-    speaks: what no word fits can only go to a target of the dialect it came in.
+    speaks: what no word fits can only go to a target of the dialect it came in. ``id`` is the deployment's; ``local``:
+    the user's own or rented machines answer, nothing is paid per token.
     """
 
     deployment: Deployment
@@ -81,16 +82,13 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     quality: float | None = None
     wire_model: str = ""
     dialect: Dialect | None = None
+    id: str = ""
+    local: bool = False
 
-    @property
-    def id(self) -> str:
-        """The deployment's id."""
-        return self.deployment.id
-
-    @property
-    def local(self) -> bool:
-        """Whether the user's own or rented machines answer; what is paid per token is not local."""
-        return self.deployment.zone.operator != "provider"
+    def __post_init__(self) -> None:
+        # Both follow from the deployment and are read many times for each request.
+        msgspec.structs.force_setattr(self, "id", self.deployment.id)
+        msgspec.structs.force_setattr(self, "local", self.deployment.zone.operator != "provider")
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):

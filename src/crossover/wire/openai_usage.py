@@ -61,7 +61,11 @@ def write_finish(finish: Finish) -> str:
 
 def read_usage(usage: Any, timings: Any = None) -> Usage | None:
     """What was consumed; None where the target did not say. Absurd figures are brought within bounds, never raised."""
+    if usage is None and timings is None:
+        return None
     usage = tree.table(usage)
+    if timings is None and len(usage) == 3 and (plain := _plain(usage)) is not None:
+        return plain
     timings = tree.table(timings)
     into = _count(usage, "prompt_tokens", "input_tokens")
     out = _count(usage, "completion_tokens", "output_tokens")
@@ -91,6 +95,14 @@ def read_usage(usage: Any, timings: Any = None) -> Usage | None:
         input_basis="estimated" if into is None else "measured",
         output_basis="estimated" if out is None else "measured",
     )
+
+
+def _plain(usage: dict[str, Any]) -> Usage | None:
+    """The three sums and nothing else, as most servers send them: read without further questions."""
+    into, out, total = usage.get("prompt_tokens"), usage.get("completion_tokens"), usage.get("total_tokens")
+    if type(into) is int and type(out) is int and into > 0 and out > 0 and total == into + out <= MAX_TOKENS:
+        return Usage(input=into, output=out)
+    return None
 
 
 def _cached(usage: dict[str, Any], details: dict[str, Any], timings: dict[str, Any]) -> int:
