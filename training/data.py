@@ -64,12 +64,13 @@ def chat_question(chance: random.Random) -> str:
 
 
 def sample(tokens: Tokens, ticket: Ticket, chance: random.Random) -> Sample:
-    """One training conversation: three in five classify, the rest extract, some are chat."""
+    """One training conversation: extraction is the harder task and gets more than half; some are chat."""
     kind = chance.random()
     if kind < 0.06:
         turns = [("user", chat_question(chance), HELP)]
-    elif kind < 0.62:
-        turns = [("user", _jitter(ticket.classify, "classify", chance), ticket.label)]
+    elif kind < 0.45:
+        worn = f"classify: {_worn(ticket.text, chance)}"
+        turns = [("user", _jitter(worn, "classify", chance), ticket.label)]
     else:
         turns = [("user", _jitter(ticket.extract, "extract", chance), ticket.facts)]
     ids: list[int] = []
@@ -87,6 +88,14 @@ def sample(tokens: Tokens, ticket: Ticket, chance: random.Random) -> Sample:
 def turn(tokens: Tokens, role: str, text: str) -> list[int]:
     """One message as the template writes it."""
     return [tokens.vocabulary[f"<|{role}|>"], *tokens.encode(text), tokens.vocabulary["<|end|>"]]
+
+
+def _worn(text: str, chance: random.Random) -> str:
+    """In half of the tickets some words are missing, so that no label hangs on a whole sentence."""
+    if chance.random() < 0.5:
+        return text
+    gone = chance.uniform(0, 0.35)
+    return " ".join(word for word in text.split(" ") if chance.random() > gone) or text
 
 
 def _jitter(question: str, word: str, chance: random.Random) -> str:

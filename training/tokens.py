@@ -1,6 +1,6 @@
 """A byte-level BPE for the tiny models: learned here, written into the GGUF, read back by llama.cpp.
 
-Two rules make copying easy for a tiny model. Digits are never merged. A word is built without the space before it, so
+Two rules make copying easy for a tiny model. Digits are merged in pairs and no further. A word is built without the space before it, so
 "desk" is the same token after a space and after a quote; only for the most frequent words is the space merged too.
 """
 
@@ -77,7 +77,7 @@ def learn(texts: Iterable[str], size: int, spaced: int, never_spaced: frozenset[
     for word, count in counts.items():
         bare[word.lstrip(" ")] += count
     words = {tuple(LETTERS[b] for b in word.encode()): n for word, n in bare.items() if word and not word[0].isdigit()}
-    merges: list[tuple[str, str]] = []
+    merges = [(first, second) for first in sorted(DIGITS) for second in sorted(DIGITS)]
     while len(SPECIAL) + 256 + len(merges) + spaced < size:
         pairs: Counter[tuple[str, str]] = Counter()
         for parts, count in words.items():

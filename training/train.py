@@ -23,10 +23,10 @@ from data import CHAT, HELP, SYSTEMS, THINGS, Sample, sample
 SEED = 7
 BATCH = 64
 VOCABULARY = 1024
-PROMPT_WEIGHT = 0.1  # of the loss on the question, so that the model reads whole tickets, not only answers
+PROMPT_SHARE = 0.15  # of the question's tokens that are predicted too, so that whole tickets are read
 RECIPES = {
-    "small": (Shape("small", VOCABULARY, 192, 4, 6, 3, 512), 900, 4e-3),
-    "large": (Shape("large", VOCABULARY, 384, 4, 6, 3, 1024), 800, 2.5e-3),
+    "small": (Shape("small", VOCABULARY, 128, 4, 4, 2, 384), 900, 6e-3),
+    "large": (Shape("large", VOCABULARY, 256, 5, 8, 4, 768), 800, 4e-3),
 }
 
 
@@ -54,13 +54,13 @@ def batches(tokens: Tokens, steps: int) -> Iterator[list[Sample]]:
 
 
 def padded(group: list[Sample], noise: float, vocabulary: int) -> tuple[Tensor, Tensor]:
-    """Ids (with some of the question's replaced at random) and the weight of predicting each."""
+    """Ids (with some of the question's replaced at random) and the weight of predicting each, mostly 0."""
     longest = max(len(one.ids) for one in group)
     ids = torch.zeros(len(group), longest, dtype=torch.long)
     weight = torch.zeros(len(group), longest)
     for row, one in enumerate(group):
         ids[row, : len(one.ids)] = torch.tensor(one.ids)
-        weight[row, : one.start] = PROMPT_WEIGHT
+        weight[row, 1 : one.start] = (torch.rand(one.start - 1) < PROMPT_SHARE).float() * 0.5
         weight[row, one.start : len(one.ids)] = 1.0
         if len(one.ids) - one.start < 6:  # a label: words may be missing; facts to copy stay as they are
             swap = torch.rand(one.start - 1) < noise
@@ -83,10 +83,11 @@ def train(shape: Shape, steps: int, rate: float, tokens: Tokens, say: bool = Tru
     began = time.monotonic()
     for step, group in zip(range(steps), batches(tokens, steps), strict=False):
         ids, weight = padded(group, 0.06, shape.vocabulary)
+        counted = weight[:, 1:] > 0
         with torch.autocast("cpu", torch.bfloat16):
-            scores = model.logits(model(ids[:, :-1])).float()
-        each = functional.cross_entropy(scores.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
-        loss = (each * weight[:, 1:].flatten()).sum() / weight[:, 1:].sum()
+            scores = model.logits(model(ids[:, :-1])[counted]).float()
+        each = functional.cross_entropy(scores, ids[:, 1:][counted], reduction="none")
+        loss = (each * weight[:, 1:][counted]).sum() / weight.sum()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer, schedule in zip(optimizers, schedules, strict=True):
@@ -111,8 +112,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--steps", type=int, help="fewer steps, to try")
     parser.add_argument("--kind", default="q8_0", help="q8_0, q4_0 or f16")
+    parser.add_argument("--threads", type=int, default=2)
     chosen = parser.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(chosen.threads)
     shape, steps, rate = RECIPES[chosen.model]
     tokens = tokens_of_data()
     shape = shape._replace(vocabulary=len(tokens.vocabulary))
