@@ -65,6 +65,7 @@ class Writer:
         self._idle = False
         self._closing = False
         self._written = self._spilled = self._lost = 0
+        self._in_hand = 0  # rows that are being written now
         self._error = ""
         self._drained = time.monotonic()
         self._keys: dict[str, Key] = {}
@@ -135,7 +136,7 @@ class Writer:
 
     def health(self) -> Health:
         """How the ledger does now; cheap enough for every request."""
-        queued = len(self._rows)
+        queued = len(self._rows) + self._in_hand
         alive = self._thread.is_alive()
         return Health(
             healthy=alive and not self._error and queued < self._capacity,
@@ -249,10 +250,13 @@ class Writer:
         left = len(self._rows)
         self._do_waiting()  # what was released before a row came is released before that row settles
         while left > 0 or self._bodies:
-            rows = [self._rows.popleft() for _ in range(min(left, AT_ONCE))]
+            self._in_hand = min(left, AT_ONCE)
+            rows = [self._rows.popleft() for _ in range(self._in_hand)]
             bodies = [self._bodies.popleft() for _ in range(min(len(self._bodies), AT_ONCE))]
             left -= len(rows)
-            if not self._write(rows, bodies):
+            safe = self._write(rows, bodies)
+            self._in_hand = 0
+            if not safe:
                 return
             if left > 0:
                 self._do_waiting()
