@@ -35,8 +35,8 @@ from crossover.routing.places import Places
 from crossover.routing.words import BreakerRule, Route, Target
 from crossover.usage import Usage
 
-ROUNDS = 7
-CALLS = 4_000
+ROUNDS = 40
+CALLS = 1_000
 CHUNKS = 100
 USED = Usage(input=250, output=40)
 REQUEST = ChatRequest(

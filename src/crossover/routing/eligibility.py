@@ -24,6 +24,7 @@ _OPAQUE: frozenset[Need] = frozenset({"unknown"})  # a part that no word fits: a
 
 # An estimate of the prompt may be off: only what is clearly too long is refused before the target has counted itself.
 _MARGIN = 1.25
+_NOBODY_ASKED = "nobody has asked yet"
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,14 +67,15 @@ class Laws:
             self._day = day
             self._known.clear()
         key = (target.id, ask.sensitivity, ask.regimes)
-        if key not in self._known:
+        against = self._known.get(key, _NOBODY_ASKED)
+        if against is _NOBODY_ASKED:
             answer = compliance.permit(
                 target.deployment.zone, ask.sensitivity, ask.regimes, day, confirmed=self._confirmed
             )
             if len(self._known) >= 4096:  # regimes may come with a request: do not remember without end
                 self._known.clear()
-            self._known[key] = answer.sentence if isinstance(answer, compliance.Refusal) else None
-        return self._known[key]
+            against = self._known[key] = answer.sentence if isinstance(answer, compliance.Refusal) else None
+        return against
 
 
 def refusal(target: Target, ask: Ask, law: Law, health: Health, now: float) -> Refusal | None:
