@@ -30,7 +30,7 @@ from crossover.ledger.schema import (
 from crossover.ledger.words import Record
 
 AT_ONCE = (64, 8, 1)  # rows in one statement: few sizes, so that every statement stays prepared
-MOST_DECISIONS = 10_000
+MOST_DECISIONS = 2000  # remembered ids; more of them are only looked up again
 # What a batch raises that holds a row no database takes: two rows of one id, text that is no text, figures too large.
 BAD_ROW = (sqlite3.IntegrityError, OverflowError, ValueError, TypeError, KeyError, sqlite3.InterfaceError)
 

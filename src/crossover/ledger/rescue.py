@@ -106,15 +106,13 @@ def _read_into_new(path: Path, clock: Callable[[], float]) -> tuple[Path, dict[s
                     unread.append(table)
             for month in months:
                 _leave_out_orphans(fresh, month)
-    except StoreError:
-        _remove(part)
-        raise
+        kept = _aside(path, "damaged", clock())
+        with told(path):
+            part.replace(path)
     finally:
         old.close()
         _remove(readable)
-    kept = _aside(path, "damaged", clock())
-    with told(path):
-        part.replace(path)
+        _remove(part)
     return kept, rows, unread
 
 
