@@ -223,6 +223,14 @@ def test_a_hub_that_is_not_there() -> None:
         files(REPO, hub="http://hub.example")
 
 
+def test_a_proxy_is_not_asked_for_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving({}) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        with serving({RESOLVE: Said(200, MODEL)}) as home:
+            assert pull(REPO, REMOTE, tmp_path, hub=home.url).verified
+        assert not proxy.asked
+
+
 @pytest.mark.parametrize("body", [b"<html>", {"error": "x"}, b"[" * 50_000])
 def test_a_server_that_is_no_hub(body: Any) -> None:
     with serving({TREE: Said(200, body)}) as home, pytest.raises(CrossoverError, match="no list of files"):

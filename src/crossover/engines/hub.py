@@ -222,9 +222,9 @@ def _copy(answer: Any, out: IO[bytes], done: int, told: RemoteFile, part: Path, 
 @contextmanager
 def _opened(url: str, token: str | None, headers: dict[str, str]) -> Iterator[tuple[Any, dict[str, str]]]:
     """The final answer (200 or 206) and the ``x-linked-`` headers met on the way; redirects are followed here."""
-    opener = urllib.request.build_opener(
-        _NoRedirect(), urllib.request.HTTPSHandler(context=ssl.create_default_context())
-    )
+    tls = urllib.request.HTTPSHandler(context=ssl.create_default_context())
+    direct = (urllib.request.ProxyHandler({}),) if urlsplit(url).hostname in _LOOPBACK else ()
+    opener = urllib.request.build_opener(_NoRedirect(), tls, *direct)
     home, linked = urlsplit(url).netloc, dict[str, str]()
     for _ in range(MOST_REDIRECTS + 1):
         _permitted(url)
