@@ -56,7 +56,7 @@ def estimate(amount: Usd) -> float:
 
 
 def show(amount: Usd | float, *, cents: bool | None = None) -> str:
-    """Dollars for people: ``$1,275``, ``$7.65``, ``$0.000425``; cents below 100 dollars unless told."""
+    """Dollars for people: ``$1,275``, ``$7.65``, ``$0.0000047``; cents below 100 dollars unless told."""
     value = float(amount)
     if not math.isfinite(value):
         return "n/a"
@@ -65,5 +65,5 @@ def show(amount: Usd | float, *, cents: bool | None = None) -> str:
     if cents is True or (cents is None and 0.01 <= size < 100):
         return f"{sign}${size:,.2f}"
     if 0 < size < 0.01:
-        return f"{sign}${size:.3g}" if size >= 1e-4 else f"{sign}${size:.2e}"
+        return f"{sign}${Decimal(f'{size:.3g}'):f}" if size >= 1e-12 else f"{sign}${size:.2e}"
     return f"{sign}${size:,.0f}"

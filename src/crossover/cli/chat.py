@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 if TYPE_CHECKING:
-    from crossover.chat import ChatChunk, Served
-    from crossover.client import AsyncClient
+    from crossover.chat import Served
+    from crossover.client import Client
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
 
@@ -32,8 +31,7 @@ def chat(
 
     A prompt may also be piped in. With --url the key is read from CROSSOVER_API_KEY.
     """
-    import asyncio
-
+    from crossover.client import Client
     from crossover.errors import InputError
 
     words = " ".join(prompt or ())
@@ -43,101 +41,111 @@ def chat(
             raise InputError("there is nothing to ask", hint='Write it behind the command: crossover chat "Hello"')
     if as_json and not words:
         raise InputError("--json needs a prompt", hint='crossover chat --json "Hello"')
-    talk = Talk(model, system, {} if max_tokens is None else {"max_tokens": max_tokens})
-    asyncio.run(_talk(talk, words, as_json, _options(url, config, policy, sensitivity)))
+    _check(policy, sensitivity)
+    messages: list[dict[str, Any]] = [] if system is None else [{"role": "system", "content": system}]
+    options = {} if max_tokens is None else {"max_tokens": max_tokens}
+    with Client(url, config=config, policy=policy, sensitivity=sensitivity) as client:
+        talk = Talk(client, model, messages, options)
+        if as_json:
+            typer.echo(talk.whole(words))
+        elif words:
+            talk.ask(words)
+        else:
+            _line_by_line(talk)
 
 
-def _options(url: str | None, config: Path | None, policy: str | None, sensitivity: str | None) -> dict[str, Any]:
-    from crossover.config import api_key
+def _check(policy: str | None, sensitivity: str | None) -> None:
+    """A word that no list holds is a mistake in the flag, wherever the request would go."""
+    from crossover.errors import UnknownNameError
+    from crossover.routing.asked import LOCAL_ONLY
+    from crossover.routing.words import PolicyName
+    from crossover.sensitivity import label
 
-    options: dict[str, Any] = {"config": config, "policy": policy, "sensitivity": sensitivity}
-    if url is not None:
-        from crossover.providers.gateway import gateway_url
-
-        options |= {"url": gateway_url(url), "api_key": api_key()}
-    return options
+    known = get_args(PolicyName)
+    if policy is not None and policy not in known:
+        raise UnknownNameError("policy", policy, known, field="--policy")
+    for word in (sensitivity or "").split(","):
+        if word.strip() and word.strip() != LOCAL_ONLY:
+            label(word, field="--sensitivity")
 
 
 class Talk:
     """A conversation: the messages so far, as plain dicts."""
 
-    def __init__(self, model: str, system: str | None, options: dict[str, Any]) -> None:
+    def __init__(self, client: Client, model: str, messages: list[dict[str, Any]], options: dict[str, Any]) -> None:
         self.model = model
-        self.options = options
-        self.messages: list[dict[str, Any]] = [] if system is None else [{"role": "system", "content": system}]
+        self._client = client
+        self._messages = messages
+        self._options = options
 
-    async def ask(self, client: AsyncClient, words: str) -> None:
-        """One question; the answer streams to the terminal."""
-        self.messages.append({"role": "user", "content": words})
+    def ask(self, words: str) -> None:
+        """One question; the answer streams to the terminal. What failed is not part of the conversation."""
+        from crossover.config import colour_wanted
+
+        asked = [*self._messages, {"role": "user", "content": words}]
         said: list[str] = []
         served: Served | None = None
-        async for chunk in self._answer(client):
-            served = chunk.served or served
-            for delta in chunk.deltas:
-                if delta.choice == 0 and delta.text:
-                    said.append(delta.text)
-                    typer.echo(delta.text, nl=False)
-        typer.echo()
-        self.messages.append({"role": "assistant", "content": "".join(said)})
+        try:
+            for chunk in self._client.stream(self.model, asked, **self._options):
+                served = chunk.served or served
+                for delta in chunk.deltas:
+                    if delta.choice == 0 and delta.text:
+                        said.append(delta.text)
+                        typer.echo(delta.text, nl=False)
+        finally:
+            if said:
+                typer.echo()
+        self._messages = [*asked, {"role": "assistant", "content": "".join(said)}]
         if served is not None:
-            typer.echo(typer.style(told(served), dim=True), err=True)
+            typer.echo(typer.style(told(served), dim=colour_wanted()), err=True)
 
-    def _answer(self, client: AsyncClient) -> AsyncGenerator[ChatChunk, None]:
-        return client.stream(self.model, self.messages, **self.options)
+    def whole(self, words: str) -> str:
+        """One question, its answer as JSON text."""
+        import msgspec
+
+        answer = self._client.chat(self.model, [*self._messages, {"role": "user", "content": words}], **self._options)
+        plain = {
+            "text": answer.text,
+            "finish": answer.choices[0].finish if answer.choices else None,
+            "model": answer.model,
+            "usage": None if answer.usage is None else msgspec.to_builtins(answer.usage),
+            "served": None if answer.served is None else msgspec.to_builtins(answer.served),
+        }
+        return msgspec.json.encode(plain).decode()
 
 
 def told(served: Served) -> str:
     """Where it went, why, and what it cost, in one line."""
     from crossover.money import show
 
-    cost = "price unknown" if served.cost is None else show(served.cost)
-    tries = f", {served.attempts} attempts" if served.attempts > 1 else ""
-    dropped = f", without {', '.join(served.dropped)}" if served.dropped else ""
+    unknown = "no price stated" if served.local else "price unknown"
+    cost = unknown if served.cost is None else show(served.cost)
+    tries = f" · {served.attempts} attempts" if served.attempts > 1 else ""
+    dropped = f" · without {', '.join(served.dropped)}" if served.dropped else ""
     place = f" in {served.zone}" if served.zone else ""
     return f"[{served.deployment}{place} · {served.reason} · {cost}{tries}{dropped} · {served.request_id}]"
 
 
-async def _talk(talk: Talk, words: str, as_json: bool, options: dict[str, Any]) -> None:
-    from crossover.client import AsyncClient
+def _line_by_line(talk: Talk) -> None:
+    """A person types; an error ends the answer and not the conversation."""
+    from importlib.util import find_spec
+
     from crossover.errors import ServingError
 
-    async with AsyncClient(**options) as client:
-        if as_json:
-            await _json(client, talk, words)
-            return
-        if words:
-            await talk.ask(client, words)
-            return
-        typer.echo(f"Talking to {talk.model}. An empty line or Ctrl-D ends it.", err=True)
-        while line := await _line():
-            try:
-                await talk.ask(client, line)
-            except ServingError as error:  # the conversation goes on
-                talk.messages.pop()
-                typer.echo(f"crossover: {error.sentence()}", err=True)
+    if find_spec("readline") is not None:
+        import readline  # noqa: F401 - input() then edits the line and remembers earlier ones
+    typer.echo(f"Talking to {talk.model}. An empty line or Ctrl-D ends it.", err=True)
+    while words := _typed():
+        try:
+            talk.ask(words)
+        except ServingError as error:
+            typer.echo(f"crossover: {error.sentence()}", err=True)
 
 
-async def _json(client: AsyncClient, talk: Talk, words: str) -> None:
-    import msgspec
-
-    talk.messages.append({"role": "user", "content": words})
-    answer = await client.chat(talk.model, talk.messages, **talk.options)
-    plain = {
-        "text": answer.text,
-        "finish": answer.choices[0].finish if answer.choices else None,
-        "model": answer.model,
-        "usage": None if answer.usage is None else msgspec.to_builtins(answer.usage),
-        "served": None if answer.served is None else msgspec.to_builtins(answer.served),
-    }
-    typer.echo(msgspec.json.encode(plain).decode())
-
-
-async def _line() -> str:
-    """A line from the terminal; "" at its end. Read in a thread, so that the loop goes on."""
-    import asyncio
-
-    def read() -> str:
-        typer.echo("› ", nl=False, err=True)
-        return sys.stdin.readline().strip()
-
-    return await asyncio.to_thread(read)
+def _typed() -> str:
+    """A line from the terminal; "" at its end."""
+    try:
+        return input("› ").strip()
+    except EOFError:
+        typer.echo()
+        return ""

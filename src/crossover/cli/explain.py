@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from crossover.ledger.words import Record
+    from crossover.reports.paper import Paper
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
 
@@ -57,17 +57,21 @@ def _not_found(request_id: str, ids: list[str], place: Path) -> Exception:
 
 
 def _show(record: Record) -> None:
-    from rich.console import Console
+    from rich.text import Text
 
-    from crossover.config import colour_wanted
+    from crossover.reports.paper import Paper
+    from crossover.reports.terminal import console
 
-    console = Console(no_color=not colour_wanted(), highlight=False, soft_wrap=False)
+    paper = Paper(console())
     for name, text in _story(record):
-        console.print(f"[bold]{name:<13}[/bold]", end=" ")
-        console.print(text, markup=False)
-    _table(console, "Attempts", ("Deployment", "Outcome", "Began ms", "Took ms", "Tokens", "Price"), _attempts(record))
-    _table(console, "Not asked", ("Deployment", "Reason"), list(record.refused))
-    _table(console, "Elsewhere it would have cost", ("Deployment", "Price", "Permitted"), _others(record))
+        paper.line(text, lead=Text(f" {name:<12} ", style="bold"))
+    asked = {row.deployment for row in record.attempts}
+    left_out = [(name, reason) for name, reason in record.refused if name not in asked]
+    _table(
+        paper, "Attempts", ("deployment", "outcome", ">began ms", ">took ms", ">tokens", ">price"), _attempts(record)
+    )
+    _table(paper, "Not asked", ("deployment", "reason"), left_out)
+    _table(paper, "Elsewhere it would have cost", ("deployment", ">price", "permitted"), _others(record))
 
 
 def _story(record: Record) -> list[tuple[str, str]]:
@@ -86,8 +90,7 @@ def _story(record: Record) -> list[tuple[str, str]]:
         ("Decision", record.decision or "none was made"),
         ("Answered by", _where(record)),
         ("Result", _result(record)),
-        ("Times", f"{record.queue_ms:.0f} ms waiting, first token after {record.ttft_ms:.0f} ms, "
-                  f"whole after {record.total_ms:.0f} ms"),
+        ("Times", _times(record)),
         ("Tokens", _tokens(record)),
         ("Price", _price(record)),
     ]  # fmt: skip
@@ -109,6 +112,11 @@ def _result(record: Record) -> str:
     return f"{record.status} {record.error} (HTTP {record.http_status})".replace("  ", " ")
 
 
+def _times(record: Record) -> str:
+    first = f"first token after {record.ttft_ms:.0f} ms, " if record.ttft_ms else ""
+    return f"{record.queue_ms:.0f} ms waiting, {first}whole after {record.total_ms:.0f} ms"
+
+
 def _tokens(record: Record) -> str:
     def basis(word: str) -> str:
         return "" if word == "measured" else f" ({word})"
@@ -123,7 +131,9 @@ def _tokens(record: Record) -> str:
 def _price(record: Record) -> str:
     if not record.cost_known:
         return f"not known ({record.price_source or 'nobody answered'})"
-    paid = "" if record.cost == record.marginal else f"; {_usd(record.marginal)} had to be paid for it"
+    paid = ""
+    if record.cost != record.marginal:
+        paid = f"; {_usd(record.marginal) if record.marginal else 'nothing'} had to be paid for it"
     return f"{_usd(record.cost)} ({record.price_source}){paid}"
 
 
@@ -152,16 +162,18 @@ def _others(record: Record) -> list[tuple[str, ...]]:
     return [(row.deployment, _usd(row.cost), "yes" if row.permitted else "no") for row in record.alternatives]
 
 
-def _table(console: Console, title: str, heads: tuple[str, ...], rows: list[Any]) -> None:
-    from rich import box
-    from rich.table import Table
+def _table(paper: Paper, title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """A small table below its title; heads with ``>`` stand right. Nothing where there is no row."""
     from rich.text import Text
+
+    from crossover.reports.paper import plain_table
 
     if not rows:
         return
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
-    for number, head in enumerate(heads):
-        table.add_column(head, justify="left" if number < 2 or head == "Reason" else "right", overflow="fold")
+    paper.blank()
+    paper.line(Text(title, style="bold"))
+    columns = ((head.removeprefix(">"), "right" if head.startswith(">") else "left") for head in heads)
+    table = plain_table(*columns, ratio="reason")
     for row in rows:
         table.add_row(*map(Text, row))
-    console.print(table)
+    paper.indented(table, left=3)

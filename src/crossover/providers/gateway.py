@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Mapping
 from decimal import Decimal, InvalidOperation
+from typing import get_args
 
 import msgspec
 
 from crossover.chat import ChatChunk, ChatRequest, ChatResponse, EmbedRequest, EmbedResponse, Served
 from crossover.deployment import Timeouts
-from crossover.errors import InputError
+from crossover.errors import InputError, NoTargetError, RequestError, ServingError, UpstreamError, UpstreamKind
 from crossover.providers.http import HttpBackend
 from crossover.providers.registry import base_url, profile, provider
 from crossover.transport import Transport, endpoint
 
+_ANSWERED = re.compile(r"^the target answered \d+: ")
 _COMMENT = re.compile(rb"^: crossover cost_usd=([0-9.]{1,40}) attempts=(\d{1,4})$", re.MULTILINE)
 
 
@@ -34,28 +36,39 @@ class GatewayBackend:
     async def complete(self, request: ChatRequest) -> ChatResponse:
         """The whole answer."""
         heard = _Heard()
-        response = await self._backend(request, heard).complete(request)
+        try:
+            response = await self._backend(request, heard).complete(request)
+        except UpstreamError as error:
+            raise _meant(error) from None
         return msgspec.structs.replace(response, served=heard.served(request.caller.request_id))
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatChunk, None]:
         """The answer in pieces: ``served`` on the first, and with the cost on the last."""
         heard = _Heard()
         source = self._backend(request, heard).stream(request)
-        first = True
+        first, last = True, ChatChunk(last=True)
         try:
             async for chunk in source:
-                if first:
-                    first = False
-                    chunk = msgspec.structs.replace(chunk, served=heard.served(request.caller.request_id))  # noqa: PLW2901
-                yield chunk
+                if chunk.last:
+                    last = chunk  # the price may still come
+                elif first:
+                    yield msgspec.structs.replace(chunk, served=heard.served(request.caller.request_id, final=False))
+                else:
+                    yield chunk
+                first = False
+        except UpstreamError as error:
+            raise _meant(error) from None
         finally:
             await source.aclose()
-        yield ChatChunk(last=True, served=heard.served(request.caller.request_id))
+        yield msgspec.structs.replace(last, served=heard.served(request.caller.request_id))
 
     async def embed(self, request: EmbedRequest) -> EmbedResponse:
         """Vectors."""
         heard = _Heard()
-        response = await self._backend(request, heard).embed(request)
+        try:
+            response = await self._backend(request, heard).embed(request)
+        except UpstreamError as error:
+            raise _meant(error) from None
         return msgspec.structs.replace(response, served=heard.served(request.caller.request_id))
 
     def _backend(self, request: ChatRequest | EmbedRequest, heard: _Heard) -> HttpBackend:
@@ -102,8 +115,8 @@ class _Heard:
         if found:
             self._cost, self._attempts, self._tail = _money(found[1].decode()), int(found[2]), b""
 
-    def served(self, request_id: str) -> Served | None:
-        """Where the answer came from; None where the other side is no Crossover gateway."""
+    def served(self, request_id: str, *, final: bool = True) -> Served | None:
+        """Where the answer came from; None where the other side is no Crossover gateway. The price is ``final``."""
         headers = self._headers
         deployment = headers.get("x-crossover-deployment")
         if deployment is None:
@@ -118,10 +131,35 @@ class _Heard:
             policy=reason.partition(":")[0],
             reason=reason,
             attempts=self._attempts,
-            cost=self._cost,
+            cost=self._cost if final else None,
             dropped=tuple(filter(None, dropped.split(","))),
             local=headers.get("x-crossover-local") == "1",
         )
+
+
+def _meant(error: UpstreamError) -> ServingError:
+    """The gateway's own error, as its status and code tell it: a wrong request, nobody who may answer, or a failure.
+
+    What a model says against a request (status 4xx) cannot be told from what the gateway says against it.
+    """
+    status = error.upstream_status
+    if status is None or status < 400:
+        return error
+    message = _ANSWERED.sub("", error.message)
+    if error.code == NoTargetError.kind:
+        return NoTargetError(message, status=status, retry_after_s=error.retry_after_s)
+    if status < 500:
+        code = error.code or "invalid_request"
+        return RequestError(message, status=status, code=code, retry_after_s=error.retry_after_s)
+    return UpstreamError(
+        message,
+        upstream=next((kind for kind in get_args(UpstreamKind) if kind == error.code), error.upstream),
+        accepted=error.accepted,
+        upstream_status=status,
+        provider=error.provider,
+        retry_after_s=error.retry_after_s,
+        code=error.code,
+    )
 
 
 def _money(text: str | None) -> Decimal | None:
