@@ -33,6 +33,11 @@ class Process:
                 return line
         raise AssertionError(f"it ended without saying {text!r}: {self.said} {self.done()}")
 
+    def complains(self, text: str) -> str:
+        """The first line of its complaints with this text; waits for it."""
+        assert self._popen.stderr is not None
+        return next(line for line in self._popen.stderr if text in line)
+
     def signal(self, name: signal.Signals) -> None:
         """Send a signal."""
         self._popen.send_signal(name)

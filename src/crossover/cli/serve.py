@@ -21,7 +21,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=
 def serve(
     config: Annotated[Path | None, typer.Option("--config", "-c", help="The configuration file.")] = None,
     host: Annotated[str | None, typer.Option(help="Listen on this address instead of server.host.")] = None,
-    port: Annotated[int | None, typer.Option(help="Listen on this port instead of server.port; 0: any.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Listen on this port, not server.port; 0: any.")
+    ] = None,
     ledger: Annotated[Path | None, typer.Option(help="The ledger's file instead of the usual one.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what goes wrong.")] = False,
 ) -> None:
