@@ -11,6 +11,7 @@ import pytest
 from crossover.errors import UpstreamError
 from crossover.transport import Endpoint, Transport, endpoint, head
 from crossover.transport import connection as connections
+from crossover.transport import dial as dials
 from tests.transport.servers import (
     OK,
     TIMEOUTS,
@@ -31,6 +32,48 @@ from tests.transport.servers import (
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
 needs_acks = pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="this kernel does not tell acknowledged bytes")
+
+
+# ------------------------------------------------------------------------------------------------- closed at once
+
+
+def test_a_server_that_closes_at_once_is_a_reset_and_not_a_wait(run: Run) -> None:
+    """The loop may have seen the end before the request is written: then nobody is there to fail its reply."""
+
+    async def closing(peer: Peer) -> None:
+        peer.reset()
+
+    async def work() -> None:
+        async with serving(closing) as server, client() as transport:
+            for _ in range(20):
+                with pytest.raises(UpstreamError) as caught:
+                    await post(transport, server)
+                assert caught.value.upstream == "reset"
+            assert transport.stats.busy == 0
+
+    run(work())
+
+
+def test_a_connection_that_ended_before_it_was_used_carries_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def closing(peer: Peer) -> None:
+        peer.finish()
+        peer.writer.close()
+
+    async def work() -> None:
+        dial = dials.dial
+
+        async def late(*told: Any) -> Any:
+            connection = await dial(*told)
+            await until(lambda: not connection._open)
+            return connection
+
+        monkeypatch.setattr("crossover.transport.pool.dial", late)
+        async with serving(closing) as server, client() as transport:
+            with pytest.raises(UpstreamError) as caught:
+                await post(transport, server)
+            assert (caught.value.upstream, caught.value.accepted) == ("reset", False)
+
+    run(work())
 
 
 # ------------------------------------------------------------------------------------------------------- used again

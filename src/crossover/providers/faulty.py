@@ -18,7 +18,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import msgspec
 
@@ -212,8 +212,7 @@ class _Connection(asyncio.Protocol):
         self.drained = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
         self.drained.set()
         self.server.connections += 1
         self.server._open.add(self)

@@ -89,12 +89,17 @@ class Connection(asyncio.Protocol):
 
     # -------------------------------------------------------------------------------------------------- for the pool
 
+    @property
+    def open(self) -> bool:
+        """Whether it is connected, as far as the loop has seen."""
+        return self._open and not self._transport.is_closing()
+
     def usable(self) -> bool:
         """Whether a request may go out on it: False where it is closed, also where the loop has not seen it yet.
 
         Notes what the peer has acknowledged so far.
         """
-        if not self._open or self._transport.is_closing():
+        if not self.open:
             return False
         if self._poll is not None and self._poll.poll(0):  # an end, or bytes that nobody asked for
             return False

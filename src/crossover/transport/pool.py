@@ -188,7 +188,10 @@ class Transport:
             if late:
                 raise failed("connect_timeout", f"no connection to {ep.label} within {within:g} s")
             raise failed("refused", "this client is closed")
-        return task.result()
+        connection = task.result()
+        if not connection.open:
+            raise failed("reset", f"{ep.label} closed the connection before anything was sent")
+        return connection
 
     async def _made_connection(self, loop: asyncio.AbstractEventLoop, ep: Endpoint, within_s: float) -> Connection:
         context = None
