@@ -7,14 +7,15 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import uvloop
 
 from crossover.config import Paths
 from crossover.config.load import Loaded, load
-from crossover.gateway.http import Connection, Handler, Limits
+from crossover.gateway.app import Gateway
+from crossover.gateway.http import Connection, Handler, Limits, Request
 from crossover.gateway.server import Server
 from crossover.ledger import queries
 from crossover.ledger.store import open_ledger
@@ -23,7 +24,7 @@ from crossover.providers.faulty import FaultyServer
 from crossover.runtime.serve import Open, serve
 from crossover.runtime.station import Station
 
-LONGEST_S = 30.0  # no test takes so long; one that waits for ever fails instead
+LONGEST_S = 20.0  # no test takes so long; one that waits for ever fails instead
 
 
 def run(work: Coroutine[Any, Any, None], *, loop: str = "uvloop") -> None:
@@ -163,6 +164,57 @@ async def connected(url: str, context: ssl.SSLContext | None = None) -> AsyncIte
             await writer.wait_closed()
 
 
+class Paper:
+    """What a handler writes, instead of a connection: for many requests without sockets."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.head = b""
+        self.body = b""
+        self.started = self.ended = self.broken = False
+
+    def answer(self, status: int, headers: bytes, body: bytes) -> None:
+        """A whole answer."""
+        self.start(status, headers, body)
+        self.ended = True
+
+    def start(self, status: int, headers: bytes, first: bytes) -> None:
+        """The begin of a stream."""
+        assert not self.started
+        self.started, self.status, self.head, self.body = True, status, headers, first
+
+    async def piece(self, data: bytes) -> None:
+        """A further piece."""
+        assert self.started
+        self.body += data
+
+    def end(self, data: bytes = b"") -> None:
+        """The end of a stream."""
+        assert self.started
+        self.body += data
+        self.ended = True
+
+    def abort(self) -> None:
+        """Broken off."""
+        self.broken = True
+
+    def read(self) -> Answer:
+        """It as an answer."""
+        lines = self.head.decode("latin-1").splitlines()
+        return Answer(self.status, dict(line.split(": ", 1) for line in lines), self.body)
+
+
+async def handed(gateway: Gateway, method: str, path: str, body: bytes = b"", /, **headers: str) -> Answer:
+    """One request handed to a gateway without a socket; ``client`` is the address it came from."""
+    asked, paper = Request(headers.pop("client", "127.0.0.1")), Paper()
+    asked.method, asked.path, asked.body = method.encode(), path.encode(), body
+    said = {"host": "localhost", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    asked.headers = {name.encode(): value.encode() for name, value in said.items()}
+    await gateway(asked, cast(Connection, paper))
+    assert paper.ended or paper.broken
+    return paper.read()
+
+
 async def asked(url: str, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
     """One request on a connection of its own."""
     async with connected(url) as client:
@@ -255,7 +307,7 @@ def records(ledger: Path) -> list[Record]:
 
 def configured(*deployments: str, top: str = "", alias: str = "", drain: float = 2.0) -> str:
     """A configuration on a free port with the alias ``auto`` over these deployments (rows of :func:`deployed`)."""
-    names = [row.split("]", 1)[0].removeprefix("[deployments.").strip('"') for row in deployments]
+    names = [row.strip().split("]", 1)[0].removeprefix("[deployments.").strip('"') for row in deployments]
     listed = ", ".join(f'"{name}"' for name in names)
     return f"""
 {top}
