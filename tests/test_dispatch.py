@@ -21,7 +21,7 @@ from crossover.chat import (
     ToolCall,
     ToolDelta,
 )
-from crossover.errors import NoTargetError, RequestError, UpstreamError, UpstreamKind
+from crossover.errors import NoTargetError, RequestError, StoreError, UpstreamError, UpstreamKind
 from crossover.ledger.words import Budget
 from crossover.routing.faults import FAULTS
 from crossover.routing.places import Places
@@ -777,6 +777,23 @@ def test_a_price_nobody_knows_cannot_be_held_by_a_budget() -> None:
     assert caught.value.status == 422
     assert house.backends["cloud"].calls == 0
     complete(House([target("cloud", price=None)]))
+
+
+def test_what_cannot_be_written_down_is_not_spent_and_own_machines_still_answer() -> None:
+    async def broken(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    house = House([target("cloud"), target("own", operator="own")], policy="quality_first", budgets=budget(10**9))
+    house.book.reserve = broken  # type: ignore[assignment, method-assign]
+    served = complete(house).served
+    assert served is not None
+    assert served.deployment == "own"
+    house = House([target("cloud")], budgets=budget(10**9))
+    house.book.reserve = broken  # type: ignore[assignment, method-assign]
+    with pytest.raises(NoTargetError, match="the ledger cannot be written") as caught:
+        complete(house)
+    assert caught.value.status == 503
+    assert house.backends["cloud"].calls == 0
 
 
 def test_a_second_paid_attempt_sets_aside_what_the_first_one_used() -> None:

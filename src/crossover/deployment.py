@@ -104,13 +104,15 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds to wait: for a connection, the first byte of an answer, between two pieces, and in all.
+    """Seconds to wait: for a connection, the first byte of a stream, between two pieces, and in all.
 
+    ``whole`` is the wait for the first byte of an answer in one piece: models send it only when all is written.
     ``cold`` replaces ``first_byte`` while a local engine still has to load the model.
     """
 
     connect: float = 5.0
     first_byte: float = 60.0
+    whole: float = 600.0
     gap: float = 30.0
     total: float = 600.0
     cold: float = 300.0

@@ -30,7 +30,7 @@ import msgspec
 
 from crossover.account import Account, Kind, turned_away
 from crossover.chat import Backend, Caller, ChatChunk, ChatRequest, ChatResponse, EmbedRequest, EmbedResponse
-from crossover.errors import CrossoverError, ServingError, UpstreamError
+from crossover.errors import CrossoverError, ServingError, StoreError, UpstreamError
 from crossover.ledger.words import Book, Budget
 from crossover.privacy.extract import Classify, strings
 from crossover.routing.asked import LOCAL_ONLY, labelled, mistake, route_of
@@ -298,7 +298,11 @@ class Dispatcher:
         if missing <= 0:
             return None
         account.reserved = True  # before the ledger answers: should the client leave now, its row settles in any case
-        short = await self._book.reserve(account.id, budgets, missing, self._clock.wall())
+        try:
+            short = await self._book.reserve(account.id, budgets, missing, self._clock.wall())
+        except StoreError:  # what cannot be written down is not spent
+            account.reserved = account.set_aside > 0
+            return Refusal(target.id, "ledger", f"the ledger cannot be written, and {target.id} costs money")
         if short is None:
             account.set_aside += missing
             return None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crossover.config import SETTINGS, colour_wanted, debug, environment, paths
+from crossover.config import SETTINGS, api_key, colour_wanted, debug, environment, paths
 from crossover.config.places import hub_token
 
 
@@ -93,4 +93,5 @@ def test_every_setting_that_is_read_is_listed() -> None:
     debug(Spy())
     colour_wanted(Spy())
     hub_token(Spy())
+    api_key(Spy())
     assert {name for name in read if name.startswith("CROSSOVER") or name in SETTINGS} == set(SETTINGS)

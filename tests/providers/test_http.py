@@ -26,7 +26,7 @@ BASES = {"openai": "/v1", "anthropic": "/v1", "gemini": "/v1beta", "ollama": "/a
 SECRET = "sk-very-secret-and-long-0123456789"
 # Long enough for a busy machine to answer, short enough to wait for: only tests about time-outs reach them.
 PATIENT = Timeouts(connect=20, first_byte=20, gap=20, total=60)
-SHORT = Timeouts(connect=20, first_byte=0.15, gap=0.15, total=20)
+SHORT = Timeouts(connect=20, first_byte=0.15, whole=0.15, gap=0.15, total=20)
 REQUEST = ChatRequest(model="alias", messages=(Message("user", (Text("How are you?"),)),))
 EMBED = EmbedRequest(model="alias", inputs=("one", "two"))
 BODY_LIMIT = 256 * 1024
@@ -545,7 +545,7 @@ def test_a_stream_that_is_closed_early_ends_the_call_at_the_target() -> None:
 
 
 def test_a_model_that_must_be_loaded_first_gets_its_own_time() -> None:
-    loading = Timeouts(connect=20, first_byte=0.1, gap=20, total=60, cold=20)
+    loading = Timeouts(connect=20, first_byte=0.1, whole=0.1, gap=20, total=60, cold=20)
 
     async def use(rig: Rig) -> None:
         call = asyncio.create_task(rig.backend(loading, cold=lambda: True).complete(REQUEST))

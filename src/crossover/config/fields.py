@@ -132,7 +132,8 @@ _BUDGET: Rows = {
 }
 _TIMEOUTS: Rows = {
     "connect": Field("for a connection", "seconds", 0.01, 600),
-    "first_byte": Field("for the first byte of an answer", "seconds", 0.01, _DAY),
+    "first_byte": Field("for the first byte of a streamed answer", "seconds", 0.01, _DAY),
+    "whole": Field("for an answer in one piece, which models send when all is written", "seconds", 0.01, _DAY),
     "gap": Field("between two pieces of an answer", "seconds", 0.01, _DAY),
     "total": Field("for a whole answer", "seconds", 0.01, _DAY),
     "cold": Field("for the first byte while a local engine still loads the model", "seconds", 0.01, _DAY),

@@ -103,6 +103,7 @@ class HttpBackend:
         self._transport = transport
         self._secret = secret
         self._timeouts = timeouts or Timeouts()
+        self._patient = msgspec.structs.replace(self._timeouts, first_byte=self._timeouts.whole)
         self._headers = headers
         self._cold = cold
         self._renew = renew
@@ -188,12 +189,13 @@ class HttpBackend:
     async def _send(self, outgoing: Outgoing, streamed: bool = False) -> Reply:
         """The reply, where it is an answer. Raises UpstreamError where it is anything else."""
         cold = self._cold is not None and self._cold()
+        waits = self._timeouts if streamed or cold else self._patient
         key = (outgoing.path, outgoing.headers)
         start = self._heads.get(key) or self._head(key)
-        reply = await self._transport.send(self.endpoint, start, outgoing.body, self._timeouts, cold=cold)
+        reply = await self._transport.send(self.endpoint, start, outgoing.body, waits, cold=cold)
         if reply.status == 401 and self._renewed():
             reply.close()
-            reply = await self._transport.send(self.endpoint, self._head(key), outgoing.body, self._timeouts, cold=cold)
+            reply = await self._transport.send(self.endpoint, self._head(key), outgoing.body, waits, cold=cold)
         answered = False
         try:
             if not 200 <= reply.status < 300:
