@@ -13,8 +13,9 @@ from pathlib import Path
 from tests.cli.shell import Done
 
 PATIENCE_S = 90.0  # a hanging process is killed, so that the test fails instead of waiting
-_START = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-_START += "from crossover.cli.main import main; main()"
+# Who runs the tests in the background has told its children to ignore Ctrl-C.
+START = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+START += "from crossover.cli.main import main; main()"
 
 
 class Process:
@@ -56,7 +57,7 @@ def running(*words: str, folder: Path, environ: Mapping[str, str] | None = None)
         "PYTHONIOENCODING": "utf-8", **(environ or {}),
     }  # fmt: skip
     popen = subprocess.Popen(
-        [sys.executable, "-c", _START, *words],
+        [sys.executable, "-c", START, *words],
         cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     watchdog = threading.Timer(PATIENCE_S, popen.kill)

@@ -97,7 +97,8 @@ class Talk:
                 typer.echo()
         self._messages = [*asked, {"role": "assistant", "content": "".join(said)}]
         if served is not None:
-            typer.echo(typer.style(told(served), dim=colour_wanted()), err=True)
+            line = told(served)
+            typer.echo(typer.style(line, dim=True) if colour_wanted() else line, err=True)
 
     def whole(self, words: str) -> str:
         """One question, its answer as JSON text."""
