@@ -33,6 +33,7 @@ from crossover.providers.answers import Answer
 from crossover.providers.faulty import Fault, FaultyServer, Script
 from crossover.usage import Usage
 from tests.cli.shell import quiet_home
+from tests.docs_examples import rerun
 from tests.serving import config, gateway, in_thread, rows, run
 
 COST = Decimal(12 * 2 + 4 * 8) / 10**6  # of the fake's answer: 12 tokens in, 4 out
@@ -474,3 +475,24 @@ def test_images_and_tools_travel(tmp_path: Path) -> None:
         assert asked["tools"] == [tool]
 
     run(work())
+
+
+# ------------------------------------------------------------------------------------------------------------ the page
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "client.md"
+GATEWAY = "http://127.0.0.1:4000"
+
+
+def test_the_page_prints_what_its_code_prints(tmp_path: Path) -> None:
+    """With the gateway of the page at an address of its own."""
+    text = PAGE.read_text(encoding="utf-8")
+    assert text.count(GATEWAY) == 1
+    with (
+        in_thread(lambda: FaultyServer("openai")) as (server, _),
+        in_thread(lambda: gateway(tmp_path, config(server.url))) as (opened, _),
+    ):
+        (tmp_path / "crossover.toml").write_text(config(server.url))
+        page = tmp_path / "client.md"
+        page.write_text(text.replace(GATEWAY, opened.url), encoding="utf-8")
+        printed = rerun(page)
+    assert printed.replace(opened.url, GATEWAY) == text

@@ -289,8 +289,12 @@ def _why(row: Record) -> list[str]:
     return [
         f"why: {row.decision}",
         *(f"asked in vain: {name} ({outcome}); {row.deployment} answered instead" for name, outcome in failed.items()),
-        *(f"not asked: {name}: {reason}" for name, reason in row.refused if name not in failed),
+        *(f"not asked: {_named(name, reason)}" for name, reason in row.refused if name not in failed),
     ]
+
+
+def _named(name: str, reason: str) -> str:
+    return reason if reason.startswith(f"{name} ") else f"{name}: {reason}"
 
 
 def _bill(paper: Paper, ledger: Path) -> None:
