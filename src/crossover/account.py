@@ -71,6 +71,7 @@ class Account:
         "target",
         "under_way",
         "usage",
+        "waited",
         "written",
     )
 
@@ -97,6 +98,7 @@ class Account:
         self.first_at: float | None = None  # first piece of the answer that the client was given
         self.held: list[ChatChunk] = []  # pieces that say nothing of the answer yet
         self.flowing = False  # pieces go out as they come
+        self.waited = False  # time has passed since the decision
         self.usage: Usage | None = None  # as the target reported it
         self.written = 0  # characters of the answer seen so far
         self.dropped: tuple[str, ...] = ()

@@ -118,7 +118,8 @@ class Dispatcher:
         try:
             while (target := await self._next(plant, account)) is not None:
                 try:
-                    response = await self._within(account, call(plant.backends[target.id]))
+                    work = call(plant.backends[target.id])
+                    response = await (work if account.caller.deadline_s is None else self._within(account, work))
                     account.read_whole(response)
                     self._answered(plant, account, target)
                     return msgspec.structs.replace(response, served=account.served(final=True))
@@ -275,11 +276,13 @@ class Dispatcher:
                 account.leave_out(Refusal(target.id, "busy", busy), *self._closed_to_overflow(plant, account))
                 continue
             now = self._clock.tick()
-            against = refusal(target, account.ask, plant.law, plant.health, now)
-            if against is not None:  # it changed while this request waited or asked others
-                plant.places[target.id].give()
-                account.leave_out(against)
-                continue
+            if account.waited:  # the world may have changed meanwhile: nothing decided before is trusted
+                against = refusal(target, account.ask, plant.law, plant.health, now)
+                if against is not None:
+                    plant.places[target.id].give()
+                    account.leave_out(against)
+                    continue
+            account.waited = True
             account.begin(target, now, probe=plant.health.of(target.id).start(now))
             return target
         return None
@@ -297,11 +300,11 @@ class Dispatcher:
         missing = account.spent + target.price.cost(most) - account.set_aside
         if missing <= 0:
             return None
+        account.waited = True
         account.reserved = True  # before the ledger answers: should the client leave now, its row settles in any case
         try:
             short = await self._book.reserve(account.id, budgets, missing, self._clock.wall())
         except StoreError:  # what cannot be written down is not spent
-            account.reserved = account.set_aside > 0
             return Refusal(target.id, "ledger", f"the ledger cannot be written, and {target.id} costs money")
         if short is None:
             account.set_aside += missing
@@ -311,6 +314,7 @@ class Dispatcher:
 
     async def _wait(self, plant: Plant, account: Account, target: Target) -> bool:
         """Wait for a place, as long as the queue and the caller allow; half as long where another could answer then."""
+        account.waited = True
         left = self._time_left(account)
         if len(account.left) > 1 + len(self._closed_to_overflow(plant, account)):
             left /= 2

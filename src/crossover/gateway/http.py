@@ -179,7 +179,7 @@ class Connection(asyncio.Protocol):
         """One header. A trailer is no header: it came after the checks, and nobody else on the way looked at it."""
         if self._deaf or not self._heading:
             return
-        self._count(len(name) + len(value) + 4)
+        self._header_bytes += len(name) + len(value) + 4
         headers = self._request.headers
         name = name.lower()
         if name in headers:
@@ -190,6 +190,8 @@ class Connection(asyncio.Protocol):
         headers[name] = value
         if len(headers) > self._limits.headers:
             self._refuse(431, "too many headers")
+        elif self._header_bytes > self._limits.header_bytes:
+            self._refuse(431, "the headers are too large")
 
     def on_headers_complete(self) -> None:
         """All headers are here; what is too large is refused before its body is read."""

@@ -139,7 +139,7 @@ class HttpBackend:
                 self._ended(heard)
                 for chunk in reader.feed(data) if data else reader.eof():
                     if not said:
-                        said = chunk.semantic or (chunk.usage is not None and chunk.usage.output > 0)
+                        said = chunk.semantic or _says_enough(chunk)
                     if dropped:
                         chunk, dropped = msgspec.structs.replace(chunk, dropped=dropped), ()  # noqa: PLW2901
                     if chunk.last:
@@ -266,6 +266,13 @@ class HttpBackend:
             error.args = (error.message,)
             error.code = None
         raise error
+
+
+def _says_enough(chunk: ChatChunk) -> bool:
+    """Whether a chunk without words is of an answer all the same: hidden reasoning, or words withheld."""
+    if chunk.usage is not None and chunk.usage.output > 0:
+        return True
+    return any(delta.finish in ("length", "content_filter") for delta in chunk.deltas)
 
 
 def _asked(request: ChatRequest, stream: bool) -> ChatRequest:

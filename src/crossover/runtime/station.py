@@ -48,6 +48,7 @@ class Station:
         self.metrics = Metrics()
         self.inside = Inside(paths.models)
         self.seen = Seen()
+        self.day = _today()  # looked at again every few seconds, not for every request
         self.keys: dict[str, Key] = {}  # by hash
         self._by_id: dict[str, Key] = {}
         self.writer: Writer = ledger.writer(on_keys=self._take_keys)
@@ -88,6 +89,7 @@ class Station:
         """Ask the engines again and again; who is dead rests, who is back may be tried at once."""
         while True:
             await asyncio.sleep(LOOK_S)
+            self.day = _today()
             seen = await look(self.settings, self.transport)
             plant = self.dispatcher.plant
             now = time.monotonic()
@@ -137,7 +139,7 @@ class Station:
             transport=self.transport,
             address=self.inside.address,
             keys=self._key,
-            today=lambda: dt.datetime.now(dt.UTC).date(),
+            today=lambda: self.day,
             cold=lambda name: name in self.seen.cold,
             renewed=lambda secret: _renewed(secret, folder),
         )
@@ -159,6 +161,10 @@ def _renewed(secret: Secret, folder: Path) -> str | None:
     except CrossoverError as error:
         _LOG.warning("%s", error.sentence())
         return None
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(dt.UTC).date()
 
 
 def _estimate(request: ChatRequest | EmbedRequest) -> int:
