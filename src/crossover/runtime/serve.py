@@ -29,6 +29,7 @@ from crossover.runtime.station import Station, open_station
 
 _LOG = logging.getLogger("crossover")
 _BACKLOG = 2048
+LOOK_S = 1.0  # how often the configuration file is looked at
 
 
 class Open(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,7 +175,7 @@ async def _reload(station: Station, gateway: Gateway, file: Path, loader: Callab
     """Take a changed configuration file; a bad one changes nothing and is said once."""
     watcher = Watcher(file, loader, time.monotonic, station.loaded)
     while True:
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(LOOK_S)
         found = watcher.poll()
         if isinstance(found, FileError):
             _LOG.error("the configuration was not taken, the old one goes on: %s", found.sentence())

@@ -21,7 +21,7 @@ from crossover.config import Paths, environment
 from crossover.config.load import Loaded
 from crossover.config.secrets import Finder
 from crossover.config.settings import Secret, Settings
-from crossover.dispatch import Clock, Dispatcher
+from crossover.dispatch import Clock, Dispatcher, Plant
 from crossover.errors import CrossoverError
 from crossover.gateway.metrics import CountedBook, Metrics
 from crossover.ledger.store import Ledger, open_ledger
@@ -68,9 +68,9 @@ class Station:
     async def start(self) -> None:
         """Start the engines of this process, ask the others, build the plant."""
         await self.inside.start(self.settings)
-        self.seen = await look(self.settings, self.transport)
-        plant = build(self._completed(self.settings, self.seen), self._site(self.loaded))
-        self._bar(plant.law)
+        seen = await look(self.settings, self.transport)
+        plant = build(self._completed(self.settings, seen), self._site(self.loaded))
+        self._heed(plant, seen)
         self._book = CountedBook(self.writer, self.metrics, plant.routes)
         self.dispatcher = Dispatcher(plant, self._book, estimate=_estimate, label=label, clock=Clock())
 
@@ -79,8 +79,7 @@ class Station:
         await self.inside.start(loaded.settings)
         seen = await look(loaded.settings, self.transport)
         plant = build(self._completed(loaded.settings, seen), self._site(loaded), self.dispatcher.plant)
-        self.seen = seen
-        self._bar(plant.law)
+        self._heed(plant, seen)
         self.loaded = loaded
         self._book.names = plant.routes
         self.dispatcher.plant = plant
@@ -90,20 +89,24 @@ class Station:
         while True:
             await asyncio.sleep(LOOK_S)
             self.day = _today()
-            seen = await look(self.settings, self.transport)
-            plant = self.dispatcher.plant
-            now = time.monotonic()
-            for name, state in seen.health.items():
-                breaker = plant.health.breakers.get(name)
-                if breaker is None:
-                    continue
-                if state == "dead":
-                    breaker.trip(now, "it does not answer its health check")
-                elif self.seen.health.get(name) == "dead":
-                    _LOG.info("%s answers again", name)
-                    breaker.recovered()
-            self.seen = seen
-            self._bar(plant.law)
+            settings = self.settings
+            seen = await look(settings, self.transport)
+            if settings is self.settings:  # else there is a new configuration, which has asked for itself
+                self._heed(self.dispatcher.plant, seen)
+
+    def _heed(self, plant: Plant, seen: Seen) -> None:
+        """What the engines said counts from now on: who is dead rests, whom they send elsewhere is barred."""
+        now = time.monotonic()
+        for name, state in seen.health.items():
+            breaker = plant.health.breakers[name]
+            if state == "dead":
+                breaker.trip(now, "it does not answer its health check")
+            elif self.seen.health.get(name) == "dead":
+                _LOG.info("%s answers again", name)
+                breaker.recovered()
+        if isinstance(plant.law, Laws):
+            plant.law.barred = seen.barred
+        self.seen = seen
 
     def ready(self) -> tuple[bool, dict[str, Any]]:
         """Whether any deployment can answer now, and how each stands."""
@@ -118,8 +121,10 @@ class Station:
         """End everything; every row is committed."""
         await self.transport.aclose()
         await self.inside.stop()
-        await self.writer.aclose()
-        self.ledger.close()
+        try:
+            await self.writer.aclose()
+        finally:
+            self.ledger.close()
 
     def _completed(self, settings: Settings, seen: Seen) -> Settings:
         """With the contexts that engines told, where the file says none."""
@@ -146,10 +151,6 @@ class Station:
 
     def _key(self, id_: str) -> Key | None:
         return self._by_id.get(id_)
-
-    def _bar(self, law: Any) -> None:
-        if isinstance(law, Laws):
-            law.barred = self.seen.barred
 
 
 def _renewed(secret: Secret, folder: Path) -> str | None:
