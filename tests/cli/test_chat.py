@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -239,7 +239,11 @@ class Terminal:
         os.write(self._master, text.encode())
 
     def press_ctrl_c(self) -> None:
-        self._popen.send_signal(signal.SIGINT)
+        """As a person does: once more where nothing happens (the line editor may miss one as it begins to wait)."""
+        while self._popen.poll() is None:
+            self._popen.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                self._popen.wait(5)
 
     def ended(self) -> int:
         """Its exit code."""
