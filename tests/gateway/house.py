@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, cast
 
@@ -345,3 +347,50 @@ base_url = "{url}{_PATHS[dialect]}"
 
 _PROVIDERS = {"openai": "openai-compatible", "anthropic": "anthropic", "gemini": "gemini", "ollama": "ollama"}
 _PATHS = {"openai": "/v1", "anthropic": "", "gemini": "", "ollama": ""}
+
+
+# ----------------------------------------------------------------------------------------- for clients without asyncio
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """A gateway and its fakes in a thread of their own."""
+
+    url: str
+    servers: tuple[FaultyServer, ...]
+
+
+@contextlib.contextmanager
+def beside(
+    config: Callable[..., str] | Loaded, folder: Path, *servers: FaultyServer, environ: Mapping[str, str] | None = None
+) -> Iterator[Beside]:
+    """These fakes and a gateway before them in a thread. ``config`` is given the fakes when they have addresses."""
+    ready: Future[Beside] = Future()
+    ends: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    async def work() -> None:
+        stop = asyncio.Event()
+        ends.append((asyncio.get_running_loop(), stop))
+        async with contextlib.AsyncExitStack() as stack:
+            for server in servers:
+                await stack.enter_async_context(server)
+            text = config(*servers) if callable(config) else config
+            at = await stack.enter_async_context(house(text, folder, environ=environ))
+            ready.set_result(Beside(at.url, servers))
+            await stop.wait()
+
+    def all_of_it() -> None:
+        try:
+            uvloop.run(work())
+        except BaseException as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)
+
+    thread = threading.Thread(target=all_of_it)
+    thread.start()
+    try:
+        yield ready.result(LONGEST_S)
+    finally:
+        for loop, stop in ends:
+            loop.call_soon_threadsafe(stop.set)
+        thread.join()
