@@ -282,7 +282,9 @@ class Gateway:
         wait = getattr(error, "retry_after_s", None)
         if wait is not None:
             head += b"retry-after: %d\r\n" % math.ceil(max(1.0, wait))
-        elif isinstance(error, UpstreamError) or status == 429:
+        if isinstance(error, UpstreamError):
+            head += f"x-crossover-upstream: {error.upstream}\r\n".encode()  # a model server said it, not this gateway
+        if wait is None and (isinstance(error, UpstreamError) or status == 429):
             head += b"x-should-retry: false\r\n"  # retries were made here, and a budget is not filled by asking again
         if status == 405:
             head += f"allow: {', '.join(self._allowed(request.path))}\r\n".encode()
@@ -307,6 +309,7 @@ def _told(served: Served) -> bytes:
     told = (
         f"x-crossover-request-id: {served.request_id}\r\n"
         f"x-crossover-deployment: {served.deployment}\r\n"
+        f"x-crossover-model: {served.model}\r\n"
         f"x-crossover-zone: {served.zone}\r\n"
         f"x-crossover-decision: {served.reason}\r\n"
     )

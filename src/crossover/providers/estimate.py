@@ -32,7 +32,7 @@ PER_MESSAGE, PER_REQUEST, PER_TOOL = 4, 3, 8
 LOW_IMAGE, IMAGE = 85, 1600
 # Assumed: sound of 16 kB and video of 250 kB a second at 32 and 290 tokens a second, a page of 60 kB at 1,900 tokens.
 TOKENS_PER_KB = {"audio": 2, "video": 1, "file": 32}
-_SAMPLE, _DENSE = 1024, 64  # characters looked at for spaces, and the shortest text that is judged
+_SAMPLE, _DENSE = 256, 64  # characters looked at for spaces, and the shortest text that is judged
 _ENOUGH_SPACES = 32  # one space in so many characters
 _CUT_SHARE = 0.4  # below the share that any known tokenizer needs of the estimate (Hindi: 0.43)
 _CUT_FILLS = 0.5  # of the window: what is left of a prompt after a cut

@@ -140,10 +140,10 @@ def _listen(settings: ServerSettings) -> socket.socket:
         listener.bind((settings.host, settings.port))
         listener.listen(_BACKLOG)
         listener.setblocking(False)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         listener.close()
         raise InputError(
-            f"{settings.host}:{settings.port} cannot be listened on: {error.strerror or error}",
+            f"{settings.host}:{settings.port} cannot be listened on: {getattr(error, 'strerror', None) or error}",
             hint="Choose another with --port (0: any free one)",
             field="server.port",
         ) from None
