@@ -41,7 +41,37 @@ _IMAGE_PART: dict[str, Any] = {
         },
     },
 }
-_MESSAGE: dict[str, Any] = {
+_CALL: dict[str, Any] = {
+    "type": "object",
+    "required": ["id", "type", "function"],
+    "properties": {
+        "id": {"type": "string"},
+        "type": {"const": "function"},
+        "function": {
+            "type": "object",
+            "required": ["name", "arguments"],
+            "properties": {"name": {"type": "string"}, "arguments": {"type": "string"}},
+        },
+    },
+}
+_TOOL: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "function"],
+    "properties": {
+        "type": {"const": "function"},
+        "function": {
+            "type": "object",
+            "required": ["name"],
+            "properties": {
+                "name": {"type": "string", "minLength": 1},
+                "description": {"type": "string"},
+                "parameters": {"type": "object"},
+                "strict": {"type": "boolean"},
+            },
+        },
+    },
+}
+_SAID: dict[str, Any] = {
     "type": "object",
     "required": ["role", "content"],
     "properties": {
@@ -55,13 +85,36 @@ _MESSAGE: dict[str, Any] = {
         "name": {"type": "string"},
     },
 }
+_CALLED: dict[str, Any] = {
+    "type": "object",
+    "required": ["role", "tool_calls"],
+    "properties": {
+        "role": {"const": "assistant"},
+        "content": {"type": ["string", "null"]},
+        "tool_calls": {"type": "array", "minItems": 1, "items": _CALL},
+    },
+}
+_RESULT: dict[str, Any] = {
+    "type": "object",
+    "required": ["role", "tool_call_id", "content"],
+    "properties": {"role": {"const": "tool"}, "tool_call_id": {"type": "string"}, "content": {"type": "string"}},
+}
 _CHAT: dict[str, Any] = {
     "type": "object",
     "required": ["model", "messages"],
     "properties": {
         "model": {"type": "string"},
-        "messages": {"type": "array", "minItems": 1, "items": _MESSAGE},
+        "messages": {"type": "array", "minItems": 1, "items": {"anyOf": [_SAID, _CALLED, _RESULT]}},
         "stream": {"type": "boolean"},
+        "stream_options": {"type": "object", "properties": {"include_usage": {"type": "boolean"}}},
+        "tools": {"type": "array", "items": _TOOL},
+        "tool_choice": {"enum": ["auto", "none", "required"]},
+        "parallel_tool_calls": {"type": "boolean"},
+        "response_format": {
+            "type": "object",
+            "required": ["type"],
+            "properties": {"type": {"enum": ["text", "json_object"]}},
+        },
         "max_tokens": {"type": "integer", "minimum": 1},
         "max_completion_tokens": {"type": "integer", "minimum": 1},
         "temperature": {"type": "number", "minimum": 0, "maximum": 2},
@@ -87,6 +140,76 @@ _EMBED: dict[str, Any] = {
         "dimensions": {"type": "integer", "minimum": 1},
         "user": {"type": "string"},
     },
+}
+_USAGE: dict[str, Any] = {
+    "type": ["object", "null"],
+    "properties": {
+        "prompt_tokens": {"type": "integer"},
+        "completion_tokens": {"type": "integer"},
+        "total_tokens": {"type": "integer"},
+    },
+}
+_COMPLETION: dict[str, Any] = {
+    "type": "object",
+    "required": ["choices"],
+    "properties": {
+        "id": {"type": "string"},
+        "object": {"const": "chat.completion"},
+        "created": {"type": "integer"},
+        "model": {"type": "string"},
+        "choices": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["message"],
+                "properties": {
+                    "index": {"type": "integer"},
+                    "message": {"type": "object"},
+                    "finish_reason": {"type": ["string", "null"]},
+                },
+            },
+        },
+        "usage": _USAGE,
+    },
+}
+_VECTORS: dict[str, Any] = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {
+        "object": {"const": "list"},
+        "model": {"type": "string"},
+        "data": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["embedding"],
+                "properties": {
+                    "index": {"type": "integer"},
+                    "embedding": {
+                        "oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "number"}}],
+                        "description": "numbers, or base64 of little-endian 32-bit floats where that was asked for",
+                    },
+                },
+            },
+        },
+        "usage": _USAGE,
+    },
+}
+_MODEL: dict[str, Any] = {
+    "type": "object",
+    "required": ["id", "object", "created", "owned_by"],
+    "properties": {
+        "id": {"type": "string"},
+        "object": {"const": "model"},
+        "created": {"type": "integer"},
+        "owned_by": {"type": "string"},
+    },
+}
+_STATUS: dict[str, Any] = {
+    "type": "object",
+    "required": ["status"],
+    "properties": {"status": {"type": "string"}, "deployments": {"type": "object"}, "ledger": {"type": "object"}},
 }
 _HEADERS: list[dict[str, Any]] = [
     {
@@ -119,29 +242,44 @@ def description() -> bytes:
             (401, "a valid key is needed"),
             (403, "this key, or this place, may not"),
             (404, "no such model"),
+            (405, "not with this method"),
             (413, "too large"),
             (421, "this gateway is not known under that name"),
             (422, "no deployment is permitted"),
             (429, "a budget or a rate limit is used up"),
+            (431, "the headers are too large"),
+            (500, "something unexpected went wrong here"),
             (502, "a deployment failed"),
             (503, "nothing can answer just now"),
             (504, "a deployment took too long"),
         )
     }
-    models = {"type": "object", "required": ["data"], "properties": {"data": {"type": "array"}}}
+    models = {
+        "type": "object",
+        "required": ["object", "data"],
+        "properties": {"object": {"const": "list"}, "data": {"type": "array", "items": _MODEL}},
+    }
+    wrong = _only(failures, "400")
     paths = {
-        "/v1/chat/completions": {"post": _post("chat", "Chat completion, buffered or streamed", _CHAT, failures)},
-        "/v1/embeddings": {"post": _post("embed", "Embeddings", _EMBED, failures)},
+        "/v1/chat/completions": {
+            "post": _post("chat", "Chat completion, buffered or streamed", _CHAT, _COMPLETION, failures)
+        },
+        "/v1/embeddings": {"post": _post("embed", "Embeddings", _EMBED, _VECTORS, failures)},
         "/v1/models": {"get": _get("models", "The names that may be asked for", models, failures)},
         "/v1/models/{model}": {
             "get": {
-                **_get("model", "One name", {"type": "object"}, failures),
+                **_get("model", "One name", _MODEL, failures),
                 "parameters": [{"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}],
             }
         },
-        "/health": {"get": _get("health", "The process is alive", {"type": "object"}, {})},
+        "/health": {"get": _get("health", "The process is alive", _STATUS, wrong)},
         "/ready": {
-            "get": _get("ready", "At least one deployment can answer", {"type": "object"}, _only(failures, "503"))
+            "get": _get(
+                "ready",
+                "At least one deployment can answer",
+                _STATUS,
+                {**wrong, "503": _response("nothing can answer just now", _STATUS)},
+            )
         },
         "/metrics": {
             "get": {
@@ -152,11 +290,13 @@ def description() -> bytes:
                         "description": "exposition text",
                         "content": {"text/plain": {"schema": {"type": "string"}}},
                     },
-                    **_only(failures, "401", "403"),
+                    **_only(failures, "400", "401", "403", "421", "429"),
                 },
             }
         },
-        "/openapi.json": {"get": _get("openapi", "This description", {"type": "object"}, {})},
+        "/openapi.json": {
+            "get": _get("openapi", "This description", {"type": "object"}, _only(failures, "400", "421"))
+        },
     }
     return msgspec.json.encode(
         {
@@ -181,9 +321,12 @@ def _get(name: str, text: str, schema: dict[str, Any], failures: dict[str, Any])
     return {"operationId": name, "summary": text, "responses": {"200": _response(text, schema), **failures}}
 
 
-def _post(name: str, text: str, schema: dict[str, Any], failures: dict[str, Any]) -> dict[str, Any]:
-    answer = _response(text, {"type": "object"})
-    answer["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+def _post(
+    name: str, text: str, schema: dict[str, Any], whole: dict[str, Any], failures: dict[str, Any]
+) -> dict[str, Any]:
+    answer = _response(text, whole)
+    if name == "chat":
+        answer["content"]["text/event-stream"] = {"schema": {"type": "string"}}
     return {
         "operationId": name,
         "summary": text,
