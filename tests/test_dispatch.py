@@ -1157,3 +1157,19 @@ def test_a_reload_leaves_requests_under_way_what_they_began_with() -> None:
     asyncio.run(run())
     assert [row.deployment for row in house.book.rows] == ["new", "own"]
     assert house.balanced()
+
+
+def test_bodies_are_kept_only_where_somebody_asks_for_them_and_only_of_the_answer_that_was_given() -> None:
+    kept: list[tuple[str, str, str]] = []
+
+    def keep(name: str, _time: float, asked: str, answered: str) -> None:
+        kept.append((name, asked, answered))
+
+    house = House([target("a")], keep=keep)
+    answer = complete(house)
+    assert kept[0][2] == answer.text
+    assert answer.text
+    house = House([target("a"), target("b")], policy="cheapest", scripts={"a": Scripted(failure("refused"))}, keep=keep)
+    answer = complete(house)
+    assert kept[-1][0] == house.book.row.id
+    assert kept[-1][2] == answer.text

@@ -63,6 +63,7 @@ class Account:
         "refused",
         "reserved",
         "route",
+        "said",
         "set_aside",
         "spent",
         "started",
@@ -99,6 +100,7 @@ class Account:
         self.held: list[ChatChunk] = []  # pieces that say nothing of the answer yet
         self.flowing = False  # pieces go out as they come
         self.waited = False  # time has passed since the decision
+        self.said: list[str] | None = None  # the words of the answer, where somebody wants them kept
         self.usage: Usage | None = None  # as the target reported it
         self.written = 0  # characters of the answer seen so far
         self.dropped: tuple[str, ...] = ()
@@ -126,6 +128,8 @@ class Account:
             self.placed_at = now
         self.target, self.started, self.under_way, self.probe = target, now, True, probe
         self.usage, self.written, self.dropped = None, 0, ()
+        if self.said:
+            self.said = []
         if self.held:
             self.held = []
 
@@ -146,6 +150,8 @@ class Account:
         """Count a piece of the answer."""
         if chunk.usage is not None:
             self.usage = chunk.usage
+        if self.said is not None:
+            self.said += [delta.text for delta in chunk.deltas]
         for delta in chunk.deltas:
             self.written += len(delta.text) + len(delta.thinking) + len(delta.refusal)
             if delta.tool is not None:
@@ -158,6 +164,8 @@ class Account:
             if not response.vectors:
                 raise UpstreamError("the answer holds no vectors", upstream="empty")
             return
+        if self.said is not None:
+            self.said += [choice.message.text for choice in response.choices]
         if response.usage is not None and response.usage.output:
             return
         said = False

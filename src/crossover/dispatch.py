@@ -29,7 +29,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from crossover.account import Account, Kind, turned_away
-from crossover.chat import Backend, Caller, ChatChunk, ChatRequest, ChatResponse, EmbedRequest, EmbedResponse
+from crossover.chat import NOBODY, Backend, Caller, ChatChunk, ChatRequest, ChatResponse, EmbedRequest, EmbedResponse
 from crossover.errors import CrossoverError, ServingError, StoreError, UpstreamError
 from crossover.ledger.words import Book, Budget
 from crossover.privacy.extract import Classify, strings
@@ -68,6 +68,7 @@ class Plant(msgspec.Struct, frozen=True, kw_only=True):
     sensitivity: Sensitivity = NOT_SENSITIVE
     regimes: tuple[str, ...] = ()
     reserve_output: int = 4096
+    keep: Callable[[str, float, str, str], None] | None = None  # bodies: id, time, what was asked, what was answered
 
 
 class Clock(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,15 +106,18 @@ class Dispatcher:
         """The whole answer, from the first deployment of the order that gives one."""
         plant = self.plant
         account = self._open(plant, request, needs(request), "chat")
-        return await self._whole(plant, account, lambda backend: backend.complete(request))
+        return await self._whole(plant, account, request, lambda backend: backend.complete(request))
 
     async def embed(self, request: EmbedRequest) -> EmbedResponse:
         """Vectors, by the same walk."""
         plant = self.plant
         account = self._open(plant, request, EMBEDDINGS, "embed")
-        return await self._whole(plant, account, lambda backend: backend.embed(request))
+        return await self._whole(plant, account, request, lambda backend: backend.embed(request))
 
-    async def _whole(self, plant: Plant, account: Account, call: Callable[[Backend], Awaitable[Answer]]) -> Answer:
+    async def _whole(
+        self, plant: Plant, account: Account, request: ChatRequest | EmbedRequest,
+        call: Callable[[Backend], Awaitable[Answer]],
+    ) -> Answer:  # fmt: skip
         """An answer in one piece."""
         try:
             while (target := await self._next(plant, account)) is not None:
@@ -136,7 +140,7 @@ class Dispatcher:
             account.leave()
             raise
         finally:
-            self._close(plant, account)
+            self._close(plant, account, request)
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatChunk, None]:
         """The answer in pieces: the first says where it comes from (``served``), the last also its price."""
@@ -175,7 +179,7 @@ class Dispatcher:
             account.leave()
             raise
         finally:
-            self._close(plant, account)
+            self._close(plant, account, request)
 
     def _let_out(self, plant: Plant, account: Account, target: Target, chunk: ChatChunk) -> Sequence[ChatChunk]:
         """What the client may see now: nothing before the first piece that says something, nothing after the last."""
@@ -242,7 +246,10 @@ class Dispatcher:
             refused = error if isinstance(error, ServingError) else mistake(error)
             self._book.append(turned_away(request, kind, name, refused, self._clock.wall()))
             raise refused from None
-        return Account(name, request.model, caller, route, ask, decision, arrived=now, streamed=streamed, kind=kind)
+        account = Account(name, request.model, caller, route, ask, decision, arrived=now, streamed=streamed, kind=kind)
+        if plant.keep is not None:
+            account.said = []
+        return account
 
     def _sensitivity(self, plant: Plant, route: Route, request: ChatRequest | EmbedRequest) -> tuple[Sensitivity, bool]:
         """The strictest of what configuration, alias, key, header, metadata and the classifier say."""
@@ -423,7 +430,7 @@ class Dispatcher:
         rests = [plant.health.of(row.target).rests_for(now) for row in account.refused if row.code == "resting"]
         return account.why_nobody(max(1.0, min(rests)) if rests else None)
 
-    def _close(self, plant: Plant, account: Account) -> None:
+    def _close(self, plant: Plant, account: Account, request: ChatRequest | EmbedRequest) -> None:
         """One record, whatever happened; an attempt that the client left is priced by what was seen of it."""
         now, wall = self._clock.tick(), self._clock.wall()
         if account.under_way and account.target is not None:
@@ -433,4 +440,8 @@ class Dispatcher:
             account.status = "refused"
         elif account.status == "error" and account.first_at is not None:
             account.status = "truncated"
-        self._book.append(account.record(now, wall - (now - account.arrived), plant.targets))
+        arrived = wall - (now - account.arrived)
+        self._book.append(account.record(now, arrived, plant.targets))
+        if plant.keep is not None:
+            asked = request.tree if request.tree is not None else msgspec.structs.replace(request, caller=NOBODY)
+            plant.keep(account.id, arrived, msgspec.json.encode(asked).decode(), "".join(account.said or ()))

@@ -139,3 +139,20 @@ def test_text_from_outside_is_neither_markup_nor_a_command_to_the_terminal(capsy
     out = capsys.readouterr().out
     assert "[bold red]x[/]" in out
     assert not set("\x1b\x07\u202e") & set(out)
+
+
+def test_what_was_said_is_shown_only_where_it_is_kept(tmp_path: Path) -> None:
+    with in_thread(lambda: FaultyServer("openai")) as (server, _):
+        (tmp_path / "crossover.toml").write_text(config(server.url))
+        assert call("chat", "--model", "api", "a question of mine").code == 0
+        (tmp_path / "crossover.toml").write_text(config(server.url, more="[retention]\nbodies = true\n"))
+        assert call("chat", "--model", "api", "another question").code == 0
+    first, second = rows(tmp_path / LEDGER)
+    assert "question of mine" not in story(first.id)
+    said = story(second.id)
+    assert '"content":"another question"' in said
+    assert "Answer" in said
+    plain = json.loads(call("explain", second.id, "--json").out)
+    assert plain["answer"]
+    assert "another question" in plain["question"]
+    assert "answer" not in json.loads(call("explain", first.id, "--json").out)

@@ -37,12 +37,14 @@ def explain(
         ids = queries.near(opened, request_id) if found is None else []
         if found is None and len(ids) == 1:
             found = queries.one(opened, ids[0])
+        kept = None if found is None else queries.bodies(opened, found.id)
     if found is None:
         raise _not_found(request_id, ids, place)
     if as_json:
-        typer.echo(msgspec.json.encode(found).decode())
+        bodies = {} if kept is None else {"question": kept[0], "answer": kept[1]}
+        typer.echo(msgspec.json.encode({**msgspec.to_builtins(found), **bodies}).decode())
         return
-    _show(found)
+    _show(found, kept)
 
 
 def _not_found(request_id: str, ids: list[str], place: Path) -> Exception:
@@ -56,7 +58,7 @@ def _not_found(request_id: str, ids: list[str], place: Path) -> Exception:
     )
 
 
-def _show(record: Record) -> None:
+def _show(record: Record, kept: tuple[str, str] | None = None) -> None:
     from rich.text import Text
 
     from crossover.reports.paper import Paper
@@ -72,6 +74,9 @@ def _show(record: Record) -> None:
     )
     _table(paper, "Not asked", ("deployment", "reason"), left_out)
     _table(paper, "Elsewhere it would have cost", ("deployment", ">price", "permitted"), _others(record))
+    if kept is not None:  # only where the configuration keeps bodies
+        for name, text in zip(("Question", "Answer"), kept, strict=True):
+            paper.line(text, lead=Text(f" {name:<12} ", style="bold"))
 
 
 def _story(record: Record) -> list[tuple[str, str]]:

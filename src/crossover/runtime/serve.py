@@ -84,7 +84,7 @@ async def _serve(
     hurry = asyncio.Event()
     with contextlib.ExitStack() as stack:
         heard = _on_signals(stack, stop, hurry)
-        tasks = [asyncio.create_task(station.watch_engines())]
+        tasks = [asyncio.create_task(station.watch_engines()), asyncio.create_task(station.forget())]
         if loader is not None and station.loaded.file is not None:
             tasks.append(asyncio.create_task(_reload(station, gateway, station.loaded.file, loader)))
         stack.callback(_cancel, tasks)

@@ -22,8 +22,9 @@ from crossover.config.load import Loaded
 from crossover.config.secrets import Finder
 from crossover.config.settings import Secret, Settings
 from crossover.dispatch import Clock, Dispatcher, Plant
-from crossover.errors import CrossoverError
+from crossover.errors import CrossoverError, StoreError
 from crossover.gateway.metrics import CountedBook, Metrics
+from crossover.ledger.care import Pruned, prune
 from crossover.ledger.store import Ledger, open_ledger
 from crossover.ledger.words import Key
 from crossover.ledger.writer import Writer
@@ -35,6 +36,7 @@ from crossover.sensitivity import label
 from crossover.transport import Transport
 
 LOOK_S = 5.0  # how often engines are asked how they are
+FIRST_FORGET_S, FORGET_S = 60.0, 6 * 3600.0
 _LOG = logging.getLogger("crossover")
 
 
@@ -69,7 +71,7 @@ class Station:
         """Start the engines of this process, ask the others, build the plant."""
         await self.inside.start(self.settings)
         seen = await look(self.settings, self.transport)
-        plant = build(self._completed(self.settings, seen), self._site(self.loaded))
+        plant = self._kept(build(self._completed(self.settings, seen), self._site(self.loaded)), self.settings)
         self._heed(plant, seen)
         self._book = CountedBook(self.writer, self.metrics, plant.routes)
         self.dispatcher = Dispatcher(plant, self._book, estimate=_estimate, label=label, clock=Clock())
@@ -79,6 +81,7 @@ class Station:
         await self.inside.start(loaded.settings)
         seen = await look(loaded.settings, self.transport)
         plant = build(self._completed(loaded.settings, seen), self._site(loaded), self.dispatcher.plant)
+        plant = self._kept(plant, loaded.settings)
         self._heed(plant, seen)
         self.loaded = loaded
         self._book.names = plant.routes
@@ -93,6 +96,24 @@ class Station:
             seen = await look(settings, self.transport)
             if settings is self.settings:  # else there is a new configuration, which has asked for itself
                 self._heed(self.dispatcher.plant, seen)
+
+    async def forget(self) -> None:
+        """Drop what the configuration no longer keeps, some time after the start and then every few hours."""
+        await asyncio.sleep(FIRST_FORGET_S)
+        while True:
+            rule = self.settings.retention
+            try:
+                found = await asyncio.to_thread(_prune, self.ledger.path, rule.records, rule.bodies_days)
+            except StoreError as error:
+                _LOG.warning("old rows were not dropped: %s", error.sentence())
+            else:
+                if found.months or found.bodies:
+                    _LOG.info("dropped from the ledger: %s", ", ".join(sorted({*found.months, *found.bodies})))
+            await asyncio.sleep(FORGET_S)
+
+    def _kept(self, plant: Plant, settings: Settings) -> Plant:
+        """With prompts and answers kept, where the configuration says so."""
+        return msgspec.structs.replace(plant, keep=self.writer.keep_body) if settings.retention.bodies else plant
 
     def _heed(self, plant: Plant, seen: Seen) -> None:
         """What the engines said counts from now on: who is dead rests, whom they send elsewhere is barred."""
@@ -162,6 +183,11 @@ def _renewed(secret: Secret, folder: Path) -> str | None:
     except CrossoverError as error:
         _LOG.warning("%s", error.sentence())
         return None
+
+
+def _prune(path: Path, keep_days: int, bodies_days: int) -> Pruned:
+    with open_ledger(path) as ledger:
+        return prune(ledger, keep_days, bodies_days)
 
 
 def _today() -> dt.date:

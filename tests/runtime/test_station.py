@@ -1,0 +1,41 @@
+"""A station: what is kept, and for how long."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from crossover.config import Paths
+from crossover.config.load import load
+from crossover.ledger.store import open_ledger
+from crossover.runtime import station
+from tests.ledger.parts import DAY, NOON, record, write
+
+
+def test_months_that_are_no_longer_kept_are_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load("[retention]\nrecords = 60\n", {})
+    waits: list[float] = []
+
+    async def no_waiting(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) > 1:
+            raise asyncio.CancelledError
+
+    async def use() -> list[str]:
+        with open_ledger(tmp_path / "ledger.db") as ledger:
+            write(ledger, (record("old", time=NOON - 900 * DAY), record("new", time=ledger.clock())))
+        opened = await station.open_station(settings, Paths(config=tmp_path, data=tmp_path, models=tmp_path))
+        try:
+            monkeypatch.setattr("crossover.runtime.station.asyncio.sleep", no_waiting)
+            with pytest.raises(asyncio.CancelledError):
+                await opened.forget()
+        finally:
+            monkeypatch.undo()
+            await opened.aclose()
+        with open_ledger(tmp_path / "ledger.db", readonly=True) as ledger:
+            return [str(name) for (name,) in ledger.rows("SELECT id FROM records")]
+
+    assert asyncio.run(use()) == ["new"]
+    assert waits == [station.FIRST_FORGET_S, station.FORGET_S]
