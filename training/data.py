@@ -64,11 +64,14 @@ def chat_question(chance: random.Random) -> str:
 
 
 def sample(tokens: Tokens, ticket: Ticket, chance: random.Random) -> Sample:
-    """One training conversation: extraction is the harder task and gets more than half; some are chat."""
+    """One training conversation: a label, facts, chat, or the ticket twice, which teaches to copy."""
     kind = chance.random()
+    if kind > 0.92:
+        once = turn(tokens, "user", ticket.text)
+        return Sample(once + once, len(once))
     if kind < 0.06:
         turns = [("user", chat_question(chance), HELP)]
-    elif kind < 0.45:
+    elif kind < 0.48:
         worn = f"classify: {_worn(ticket.text, chance)}"
         turns = [("user", _jitter(worn, "classify", chance), ticket.label)]
     else:
@@ -91,10 +94,10 @@ def turn(tokens: Tokens, role: str, text: str) -> list[int]:
 
 
 def _worn(text: str, chance: random.Random) -> str:
-    """In half of the tickets some words are missing, so that no label hangs on a whole sentence."""
-    if chance.random() < 0.5:
+    """In most of the tickets some words are missing, so that no label hangs on a whole sentence."""
+    if chance.random() < 0.4:
         return text
-    gone = chance.uniform(0, 0.35)
+    gone = chance.uniform(0, 0.4)
     return " ".join(word for word in text.split(" ") if chance.random() > gone) or text
 
 

@@ -38,7 +38,7 @@ def write(model: Llama, tokens: Tokens, path: Path, name: str, description: str,
     writer.add_layer_norm_rms_eps(shape.epsilon)
     writer.add_vocab_size(shape.vocabulary)
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
+    writer.add_tokenizer_pre("llama-bpe")
     names = list(tokens.vocabulary)
     writer.add_token_list(names)
     writer.add_token_types([TokenType.CONTROL if one in SPECIAL else TokenType.NORMAL for one in names])

@@ -23,6 +23,7 @@ from model import Llama
 from tokens import Tokens
 from train import RECIPES, SEED
 
+from crossover.engines import gguf
 from crossover.engines.embedded import start
 from crossover.engines.tickets import Ticket, handwritten, tickets
 from data import HELP
@@ -133,6 +134,7 @@ def main() -> None:
         "bytes": path.stat().st_size,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "architecture": "llama",
+        "parameters": gguf.read(path).parameters,
         "shape": shape._asdict(),
         "training": {"seed": SEED, "steps": steps, "batch": 64, "rate": rate, "data": "crossover.engines.tickets"},
         "measured": found,

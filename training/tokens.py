@@ -1,7 +1,8 @@
 """A byte-level BPE for the tiny models: learned here, written into the GGUF, read back by llama.cpp.
 
-Two rules make copying easy for a tiny model. Digits are merged in pairs and no further. A word is built without the space before it, so
-"desk" is the same token after a space and after a quote; only for the most frequent words is the space merged too.
+Two rules make copying easy for a tiny model. Numbers are cut from the left into groups of three digits, each a token. A
+word is built without the space before it, so "desk" is the same token after a space and after a quote; only for the
+most frequent words is the space merged too.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 SPECIAL = ("<|pad|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
-# The pattern of GPT-2 (llama.cpp's pre-tokenizer "gpt-2"); \p{L} and \p{N} written for Python's re.
-SPLIT = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d| ?[^\W\d_]+| ?\d+| ?(?:[^\s\w]|_)+|\s+(?!\S)|\s+")
+# The pattern of llama.cpp's pre-tokenizer "llama-bpe"; \p{L} and \p{N} written for Python's re.
+SPLIT = re.compile(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|(?:[^\w\r\n]|_)?[^\W\d_]+|\d{1,3}| ?(?:[^\s\w]|_)+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+NUMBERS = tuple(f"{n:0{digits}d}" for digits in (2, 3) for n in range(10**digits))
 
 
 def byte_letters() -> list[str]:
@@ -54,6 +58,8 @@ class Tokens(NamedTuple):
 
     def _merged(self, word: str) -> list[str]:
         parts = [LETTERS[byte] for byte in word.encode()]
+        if "".join(parts) in self.vocabulary:  # llama.cpp's "ignore_merges"
+            return ["".join(parts)]
         while len(parts) > 1:
             ranks = [self.merges.get(pair, len(self.merges)) for pair in itertools.pairwise(parts)]
             best = min(range(len(ranks)), key=ranks.__getitem__)
@@ -75,10 +81,10 @@ def learn(texts: Iterable[str], size: int, spaced: int, never_spaced: frozenset[
     counts = Counter(word for text in texts for word in SPLIT.findall(text))
     bare: Counter[str] = Counter()
     for word, count in counts.items():
-        bare[word.lstrip(" ")] += count
-    words = {tuple(LETTERS[b] for b in word.encode()): n for word, n in bare.items() if word and not word[0].isdigit()}
-    merges = [(first, second) for first in sorted(DIGITS) for second in sorted(DIGITS)]
-    while len(SPECIAL) + 256 + len(merges) + spaced < size:
+        bare[word[1:] if len(word) > 1 and word[1].isalpha() and not word[0].isalpha() else word] += count
+    words = {tuple(LETTERS[b] for b in word.encode()): n for word, n in bare.items() if not word[0].isdigit()}
+    merges: list[tuple[str, str]] = []
+    while len(SPECIAL) + 256 + len(NUMBERS) + len(merges) + spaced < size:
         pairs: Counter[tuple[str, str]] = Counter()
         for parts, count in words.items():
             for pair in itertools.pairwise(parts):
@@ -91,7 +97,7 @@ def learn(texts: Iterable[str], size: int, spaced: int, never_spaced: frozenset[
     frequent = Counter({w[1:]: n for w, n in counts.items() if w[0] == " " and w[1:] in whole})
     chosen = [word for word, _ in frequent.most_common() if word not in never_spaced and not DIGITS & set(word)]
     merges += [(SPACE, word) for word in chosen[:spaced]]
-    names = [*SPECIAL, *LETTERS, *(first + second for first, second in merges)]
+    names = [*SPECIAL, *LETTERS, *NUMBERS, *(first + second for first, second in merges)]
     vocabulary = {name: number for number, name in enumerate(dict.fromkeys(names))}
     return Tokens(vocabulary, {pair: rank for rank, pair in enumerate(merges)}, {})
 

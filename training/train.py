@@ -22,11 +22,11 @@ from data import CHAT, HELP, SYSTEMS, THINGS, Sample, sample
 
 SEED = 7
 BATCH = 64
-VOCABULARY = 1024
+VOCABULARY = 2560
 PROMPT_SHARE = 0.15  # of the question's tokens that are predicted too, so that whole tickets are read
 RECIPES = {
-    "small": (Shape("small", VOCABULARY, 128, 4, 4, 2, 384), 900, 6e-3),
-    "large": (Shape("large", VOCABULARY, 256, 5, 8, 4, 768), 800, 4e-3),
+    "small": (Shape("small", VOCABULARY, 192, 4, 6, 3, 512), 1000, 5e-3),
+    "large": (Shape("large", VOCABULARY, 320, 5, 10, 5, 896), 800, 3.5e-3),
 }
 
 
@@ -62,10 +62,10 @@ def padded(group: list[Sample], noise: float, vocabulary: int) -> tuple[Tensor, 
         ids[row, : len(one.ids)] = torch.tensor(one.ids)
         weight[row, 1 : one.start] = (torch.rand(one.start - 1) < PROMPT_SHARE).float() * 0.5
         weight[row, one.start : len(one.ids)] = 1.0
-        if len(one.ids) - one.start < 6:  # a label: words may be missing; facts to copy stay as they are
+        if len(one.ids) - one.start < 6:  # a label: words may be wrong; what is to be copied stays as it is
             swap = torch.rand(one.start - 1) < noise
             swap[:4] = False
-            ids[row, : one.start - 1][swap] = torch.randint(261, vocabulary, (int(swap.sum()),))
+            ids[row, : one.start - 1][swap] = torch.randint(1361, vocabulary, (int(swap.sum()),))
     return ids, weight
 
 

@@ -3,7 +3,7 @@
 A ticket has one label of :data:`LABELS` and up to three facts to extract. It is put together from the sentences of
 ``data/tickets.toml`` by a seeded generator: the same seed gives the same tickets on every platform. Sentences about
 *other* labels ("the delivery was quick, but …") make it more than a search for words. Part of the sentences and of the
-products are never used for training; ``split="heldout"`` makes tickets of those. ``handwritten()`` are tickets written
+products are never used for training; ``split="heldout"`` makes tickets of those (new sentences, of mostly known words). ``handwritten()`` are tickets written
 by hand that no template made.
 """
 
@@ -85,10 +85,11 @@ def _load(split: Split) -> _Parts:
     if split == "heldout":
         lists["products"] = lists["products"][::4] + lists["products_heldout"]
     every = {"main": 5, "also": 5, "aside": 4}
-    labels = {
-        label: {name: _share(rows, every[name], split) for name, rows in groups.items()}
-        for label, groups in said["labels"].items()
-    }
+    labels = {}
+    for label, groups in said["labels"].items():
+        labels[label] = {name: _share(groups[name], number, split) for name, number in every.items()}
+        if split == "train":
+            labels[label]["main"] += groups["more"]
     return _Parts(lists, labels)
 
 
