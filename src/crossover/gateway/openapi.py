@@ -235,7 +235,20 @@ _HEADERS: list[dict[str, Any]] = [
 
 def description() -> bytes:
     """The description as JSON."""
-    failures = {
+    return msgspec.json.encode(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "Crossover gateway", "version": __version__},
+            "paths": _paths(_failures()),
+            "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
+            "security": [{}, {"key": []}],
+        }
+    )
+
+
+def _failures() -> dict[str, Any]:
+    """What can go wrong where a model is asked, by status."""
+    return {
         str(status): _response(text, _ERROR)
         for status, text in (
             (400, "what was asked is wrong"),
@@ -254,13 +267,17 @@ def description() -> bytes:
             (504, "a deployment took too long"),
         )
     }
+
+
+def _paths(failures: dict[str, Any]) -> dict[str, Any]:
+    """Every path that is served."""
     models = {
         "type": "object",
         "required": ["object", "data"],
         "properties": {"object": {"const": "list"}, "data": {"type": "array", "items": _MODEL}},
     }
     wrong = _only(failures, "400")
-    paths = {
+    return {
         "/v1/chat/completions": {
             "post": _post("chat", "Chat completion, buffered or streamed", _CHAT, _COMPLETION, failures)
         },
@@ -298,15 +315,6 @@ def description() -> bytes:
             "get": _get("openapi", "This description", {"type": "object"}, _only(failures, "400", "421"))
         },
     }
-    return msgspec.json.encode(
-        {
-            "openapi": "3.1.0",
-            "info": {"title": "Crossover gateway", "version": __version__},
-            "paths": paths,
-            "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
-            "security": [{}, {"key": []}],
-        }
-    )
 
 
 def _only(failures: dict[str, Any], *names: str) -> dict[str, Any]:
