@@ -1,4 +1,4 @@
-"""A station: what is kept, and for how long."""
+"""A station: what is kept and for how long, and what a deployment says of its model."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from crossover.config import Paths
 from crossover.config.load import load
 from crossover.ledger.store import open_ledger
+from crossover.providers.http import HttpBackend
 from crossover.runtime import station
 from tests.ledger.parts import DAY, NOON, record, write
 
@@ -39,3 +40,32 @@ def test_months_that_are_no_longer_kept_are_dropped(tmp_path: Path, monkeypatch:
 
     assert asyncio.run(use()) == ["new"]
     assert waits == [station.FIRST_FORGET_S, station.FORGET_S]
+
+
+def test_parameters_that_one_model_does_not_accept_are_those_of_its_deployment(tmp_path: Path) -> None:
+    text = """
+[zones.cloud]
+operator = "provider"
+party = "anthropic"
+[deployments.claude]
+provider = "anthropic"
+api_key = "${KEY}"
+model = "claude-x"
+zone = "cloud"
+drops = ["temperature"]
+reasoning_field = "budget_tokens"
+"""
+
+    async def use() -> tuple[frozenset[str], str | None]:
+        settings = load(text, {"KEY": "sk-not-a-key"})
+        opened = await station.open_station(settings, Paths(config=tmp_path, data=tmp_path, models=tmp_path))
+        try:
+            backend = opened.dispatcher.plant.backends["claude"]
+            assert isinstance(backend, HttpBackend)
+            return backend.profile.drops, backend.profile.reasoning_field
+        finally:
+            await opened.aclose()
+
+    drops, field = asyncio.run(use())
+    assert "temperature" in drops
+    assert field == "budget_tokens"

@@ -100,6 +100,8 @@ _DEPLOYMENT: Rows = {
     "quality": Field("your own rank for the policy quality_first; higher is better", low=-1e9),
     "can": Field("abilities this model has beyond those of its provider's row"),
     "cannot": Field("abilities this model lacks: tools, images, schema, logprobs …"),
+    "drops": Field("parameters this model does not accept, by OpenAI's names, such as temperature"),
+    "reasoning_field": Field("how this model is told how much to think, where its provider's row is wrong for it"),
     "price": Field("your own price instead of the list price"),
     "timeouts": Field("time-outs of this deployment; what is left out is taken from [timeouts]"),
     "keep_alive": Field('how long Ollama keeps the model loaded: "10m", or "-1m" for ever'),

@@ -69,7 +69,8 @@ class DeploymentSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     ``context`` in tokens; ``concurrency`` calls at once (0: no limit); ``queue`` how many may wait for a place and
     ``queue_wait`` how long; ``quality`` is the user's own rank for ``quality_first`` (higher is better).
-    ``cannot`` names abilities this model lacks (tools, images, schema, logprobs …) and ``can`` adds some.
+    ``cannot`` names abilities this model lacks (tools, images, schema, logprobs …) and ``can`` adds some; ``drops``
+    names parameters it does not accept. ``reasoning_field`` is how it is told how much to think.
     ``headers``: their values may hold secrets, so all of them are shown as little; ``value`` is what is sent.
     """
 
@@ -86,6 +87,8 @@ class DeploymentSettings(msgspec.Struct, frozen=True, kw_only=True):
     quality: float | None = None
     can: tuple[str, ...] = ()
     cannot: tuple[str, ...] = ()
+    drops: tuple[str, ...] = ()
+    reasoning_field: str | None = None
     price: PriceSettings = PriceSettings()
     timeouts: Timeouts | None = None
     keep_alive: str | None = None

@@ -6,6 +6,7 @@ of a row become the :class:`crossover.wire.words.Profile` of a target by :func:`
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
@@ -115,17 +116,19 @@ def profile(
     max_output: int | None = None,
     keep_alive: str | None = None,
     options: dict[str, Any] | None = None,
+    drops: Iterable[str] = (),
+    reasoning_field: str | None = None,
 ) -> Profile:
     """What the dialects need to know of one model there. What a deployment states wins over the row's defaults."""
     return Profile(
         model=model,
-        drops=row.drops,
+        drops=row.drops.union(drops),
         max_tokens_field=row.max_tokens_field,
         max_output=max_output or row.max_output,
         flatten_text=row.flatten_text,
         developer_role=row.developer_role,
         stream_usage=row.stream_usage,
-        reasoning_field=row.reasoning_field,
+        reasoning_field=reasoning_field or row.reasoning_field,
         json_schema=row.json_schema,
         context=context,
         keep_alive=keep_alive,

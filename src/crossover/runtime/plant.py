@@ -205,6 +205,8 @@ def backend(name: str, one: DeploymentSettings, row: Provider, settings: Setting
             max_output=one.max_output,
             keep_alive=one.keep_alive,
             options=dict(one.options),
+            drops=one.drops,
+            reasoning_field=one.reasoning_field,
         ),
         endpoint(url, ca_file=one.tls_ca),
         site.transport,
