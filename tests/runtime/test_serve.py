@@ -17,6 +17,7 @@ from crossover.config.load import load
 from crossover.errors import CrossoverError, FileError, InputError, StoreError
 from crossover.providers.faulty import Fault, FaultyServer
 from crossover.runtime.serve import serve
+from crossover.runtime.station import Station
 from tests.cli.process import running
 from tests.gateway.house import chat, configured, connected, deployed, house, records, request, run
 
@@ -150,3 +151,23 @@ def test_the_first_signal_waits_for_answers_and_the_second_does_not(tmp_path: Pa
         assert row.status == ("cancelled" if second else "ok")
 
     run(work())
+
+
+def test_work_beside_the_requests_that_ends_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(_station: Station) -> None:
+        raise ValueError("a secret")
+
+    monkeypatch.setattr(Station, "watch_engines", broken)
+
+    async def work() -> None:
+        async with (
+            FaultyServer("openai") as server,
+            house(configured(deployed("a", server)), tmp_path, environ=ENV) as at,
+        ):
+            assert (await at.chat(chat())).status == 200
+
+    run(work())
+    assert "the watch over engines has ended: ValueError" in caplog.text
+    assert "secret" not in caplog.text

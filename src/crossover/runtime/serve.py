@@ -84,10 +84,13 @@ async def _serve(
     hurry = asyncio.Event()
     with contextlib.ExitStack() as stack:
         heard = _on_signals(stack, stop, hurry)
-        tasks = [asyncio.create_task(station.watch_engines()), asyncio.create_task(station.forget())]
+        beside = {"the watch over engines": station.watch_engines(), "the end of old months": station.forget()}
         if loader is not None and station.loaded.file is not None:
-            tasks.append(asyncio.create_task(_reload(station, gateway, station.loaded.file, loader)))
-        stack.callback(_cancel, tasks)
+            beside["the reload"] = _reload(station, gateway, station.loaded.file, loader)
+        for name, work in beside.items():
+            task = asyncio.create_task(work, name=name)
+            task.add_done_callback(_say_why)
+            stack.callback(task.cancel)
         gc.collect()
         gc.freeze()  # what was made at the start stays: the collector need not look at it again
         await server.open(listener, context)
@@ -166,9 +169,10 @@ def _on_signals(stack: contextlib.ExitStack, stop: asyncio.Event, hurry: asyncio
     return heard
 
 
-def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
+def _say_why(task: asyncio.Task[None]) -> None:
+    """What goes on beside the requests should never end by itself; where it does, somebody must hear of it."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _LOG.error("%s has ended: %s", task.get_name(), type(error).__name__)
 
 
 async def _reload(station: Station, gateway: Gateway, file: Path, loader: Callable[[Path], Loaded]) -> None:
