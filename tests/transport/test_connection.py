@@ -39,6 +39,9 @@ class Wire:
     def fileno(self) -> int:
         return 0
 
+    def getsockopt(self, *_: int) -> bytes:
+        raise OSError("this is no socket")
+
     def pause_reading(self) -> None:
         self.paused = True
 

@@ -289,8 +289,8 @@ def test_a_request_that_no_one_received_is_sent_once_more(run: Run, monkeypatch:
 
         looked = connections.Connection.usable
 
-        def then_closed(self: connections.Connection) -> bool:
-            found = looked(self)
+        def then_closed(self: connections.Connection, rested: bool) -> bool:
+            found = looked(self, rested)
             peers[0].finish()
             return found
 

@@ -43,10 +43,10 @@ class Connection(asyncio.Protocol):
     """One connection. Busy while it has a reply; ``deadline`` and ``total_at`` are clock seconds."""
 
     __slots__ = (
-        *("_acked", "_clock", "_coding", "_complete", "_excess", "_fault", "_feed", "_first", "_gap", "_heard"),
-        *("_interim", "_keep", "_limit", "_loop", "_open", "_owner", "_parser", "_paused", "_poll", "_raw", "_reply"),
-        *("_silent", "_socket", "_to_eof", "_transport", "body_limit", "deadline", "endpoint", "idle_since", "label"),
-        "total_at",
+        *("_acked", "_base", "_clock", "_coding", "_complete", "_excess", "_fault", "_feed", "_first", "_gap"),
+        *("_heard", "_interim", "_keep", "_limit", "_loop", "_open", "_owner", "_parser", "_paused", "_poll", "_raw"),
+        *("_reply", "_sent", "_silent", "_socket", "_to_eof", "_transport", "body_limit", "deadline", "endpoint"),
+        *("idle_since", "label", "total_at"),
     )
 
     def __init__(
@@ -75,6 +75,8 @@ class Connection(asyncio.Protocol):
         self._open = self._paused = False
         self._reply: Reply | None = None
         self._acked: int | None = None
+        self._base: int | None = None  # acknowledged before the first request
+        self._sent = 0  # bytes of requests so far
         self._gap = 0.0
         self._begin()
 
@@ -94,16 +96,18 @@ class Connection(asyncio.Protocol):
         """Whether it is connected, as far as the loop has seen."""
         return self._open and not self._transport.is_closing()
 
-    def usable(self) -> bool:
+    def usable(self, rested: bool) -> bool:
         """Whether a request may go out on it: False where it is closed, also where the loop has not seen it yet.
 
-        Notes what the peer has acknowledged so far.
+        Notes what the peer has acknowledged when all before is: bytes are counted here, because asking the kernel for
+        every request costs more than the request; inside TLS only the kernel knows. ``rested``: it was idle for a
+        while, so its end may have come unseen.
         """
         if not self.open:
             return False
-        if self._poll is not None and self._poll.poll(0):  # an end, or bytes that nobody asked for
+        if rested and self._poll is not None and self._poll.poll(0):  # an end, or bytes that nobody asked for
             return False
-        self._acked = _acked(self._socket)
+        self._acked = _acked(self._socket) if self._base is None else self._base + self._sent
         return True
 
     def ask(self, head: bytes, body: bytes, first_byte_at: float, gap: float, total_at: float) -> Reply:
@@ -113,15 +117,16 @@ class Connection(asyncio.Protocol):
         self.deadline = first_byte_at
         self.total_at = total_at
         self._reply = reply = Reply(self._loop, self, self.label, self.body_limit)
-        write = self._transport.write
-        if body or head.startswith(_BODIES):
-            if len(body) < JOIN_BELOW:
-                write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
-            else:
-                write(b"%bcontent-length: %d\r\n\r\n" % (head, len(body)))
-                write(body)
+        if not (body or head.startswith(_BODIES)):
+            head += b"\r\n"
+        elif len(body) < JOIN_BELOW:
+            head, body = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body), b""
         else:
-            write(head + b"\r\n")
+            head = b"%bcontent-length: %d\r\n\r\n" % (head, len(body))
+        self._sent += len(head) + len(body)
+        self._transport.write(head)
+        if body:
+            self._transport.write(body)
         return reply
 
     def expire(self, now: float) -> None:
@@ -159,6 +164,11 @@ class Connection(asyncio.Protocol):
             reply._fail(kind, text, untouched)
         self.abort()
 
+    def _nothing_arrived(self) -> bool:
+        """Whether the kernel proves that no byte of this request was received."""
+        acked = None if self._acked is None else _acked(self._socket)
+        return acked is not None and self._acked is not None and acked <= self._acked
+
     # ------------------------------------------------------------------------------------------------ from the loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -168,6 +178,8 @@ class Connection(asyncio.Protocol):
         if hasattr(select, "poll"):
             self._poll = select.poll()
             self._poll.register(self._socket.fileno(), select.POLLIN)
+        if transport.get_extra_info("ssl_object") is None:
+            self._base = _acked(self._socket)
         self._parser = HttpResponseParser(self)
         self._feed = self._parser.feed_data
         self._open = True
@@ -302,7 +314,7 @@ class Connection(asyncio.Protocol):
         elif self._heard:
             self.fail("cut", f"{self.label} closed the connection in the middle of its headers")
         else:
-            untouched = orderly and self._acked is not None and _acked(self._socket) == self._acked
+            untouched = orderly and self._nothing_arrived()
             self.fail("reset", f"{self.label} closed the connection before it answered", untouched)
 
     def _encoding(self, name: bytes, value: bytes) -> None:

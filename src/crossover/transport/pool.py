@@ -16,6 +16,7 @@ from crossover.transport.endpoint import Endpoint
 from crossover.transport.reply import HEAD, Reply
 
 SWEEP_S = 0.03  # how late a time-out may come
+RESTED_S = 0.05  # a connection idle for this long is looked at before it is used again
 CALM_S = 5.0  # the same while nothing is under way and only idle connections age
 
 
@@ -160,7 +161,8 @@ class Transport:
         rows = self._idle.get(ep)
         while rows:
             connection = rows.pop()
-            if now - connection.idle_since < self._idle_s and connection.usable():
+            idle = now - connection.idle_since
+            if idle < self._idle_s and connection.usable(rested=idle >= RESTED_S):
                 return connection
             connection.abort()
         return None
