@@ -145,6 +145,28 @@ def test_whoever_leaves_while_waiting_leaves_nothing_set_aside(tmp_path: Path) -
         asyncio.run(leave(writer))
 
 
+def test_whoever_leaves_at_the_second_attempt_still_pays_for_the_first(tmp_path: Path) -> None:
+    """Also across midnight, and where the second did not fit: only what this call set aside goes back."""
+
+    async def leave(book: Book) -> None:
+        assert await book.reserve("a", (TEAM, vast), 300, NOON) is None
+        for amount, at in ((200, NOON), (200, NOON + DAY), (5000, NOON + DAY)):
+            task = asyncio.ensure_future(cast("Any", book.reserve("a", (TEAM, vast), amount, at)))
+            await asyncio.sleep(0)  # it has asked
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        book.append(record("a", status="cancelled", marginal=250, reserved=True))
+
+    vast = Budget(name="vast", limit=10_000, period="total")
+    with opened(tmp_path / "ledger.db") as ledger:
+        with writing(ledger) as writer:
+            asyncio.run(leave(writer))
+        rows = ledger.rows("SELECT name, sum(spent), sum(reserved) FROM budgets GROUP BY name ORDER BY name")
+        assert rows == [("team", 250, 0), ("vast", 250, 0)]
+        assert care.check(ledger) == []
+
+
 def test_amounts_no_row_can_hold_are_refused_or_cut(tmp_path: Path) -> None:
     vast = Budget(name="vast", limit=2**80, period="total")
     with opened(tmp_path / "ledger.db") as ledger, writing(ledger) as writer:

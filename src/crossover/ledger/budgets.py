@@ -161,6 +161,27 @@ def settle(connection: sqlite3.Connection, spent: dict[str, int]) -> int:
     return len(settled)
 
 
+def take_back(connection: sqlite3.Connection, request_id: str, amount: int) -> None:
+    """Undo the latest reservation of this request, of ``amount``; what was set aside under its id before stays.
+
+    Inside the caller's transaction, and only after a :func:`reserve` of that amount.
+    """
+    amount = amount_of(amount)
+    rows = connection.execute(
+        "SELECT budget, period, since FROM reservations WHERE id = ? ORDER BY since", (request_id,)
+    )
+    places = list({(budget, period): (budget, period, since) for budget, period, since in rows}.values())
+    connection.executemany(
+        "UPDATE budgets SET reserved = reserved - ? WHERE name = ? AND period = ? AND since = ?",
+        [(amount, *place) for place in places],
+    )
+    connection.executemany(
+        "UPDATE reservations SET amount = amount - ? WHERE id = ? AND budget = ? AND period = ? AND since = ?",
+        [(amount, request_id, *place) for place in places],
+    )
+    connection.execute("DELETE FROM reservations WHERE id = ? AND amount <= 0", (request_id,))
+
+
 def _portions(ids: list[str]) -> Iterable[list[str]]:
     for start in range(0, len(ids), MOST_AT_ONCE):
         yield ids[start : start + MOST_AT_ONCE]

@@ -23,7 +23,7 @@ import msgspec
 
 from crossover.errors import StoreError
 from crossover.ledger import keys
-from crossover.ledger.budgets import mark_unsettled, reserve, settle
+from crossover.ledger.budgets import mark_unsettled, reserve, settle, take_back
 from crossover.ledger.files import Presence, connect, lives, meaning, transaction
 from crossover.ledger.pen import BAD_ROW, Body, Pen
 from crossover.ledger.spill import read_back, spill, spill_of, spills
@@ -109,15 +109,22 @@ class Writer:
         """
         if not budgets or amount <= 0:
             return None
-        token = self.token
+        token, made = self.token, False
 
         def do(connection: sqlite3.Connection) -> Budget | None:
-            return reserve(connection, request_id, budgets, amount, now, token)
+            nonlocal made
+            short = reserve(connection, request_id, budgets, amount, now, token)
+            made = short is None
+            return short
+
+        def undo(connection: sqlite3.Connection) -> None:
+            if made:
+                take_back(connection, request_id, amount)
 
         try:
             found: Budget | None = await self._ask(do)
         except asyncio.CancelledError:
-            self.release(request_id)  # whoever wanted it has left, and it may be made yet
+            self._put(_Job(undo))  # whoever wanted it has left; what earlier attempts cost is still to be settled
             raise
         return found
 
