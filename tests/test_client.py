@@ -403,6 +403,26 @@ def test_closing_ends_a_stream_that_was_left_open(upstream: FaultyServer, tmp_pa
     stream.close()
 
 
+def test_a_stream_that_the_collector_ends_in_the_clients_own_thread_holds_nobody_up(
+    upstream: FaultyServer, tmp_path: Path
+) -> None:
+    """A stream in a cycle of references is closed by whichever thread collects: also by the one that runs the loop."""
+    client = Client(ledger=tmp_path / "a.db")
+    stream = client.stream("auto", "stall here for ever")
+    next(stream)
+    closed = threading.Event()
+
+    def collect() -> None:
+        stream.close()
+        closed.set()
+
+    client._loop.call_soon_threadsafe(collect)
+    assert closed.wait(30)
+    client.close()
+    (row,) = rows(tmp_path / "a.db")
+    assert row.status == "cancelled"
+
+
 def test_several_threads_share_a_client(upstream: FaultyServer, tmp_path: Path) -> None:
     found: dict[int, str] = {}
     with Client(ledger=tmp_path / "a.db") as client:

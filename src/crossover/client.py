@@ -225,7 +225,11 @@ class Client:
             while (chunk := self._do(_next(source))) is not None:
                 yield chunk
         finally:
-            if not (self._loop.is_closed() or sys.is_finalizing()):  # a client that is closed has ended its streams
+            if (
+                threading.current_thread() is self._thread
+            ):  # the collector found it there: the loop cannot wait for itself
+                asyncio.run_coroutine_threadsafe(_end(source), self._loop)
+            elif not (self._loop.is_closed() or sys.is_finalizing()):  # a closed client has ended its streams
                 self._do(source.aclose())
 
     def embed(self, model: str, inputs: str | Sequence[str], **options: Any) -> EmbedResponse:
@@ -260,6 +264,10 @@ def _gateway_url(url: str) -> str:
     from crossover.providers.gateway import gateway_url
 
     return gateway_url(url)
+
+
+async def _end(source: AsyncGenerator[ChatChunk, None]) -> None:
+    await source.aclose()
 
 
 async def _next(source: AsyncGenerator[ChatChunk, None]) -> ChatChunk | None:

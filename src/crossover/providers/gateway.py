@@ -17,7 +17,7 @@ from crossover.providers.registry import base_url, profile, provider
 from crossover.transport import Transport, endpoint
 
 _ANSWERED = re.compile(r"^the target answered \d+: ")
-_COMMENT = re.compile(rb"^: crossover cost_usd=([0-9.]{1,40}) attempts=(\d{1,4})$", re.MULTILINE)
+_COMMENT = re.compile(rb"^: crossover cost_usd=([0-9.]{1,40}) attempts=(\d{1,4})\n", re.MULTILINE)
 
 
 class GatewayBackend:
@@ -108,11 +108,8 @@ class _Heard:
 
     def data(self, data: bytes) -> None:
         """A piece of a stream; the comment with the price may be cut anywhere."""
-        if b": crossover" not in data and not self._tail:
-            return
         self._tail = (self._tail + data)[-4096:]
-        found = _COMMENT.search(self._tail)
-        if found:
+        if b": crossover" in self._tail and (found := _COMMENT.search(self._tail)):
             self._cost, self._attempts, self._tail = _money(found[1].decode()), int(found[2]), b""
 
     def served(self, request_id: str, *, final: bool = True) -> Served | None:
