@@ -125,7 +125,7 @@ def anthropic_events() -> list[bytes]:
     def event(kind: str, **fields: Any) -> bytes:
         return b"event: %b\ndata: %b\n\n" % (kind.encode(), json.dumps({"type": kind, **fields}).encode())
 
-    message: dict[str, Any] = {"id": "m", "type": "message", "role": "assistant", "model": "mock", "content": [], "stop_reason": None}
+    message: dict[str, Any] = {"id": "m", "type": "message", "role": "assistant", "model": "mock", "content": []}
     start = event("message_start", message={**message, "usage": {"input_tokens": 9, "output_tokens": 1}})
     block = event("content_block_start", index=0, content_block={"type": "text", "text": ""})
     piece = event("content_block_delta", index=0, delta={"type": "text_delta", "text": " word"})

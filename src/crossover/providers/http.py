@@ -200,7 +200,7 @@ class HttpBackend:
         try:
             if not 200 <= reply.status < 300:
                 await self._refused(reply)
-            kind = reply.headers.get("content-type", "").lower()
+            kind = reply.header(b"content-type").lower()
             if kind.startswith(_PAGES) or (streamed and kind.startswith("application/json")):
                 await self._not_an_answer(reply, kind)
             if self._overhear is not None:
