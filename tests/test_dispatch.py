@@ -28,6 +28,7 @@ from crossover.routing.places import Places
 from crossover.routing.words import BreakerRule, Retries, Target
 from crossover.sensitivity import Sensitivity, label
 from crossover.usage import Usage
+from crossover.wire import openai
 from tests.dispatch_parts import (
     PING,
     PROMPT,
@@ -1067,6 +1068,17 @@ def test_local_only_from_everywhere(where: dict[str, Any]) -> None:
     house = House([target("cloud"), local("own")], policy="pinned", **where.get("house", {}))
     with pytest.raises(NoTargetError):
         complete(house, where.get("request"))
+    assert house.calls() == {"cloud": 0, "own": 0}
+
+
+def test_a_label_beside_texts_to_embed_counts_as_well() -> None:
+    """OpenAI's embeddings know no metadata: whoever sends a label there means it all the same."""
+    house = House([target("cloud"), local("own")], policy="pinned")
+    body = {"model": "chat", "input": "a", "metadata": {"sensitivity": "local_only"}}
+    with pytest.raises(NoTargetError):
+        asyncio.run(house.dispatcher.embed(openai.read_embed(body)))
+    with pytest.raises(RequestError, match="metadata must be an object"):
+        asyncio.run(house.dispatcher.embed(openai.read_embed({**body, "metadata": "local_only"})))
     assert house.calls() == {"cloud": 0, "own": 0}
 
 

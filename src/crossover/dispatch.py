@@ -33,7 +33,7 @@ from crossover.chat import NOBODY, Backend, Caller, ChatChunk, ChatRequest, Chat
 from crossover.errors import CrossoverError, ServingError, StoreError, UpstreamError
 from crossover.ledger.words import Book, Budget
 from crossover.privacy.extract import Classify, strings
-from crossover.routing.asked import LOCAL_ONLY, labelled, mistake, route_of
+from crossover.routing.asked import LOCAL_ONLY, labelled, metadata_of, mistake, route_of
 from crossover.routing.eligibility import Ask, Law, refusal
 from crossover.routing.faults import FAULTS
 from crossover.routing.health import Health
@@ -256,7 +256,7 @@ class Dispatcher:
         found, local_only = plant.sensitivity, route.local_only
         if route.sensitivity is not NOT_SENSITIVE:
             found = stricter(found, route.sensitivity)
-        said, metadata = request.caller.sensitivity, request.metadata if isinstance(request, ChatRequest) else None
+        said, metadata = request.caller.sensitivity, metadata_of(request)
         if said or metadata:
             found, local_only = labelled(found, local_only, said, metadata, self._label)
         if self._classify is not None:

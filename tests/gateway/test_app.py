@@ -633,6 +633,7 @@ def two_zones(own: FaultyServer, paid: FaultyServer, top: str = "", alias: str =
         ({"x_crossover_policy": "quality_first"}, {}, "paid"),
         ({"x_crossover_sensitivity": "local_only"}, {}, "own"),
         ({"x_crossover_sensitivity": " LOCAL_ONLY ,soft"}, {}, "own"),
+        ({"x_crossover_sensitivity": "none," * 60 + "local_only"}, {}, "own"),
         ({"x_crossover_sensitivity": "health"}, {}, "own"),
         ({"x_crossover_sensitivity": "none"}, {}, "paid"),
         ({}, {"metadata": {"sensitivity": "local_only"}}, "own"),

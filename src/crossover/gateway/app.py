@@ -228,7 +228,8 @@ class Gateway:
         request.id = next(self._ids)
         label, policy, deadline, retries = key.sensitivity, key.policy, None, 0
         if (said := headers.get(b"x-crossover-sensitivity")) and access.sensitivity_header:
-            label = f"{label},{_text(said)}" if label else _text(said)
+            told = said.decode("latin-1")  # whole: what is cut off a label would count as none
+            label = f"{label},{told}" if label else told
         if (wanted := headers.get(b"x-crossover-policy")) and access.policy_header:
             policy = _text(wanted)
         if (waits := headers.get(b"x-crossover-deadline")) is not None:

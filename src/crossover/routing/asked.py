@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from crossover.chat import ChatRequest, EmbedRequest
 from crossover.errors import CrossoverError, RequestError, nearest
 from crossover.routing.policy import POLICIES
 from crossover.routing.words import Route
@@ -33,6 +34,16 @@ def route_of(routes: Mapping[str, Route], name: str, policy: str | None) -> Rout
         hint = f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(POLICIES)}"
         raise RequestError(f"unknown policy {policy!r}", code="unknown_policy", hint=hint)
     return msgspec.structs.replace(route, policy=known)
+
+
+def metadata_of(request: ChatRequest | EmbedRequest) -> Mapping[str, Any] | None:
+    """What a request says of itself beside its question. RequestError where that is no object."""
+    if isinstance(request, ChatRequest):
+        return request.metadata
+    stated = None if request.extra is None else request.extra.get("metadata")  # OpenAI's embeddings have no such field
+    if stated is not None and not isinstance(stated, Mapping):
+        raise RequestError("metadata must be an object", code="invalid_value", field="metadata")
+    return stated
 
 
 def labelled(
