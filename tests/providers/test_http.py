@@ -452,13 +452,17 @@ def test_tls_that_nobody_vouches_for_is_refused_and_vouched_for_is_not(tmp_path:
 # ------------------------------------------------------------------------------------------------------------ secrets
 
 
-def test_a_key_that_the_target_repeats_is_not_passed_on() -> None:
-    key = "plain-key-of-no-known-shape"
+@pytest.mark.parametrize("place", ["key", "header"])
+@pytest.mark.parametrize("before", [0, 386])
+def test_a_key_that_the_target_repeats_is_not_passed_on(place: str, before: int) -> None:
+    """Also where it stands in a header of the user's own, and where its text is shortened in the middle of it."""
+    key = "plain-words-of-no-known-shape"
 
     async def main() -> None:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             head = await reader.readuntil(b"\r\n\r\n")
-            body = json.dumps({"error": {"message": head.decode(), "code": key, "type": key}}).encode()
+            said = head.decode() if not before else "x" * before + key
+            body = json.dumps({"error": {"message": said, "code": key, "type": key}}).encode()
             writer.write(b"HTTP/1.1 401 No\r\ncontent-type: application/json\r\n")
             writer.write(f"content-length: {len(body)}\r\n\r\n".encode() + body)
             writer.close()
@@ -466,11 +470,14 @@ def test_a_key_that_the_target_repeats_is_not_passed_on() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         transport = Transport()
         row = provider("openai")
-        place = endpoint(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
-        backend = HttpBackend(row, profile(row, "m"), place, transport, secret=key)
+        address = endpoint(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        given: dict[str, Any] = (
+            {"secret": key} if place == "key" else {"headers": (("x-team", f"Token {key}"),), "hidden": (key,)}
+        )
+        backend = HttpBackend(row, profile(row, "m"), address, transport, **given)
         error = await failing(backend.complete(REQUEST))
         assert error.upstream == "auth"
-        assert key not in f"{error} {error!r} {error.as_dict()} {error.code}"
+        assert key[:5] not in f"{error} {error!r} {error.as_dict()} {error.code}"
         await transport.aclose()
         server.close()
 

@@ -91,6 +91,11 @@ def test_a_secret_is_shown_by_nothing() -> None:
     assert repr(backend_of(plant, "api")) == "HttpBackend(openai m at api.openai.com:443)"
 
 
+def test_secrets_in_headers_are_kept_out_of_errors_and_plain_texts_are_not() -> None:
+    plant = built(deployment("api", "openai", 'headers = { x-team = "Token ${KEY}", x-plain = "blue" }'))
+    assert set(backend_of(plant, "api")._hidden) == {"Token k", "k"}
+
+
 def test_a_deployment_that_is_off_is_not_there() -> None:
     text = deployment("on", "openai") + deployment("off", "openai", "enabled = false")
     plant = built(text + '[aliases.auto]\ndeployments = ["off", "on"]\n')

@@ -76,7 +76,8 @@ class HttpBackend:
 
     ``secret`` goes into the header that the row names, and nowhere else: not into errors, logs or ``repr``. ``renew``
     gives the secret anew (a token in a file that something else renews); it is asked once where the target answers
-    401, and where it gives another secret the request is sent once more: a refused key accepted nothing. ``cold`` says
+    401, and where it gives another secret the request is sent once more: a refused key accepted nothing. ``hidden`` are
+    other secrets, those in ``headers``, which are kept out of errors like it. ``cold`` says
     whether the model still has to be loaded: then ``timeouts.cold`` is the wait for the first byte. ``headers`` are
     sent beside the row's own and win over them. The transport is shared and belongs to whoever made it.
 
@@ -96,6 +97,7 @@ class HttpBackend:
         cold: Callable[[], bool] | None = None,
         renew: Callable[[], str | None] | None = None,
         overhear: Overhear | None = None,
+        hidden: tuple[str, ...] = (),
     ) -> None:
         self.row = row
         self.profile = profile
@@ -108,6 +110,7 @@ class HttpBackend:
         self._cold = cold
         self._renew = renew
         self._overhear = overhear
+        self._hidden = hidden
         self._wire: Upstream = _WIRE[row.dialect]
         self._heads: dict[tuple[str, tuple[tuple[str, str], ...]], bytes] = {}
         self._head(("/", ()))  # a header that cannot be sent is an InputError here, not a failure of the first request
@@ -258,14 +261,25 @@ class HttpBackend:
             raise UpstreamError(f"{self.endpoint.label} sent an empty answer", upstream="empty", upstream_status=200)
 
     def _fail(self, error: UpstreamError) -> NoReturn:
-        """Raise an error with its provider, and without the secret, should the target have repeated it."""
+        """Raise an error with its provider, and without any secret, should the target have repeated one."""
         error.provider = self.row.name
-        secret = self._secret
-        if secret and (secret in error.message or (error.code is not None and secret in error.code)):
-            error.message = error.message.replace(secret, "[secret]")
-            error.args = (error.message,)
-            error.code = None
+        hidden = [word for word in self._hidden if len(word) > 5]  # what is shorter may be a word of the sentence
+        for secret in filter(None, (self._secret, *hidden)):
+            clean = _without(error.message, secret)
+            if clean != error.message or (error.code is not None and secret in error.code):
+                error.message, error.args, error.code = clean, (clean,), None
         raise error
+
+
+def _without(text: str, secret: str) -> str:
+    """A text in which the secret is blotted out, also where the text was shortened in the middle of it."""
+    text = text.replace(secret, "[secret]")
+    shortened = text.removesuffix("…")
+    if shortened != text:
+        for size in range(len(secret) - 1, 3, -1):
+            if shortened.endswith(secret[:size]):
+                return f"{shortened[:-size]}[secret]…"
+    return text
 
 
 def _says_enough(chunk: ChatChunk) -> bool:

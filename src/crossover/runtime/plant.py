@@ -15,6 +15,7 @@ import msgspec
 from crossover.catalog.prices import PriceOverride, rate_card, resolve
 from crossover.chat import Backend, Caller
 from crossover.config.check import IN_PROCESS
+from crossover.config.secrets import TEXT
 from crossover.config.settings import DeploymentSettings, PriceSettings, Secret, Settings, ZoneSettings
 from crossover.cost.request import PICO, UNKNOWN, UNSTATED, PriceList, Step, price_list
 from crossover.deployment import Billing, Deployment, ModelId, PerHour, PerToken, Zone
@@ -213,6 +214,12 @@ def backend(name: str, one: DeploymentSettings, row: Provider, settings: Setting
         secret=None if key is None else key.value,
         timeouts=limits,
         headers=tuple((header, secret.value) for header, secret in one.headers.items()),
+        hidden=tuple(
+            word
+            for secret in one.headers.values()
+            if secret.origin != TEXT
+            for word in (secret.value, secret.value.rpartition(" ")[2])  # behind "Bearer", or whatever stands before it
+        ),
         cold=(lambda: site.cold(name)) if row.local else None,
         renew=None if key is None else lambda: site.renewed(key),
     )
