@@ -6,17 +6,18 @@ from typing import get_args
 import pytest
 from genai_prices import data as prices
 
-from crossover.errors import InputError, UnknownNameError
+from crossover.errors import InputError, UnknownNameError, UpstreamError
 from crossover.providers.registry import Provider, base_url, profile, provider, providers
 from crossover.routing.words import Need
 from crossover.transport import endpoint
+from crossover.wire import openai
 from crossover.wire.words import HARMLESS
 
 ROWS = providers()
 ABILITIES = frozenset(get_args(Need))
 PARAMETERS = HARMLESS | {
     "n", "logit_bias", "logprobs", "top_logprobs", "response_format", "tools", "tool_choice", "stop", "max_tokens",
-    "temperature", "top_p",
+    "temperature", "top_p", "dimensions", "models", "route",
 }  # fmt: skip
 PRICED = {row.id for row in prices.providers}
 WANTED = {
@@ -107,3 +108,19 @@ def test_a_profile_takes_the_row_and_what_the_deployment_states() -> None:
     assert mistral.stream_usage == "none"
     assert "seed" in mistral.drops
     assert (mistral.context, mistral.keep_alive, mistral.options) == (8, "5m", {"safe_prompt": True})
+
+
+def test_no_request_names_further_models_behind_the_decision() -> None:
+    """OpenRouter would answer with another model, at its price."""
+    asked = {"model": "auto", "messages": [{"role": "user", "content": "a"}], "models": ["openai/gpt-4o"]}
+    with pytest.raises(UpstreamError, match="does not support models") as caught:
+        openai.write_request(openai.read_request(asked), profile(provider("openrouter"), "meta-llama/llama-3.1-8b"))
+    assert (caught.value.upstream, caught.value.accepted) == ("unsupported", False)
+
+
+@pytest.mark.parametrize("name", ["llamacpp", "embedded"])
+def test_vectors_of_another_length_than_was_asked_for_are_no_answer(name: str) -> None:
+    """llama.cpp ignores the length; a table of vectors of 256 numbers must not be filled with others."""
+    asked = openai.read_embed({"model": "embed", "input": "a", "dimensions": 256})
+    with pytest.raises(UpstreamError, match="does not support dimensions"):
+        openai.write_embed(asked, profile(provider(name), "m"))
