@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from crossover.config.load import Loaded, load
+from crossover.engines.embedded import default_model
 from crossover.providers.answers import Answer as Said
 from crossover.providers.faulty import Fault, FaultyServer, Seen, Step
 from tests.gateway.house import House, asked, chat, configured, deployed, house, records, run, until
@@ -48,6 +49,19 @@ async def watched(folder: Path, text: str) -> AsyncIterator[tuple[House, Path]]:
 def served(folder: Path, server: FaultyServer) -> contextlib.AbstractAsyncContextManager[tuple[House, Path]]:
     """A gateway before this server."""
     return watched(folder, configured(deployed("a", server)))
+
+
+def embedded(model: Path, concurrency: int) -> str:
+    """A configuration with a model file that runs inside the gateway."""
+    return f"""
+[zones.here]
+operator = "own"
+[deployments.own]
+provider = "embedded"
+model = "{model}"
+zone = "here"
+concurrency = {concurrency}
+"""
 
 
 def hanging(text: str) -> Step:
@@ -91,6 +105,36 @@ def test_a_bad_file_changes_nothing_and_is_said_once(
                 write(file, text.replace("auto", "again"))
                 await until(lambda: "again" in at.station.dispatcher.plant.routes)
                 assert (await at.chat(chat("again"))).status == 200
+
+    with caplog.at_level(logging.INFO):
+        run(work())
+
+
+def test_what_lacks_a_model_file_is_said_once_and_taken_when_it_comes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that is written down before ``crossover models pull`` has ended."""
+    pytest.importorskip("xllamacpp", reason="the extra 'embedded' is not installed")
+    monkeypatch.setattr("crossover.runtime.serve.AGAIN_S", 0.0)
+    model = tmp_path / "late.gguf"
+
+    async def work() -> None:
+        async with FaultyServer("openai") as server, served(tmp_path, server) as (at, file):
+            plant = at.station.dispatcher.plant
+            write(file, embedded(model, 1))
+            await until(lambda: "no model file of this name" in caplog.text)
+            for _ in range(20):
+                await asyncio.sleep(0.005)
+            assert caplog.text.count("the old one goes on") == 1
+            assert at.station.dispatcher.plant is plant
+            part = model.with_suffix(".part")
+            part.write_bytes(default_model().read_bytes())
+            part.rename(model)
+            await until(lambda: "own" in at.station.dispatcher.plant.routes)
+            assert (await at.chat(chat("own"))).status == 200
+            assert "until a restart" not in caplog.text
+            write(file, embedded(model, 2))
+            await until(lambda: "deployments.own: its engine runs on as it was started" in caplog.text)
 
     with caplog.at_level(logging.INFO):
         run(work())

@@ -7,6 +7,7 @@ so a deployment of Ollama in a zone of one's own is barred until the engine has 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ EMBEDDED, SANDBOX = "embedded", "sandbox"
 SHIPPED = "crossover-tiny"
 _ASKED = frozenset({"ollama", "vllm", "sglang", "llamacpp"})  # engines that can be asked how they are
 _PARALLEL = 4
+_LOG = logging.getLogger("crossover")
 
 
 class Inside:
@@ -36,6 +38,7 @@ class Inside:
     def __init__(self, models: Path) -> None:
         self._models = models
         self._running: dict[str, Running] = {}
+        self._options: dict[str, Options] = {}  # with which each was started
         self._sandbox: Sandbox | None = None
 
     async def start(self, settings: Settings) -> None:
@@ -43,10 +46,13 @@ class Inside:
         for name, one in settings.deployments.items():
             if not one.enabled:
                 continue
-            if one.provider == EMBEDDED and one.base_url is None and one.model not in self._running:
-                path = self._file(name, one)
+            if one.provider == EMBEDDED and one.base_url is None:
                 options = Options(alias=one.model, parallel=one.concurrency or _PARALLEL, context=one.context or 0)
-                self._running[one.model] = await asyncio.to_thread(start, path, options)
+                if one.model not in self._running:
+                    self._running[one.model] = await asyncio.to_thread(start, self._file(name, one), options)
+                    self._options[one.model] = options
+                elif options != self._options[one.model]:
+                    _LOG.warning("deployments.%s: its engine runs on as it was started, until a restart", name)
             elif one.provider == SANDBOX and one.base_url is None and self._sandbox is None:
                 from crossover.engines import sandbox
 
@@ -73,6 +79,7 @@ class Inside:
         for running in self._running.values():
             await asyncio.to_thread(running.stop)
         self._running.clear()
+        self._options.clear()
 
     def _file(self, name: str, one: DeploymentSettings) -> Path:
         """The model file a deployment names: the shipped one, a path, or a file in the folder of models."""

@@ -30,6 +30,8 @@ from crossover.runtime.station import Station, open_station
 _LOG = logging.getLogger("crossover")
 _BACKLOG = 2048
 LOOK_S = 1.0  # how often the configuration file is looked at
+AGAIN_S = 5.0  # … and one that lacked something else is tried again
+_NOT_TAKEN = "the configuration was not taken, the old one goes on"
 
 
 class Open(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,25 +178,39 @@ def _say_why(task: asyncio.Task[None]) -> None:
 
 
 async def _reload(station: Station, gateway: Gateway, file: Path, loader: Callable[[Path], Loaded]) -> None:
-    """Take a changed configuration file; a bad one changes nothing and is said once."""
+    """Take a changed configuration file; a bad one changes nothing and is said once.
+
+    One that is good and lacks something else, such as a model file, is tried again: that may come.
+    """
     watcher = Watcher(file, loader, time.monotonic, station.loaded)
+    waiting: Loaded | None = None
+    complaint, again = "", 0.0
     while True:
         await asyncio.sleep(LOOK_S)
         found = watcher.poll()
         if isinstance(found, FileError):
-            _LOG.error("the configuration was not taken, the old one goes on: %s", found.sentence())
+            waiting = None
+            _LOG.error("%s: %s", _NOT_TAKEN, found.sentence())
         elif found is not None:
-            await _take(station, gateway, found)
+            waiting, complaint, again = found, "", 0.0
+        if waiting is not None and time.monotonic() >= again:
+            lacks = await _take(station, gateway, waiting)
+            if lacks is None:
+                waiting = None
+            elif lacks != complaint:
+                _LOG.error("%s: %s", _NOT_TAKEN, lacks)
+            complaint, again = lacks or "", time.monotonic() + AGAIN_S
 
 
-async def _take(station: Station, gateway: Gateway, found: Loaded) -> None:
+async def _take(station: Station, gateway: Gateway, found: Loaded) -> str | None:
+    """These settings are in force from now on; or a sentence that says why they cannot be."""
     before = station.settings
     try:
         await station.reload(found)
     except CrossoverError as error:
-        _LOG.error("the configuration was not taken, the old one goes on: %s", error.sentence())
-        return
+        return error.sentence()
     gateway.access = access(found.settings, station)
     _LOG.info("new configuration: %s", ", ".join(changed(before, found.settings)) or "nothing changed")
     if late := needs_restart(before, found.settings):
         _LOG.warning("server.%s will count after a restart", ", server.".join(late))
+    return None
