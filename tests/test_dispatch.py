@@ -771,6 +771,17 @@ def test_the_dear_one_is_left_out_and_the_cheap_one_answers() -> None:
     assert served.deployment == "cheap"
 
 
+def test_an_answer_says_why_those_before_it_did_not_answer() -> None:
+    rows = [target("a", quality=9), target("b", quality=8, price=(0, 0)), target("c", quality=7, price=(0, 0))]
+    script = {"b": Scripted(failure("tls"))}
+    house = House(rows, policy="quality_first", budgets=budget(MOST - 1), scripts=script)
+    said = "quality_first: a, its stated quality is highest; the budget small has too little left for a; b: tls; so c"
+    served = complete(house).served
+    assert served is not None
+    assert served.reason == said
+    assert house.book.row.decision == "quality_first: a, its stated quality is highest"
+
+
 def test_a_price_nobody_knows_cannot_be_held_by_a_budget() -> None:
     house = House([target("cloud", price=None)], budgets=budget(10**9))
     with pytest.raises(NoTargetError) as caught:

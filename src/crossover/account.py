@@ -281,12 +281,21 @@ class Account:
             model=target.deployment.model.name,
             zone=target.deployment.zone.name,
             policy=self.decision.policy,
-            reason=self.decision.reason,
+            reason=self._why(target.id),
             attempts=tries if final else tries + 1,
             cost=Decimal(self.cost).scaleb(-12) if final and not self._unpriced else None,
             dropped=self.dropped,
             local=target.local,
         )
+
+    def _why(self, name: str) -> str:
+        """Why this one answered: the decision, and where others came first, why each of them did not."""
+        reason, order = self.decision.reason, self.decision.order
+        if name == order[0]:
+            return reason
+        before = order[: order.index(name)]
+        passed = [row.reason for row in self.refused if row.target in before]
+        return "; ".join([reason, *dict.fromkeys(passed), f"so {name}"])
 
     def record(self, now: float, wall: float, targets: Mapping[str, Target]) -> Record:
         """The row of the ledger. ``wall`` is the Unix time of the request's arrival."""
