@@ -78,6 +78,7 @@ def test_an_own_machine_costs_a_share_of_its_hour_and_nothing_more() -> None:
         ({"status": "error", "error": "refused", "http_status": 502}, "Result error refused (HTTP 502)"),
         ({"deployment": "", "cost_known": False, "price_source": ""}, "Answered by nobody"),
         ({"deployment": "", "cost_known": False, "price_source": ""}, "Price not known (nobody answered)"),
+        ({"deployment": "", "cost": 0, "marginal": 0, "price_source": ""}, "Price $0 Attempts"),
         ({"decision": ""}, "Decision none was made"),
         ({"dropped": ("seed", "top_k")}, "Left out seed, top_k: the deployment has no word for it"),
         ({"input_basis": "estimated"}, "100 in (estimated); 20 out"),

@@ -139,7 +139,8 @@ def _price(record: Record) -> str:
     paid = ""
     if record.cost != record.marginal:
         paid = f"; {_usd(record.marginal) if record.marginal else 'nothing'} had to be paid for it"
-    return f"{_usd(record.cost)} ({record.price_source}){paid}"
+    source = f" ({record.price_source})" if record.price_source else ""  # none where nobody was asked
+    return f"{_usd(record.cost)}{source}{paid}"
 
 
 def _usd(picodollars: int) -> str:

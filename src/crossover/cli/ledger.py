@@ -374,8 +374,8 @@ def _print_summary(facts: dict[str, Any]) -> None:
     lines = [
         ("Requests", f"{total['requests']:,}" + (f"  ({', '.join(rest)})" if rest else "")),
         ("Tokens", f"{total['input_tokens']:,} in ({total['cached_read']:,} cached), {total['output_tokens']:,} out"
-         + (f"; estimated for {total['estimated']:,} requests" if total["estimated"] else "")),
-        ("Paid", dollars(Decimal(total["paid_usd"])) + (f"; {total['unpriced']:,} requests have no known price"
+         + (f"; estimated for {_requests(total['estimated'])}" if total["estimated"] else "")),
+        ("Paid", dollars(Decimal(total["paid_usd"])) + (f"; no price is stated for {_requests(total['unpriced'])}"
          if total["unpriced"] else "")),
         ("Saved", _saved(total)),
         ("Local", f"{_share(local['requests'], answered)} of requests, "
@@ -401,7 +401,7 @@ def _saved(total: dict[str, Any]) -> str:
     saved, all_api = dollars(Decimal(total["saved_usd"])), dollars(Decimal(total["all_api_usd"]))
     text = f"{saved} against the cheapest permitted API ({all_api})"
     left = total["requests"] - total["compared"]
-    return text + (f"; {left:,} requests had none to compare" if left else "")
+    return text + (f"; {_requests(left)} had none to compare" if left else "")
 
 
 def _print_groups(console: Console, facts: dict[str, Any]) -> None:
@@ -449,6 +449,10 @@ def _print_budgets(console: Console, facts: dict[str, Any]) -> None:
 
 def _tokens(facts: dict[str, Any]) -> int:
     return int(facts["input_tokens"]) + int(facts["output_tokens"])
+
+
+def _requests(count: int) -> str:
+    return f"{count:,} request{'s' * (count != 1)}"
 
 
 def _share(part: int, whole: int) -> str:
