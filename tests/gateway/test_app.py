@@ -675,6 +675,8 @@ def test_a_label_sent_twice_counts_twice(tmp_path: Path) -> None:
         ({"x_crossover_policy": "cheepest"}, "cheapest"),
         ({"x_crossover_policy": "x" * 5000}, "policy"),
         ({"x_crossover_sensitivity": "helth"}, "health"),
+        ({"x_crossover_sensitivity": "local-only"}, "Did you mean local_only?"),
+        ({"x_crossover_sensitivity": "bogus"}, "custom, local_only"),
         ({"x_crossover_sensitivity": "öffentlich"}, "label"),
         ({"x_crossover_deadline": "soon"}, "deadline"),
         ({"x_crossover_deadline": "-1"}, "deadline"),

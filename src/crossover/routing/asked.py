@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from crossover.chat import ChatRequest, EmbedRequest
-from crossover.errors import CrossoverError, RequestError, nearest
+from crossover.errors import CrossoverError, RequestError, UnknownNameError, nearest
 from crossover.routing.policy import POLICIES
 from crossover.routing.words import Route
 from crossover.sensitivity import Sensitivity, stricter
@@ -65,8 +65,15 @@ def labelled(
     for word in filter(None, map(str.strip, labels.split(","))):
         if word.casefold() == LOCAL_ONLY:
             local_only = True
-        else:
+            continue
+        try:
             known = stricter(known, label(word))
+        except UnknownNameError as error:  # the list of labels knows those of the law only
+            if nearest(word, (LOCAL_ONLY,)):
+                error.hint = f"Did you mean {LOCAL_ONLY}?"
+            elif not error.nearest:
+                error.hint = f"{error.hint}, {LOCAL_ONLY}"
+            raise
     return known, local_only
 
 
