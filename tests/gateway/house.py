@@ -119,12 +119,12 @@ class Client:
             return await self.reader.readexactly(int(headers["content-length"]))
         if "transfer-encoding" not in headers:
             return await self.reader.read()
-        body = b""
+        parts: list[bytes] = []
         while size := int(await self.reader.readuntil(b"\r\n"), 16):
-            body += await self.reader.readexactly(size)
+            parts.append(await self.reader.readexactly(size))
             assert await self.reader.readexactly(2) == b"\r\n"
         assert await self.reader.readexactly(2) == b"\r\n"
-        return body
+        return b"".join(parts)
 
     async def closed(self) -> bool:
         """Whether the server ends the connection and says nothing more; waits for it."""

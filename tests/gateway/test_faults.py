@@ -326,6 +326,30 @@ def test_a_client_that_leaves_ends_the_call_to_the_model(tmp_path: Path, dialect
     run(work())
 
 
+@pytest.mark.parametrize("dialect", ["openai", "anthropic"])
+def test_a_client_that_reads_slowly_slows_the_model_and_gets_everything(tmp_path: Path, dialect: FakeDialect) -> None:
+    """Twenty megabytes stay where they are made until somebody reads them."""
+    words = ["x" * 10_000] * 2000
+
+    async def work() -> None:
+        async with (
+            FaultyServer(dialect, Said(text=" ".join(words))) as server,
+            house(configured(deployed("a", server), top=TOP), tmp_path, environ=ENV) as at,
+            connected(at.url) as client,
+        ):
+            client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            client.send(request("POST", "/v1/chat/completions", chat(stream=True)))
+            await server.arrived(1)
+            await until(lambda: any(not one.drained.is_set() for one in server._open))
+            assert not server.journal[0].answered
+            client.writer.transport.resume_reading()  # type: ignore[attr-defined]
+            answer = await client.answer()
+            assert len(answer.text) == sum(map(len, words)) + len(words) - 1
+            assert answer.events[-1] == "[DONE]"
+
+    run(work())
+
+
 def test_the_end_of_the_gateway_ends_calls_and_writes_their_rows(tmp_path: Path) -> None:
     """A drain of nothing: what is under way is broken off, and still in the ledger."""
 
