@@ -18,7 +18,7 @@ from crossover.gateway.app import Gateway
 from crossover.gateway.metrics import Metrics
 from crossover.ledger.keys import create, listed, revoke
 from crossover.ledger.store import open_ledger
-from crossover.ledger.words import Key
+from crossover.ledger.words import Key, Record
 from crossover.providers.answers import Answer as Said
 from crossover.providers.answers import Call, FakeDialect
 from crossover.providers.faulty import Fault, FaultyServer, Script
@@ -547,11 +547,13 @@ def test_requests_a_minute(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("streamed", [True, False])
-@pytest.mark.parametrize("script", [Said(usage=Usage(input=600, output=600)), Fault(kind="cut", after=2)])
+@pytest.mark.parametrize(
+    "script", [Said(usage=Usage(input=600, output=600)), Said(usage=None), Fault(kind="cut", after=2)]
+)
 def test_tokens_a_minute(tmp_path: Path, streamed: bool, script: Script) -> None:
-    """What an answer turned out to need counts against the next request; so does a stream that broke."""
+    """What an answer turned out to need counts against the next request, also where nobody says how much it was."""
     broken = isinstance(script, Fault)
-    secret = keyed(tmp_path, tpm=30 if broken else 1000)
+    secret = keyed(tmp_path, tpm=1000 if isinstance(script, Said) and script.usage else 30)
 
     async def work() -> None:
         async with gate(tmp_path, script) as (at, _):
@@ -792,6 +794,14 @@ def test_metrics_say_what_happened(tmp_path: Path) -> None:
             assert found["crossover_resting"] == {(("deployment", "a"),): 0.0}
 
     run(work())
+
+
+def test_who_left_while_it_waited_for_a_place_is_nobodys_time() -> None:
+    metrics = Metrics()
+    left = Record(id="a", time=0.0, door="openai", asked="auto", policy="cheapest", status="cancelled", total_ms=9.0)
+    metrics.count(left, known=True)
+    assert metrics.deployments == {}
+    assert metrics.requests == {("auto", "", "cancelled"): 1}
 
 
 def test_no_client_makes_a_series(tmp_path: Path) -> None:

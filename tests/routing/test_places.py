@@ -118,6 +118,22 @@ def test_a_lower_limit_counts_as_calls_end_and_a_higher_one_lets_the_waiting_in(
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("limit", [3, 0])
+def test_a_higher_limit_lets_the_waiting_in_at_once(limit: int) -> None:
+    """Not only when a call ends: the one that holds the only place may hang."""
+
+    async def run() -> None:
+        places = Places(1, 5)
+        places.take()
+        guests = [asyncio.create_task(places.wait(60)) for _ in range(2)]
+        await until(lambda: places.waiting == 2)
+        places.change(limit, 5)
+        assert await asyncio.gather(*guests) == [True, True]
+        assert places.busy == (3, 0)
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_places_balance_whatever_happens_in_whatever_order(seed: int) -> None:
     """Tasks take, wait, leave, are cancelled and time out; never more than the limit fly, and at the end nobody."""

@@ -26,7 +26,7 @@ from crossover.gateway.metrics import CONTENT_TYPE as METRICS_TYPE
 from crossover.gateway.metrics import Metrics, render
 from crossover.gateway.openapi import description
 from crossover.ledger.words import Key
-from crossover.providers.estimate import estimate_request
+from crossover.providers.estimate import estimate_embed, estimate_request
 from crossover.routing.limits import Limits
 from crossover.usage import Usage
 from crossover.wire import openai
@@ -131,8 +131,9 @@ class Gateway:
         response = await self.dispatcher.complete(asked)
         served = response.served
         assert served is not None
-        if key.tpm and response.usage is not None:
-            self._spend(key, response.usage.input + response.usage.output)
+        if key.tpm:
+            used = response.usage
+            self._spend(key, estimate_request(asked) if used is None else used.input + used.output)
         if not response.created and response.dialect != "openai":
             response = msgspec.structs.replace(response, created=int(self._wall()))
         out.answer(200, _JSON + _told(served), openai.write_response(response, asked))
@@ -173,8 +174,8 @@ class Gateway:
         self._may_ask(key, asked.model)
         response = await self.dispatcher.embed(asked)
         assert response.served is not None
-        if key.tpm and response.usage is not None:
-            self._spend(key, response.usage.input)
+        if key.tpm:
+            self._spend(key, estimate_embed(asked) if response.usage is None else response.usage.input)
         out.answer(200, _JSON + _told(response.served), openai.write_embedded(response, asked))
 
     async def _models(self, request: Request, out: Connection) -> None:

@@ -58,6 +58,8 @@ class Metrics:
         if record.status == "refused":
             self.refused[record.error] += 1
             return
+        if not record.deployment:
+            return  # its client left while it waited: it is nobody's time
         series = self.of(record.deployment)
         series.input += record.input_tokens
         series.output += record.output_tokens

@@ -13,8 +13,8 @@ from collections import deque
 class Places:
     """The places of one deployment; ``limit`` 0 means no limit. First come, first served.
 
-    Each ``take`` or ``wait`` that gave True is followed by one ``give``. Both limits may be changed at any time; calls
-    under way go on.
+    Each ``take`` or ``wait`` that gave True is followed by one ``give``. Both limits may be changed at any time with
+    ``change``; calls under way go on.
     """
 
     __slots__ = ("_waiting", "flying", "limit", "queue")
@@ -62,6 +62,14 @@ class Places:
     def give(self) -> None:
         """Give a place back; it goes to whoever waits longest."""
         self.flying -= 1
+        self._hand_out()
+
+    def change(self, limit: int, queue: int) -> None:
+        """Other limits from now on; who waits goes on at once where there is room now."""
+        self.limit, self.queue = limit, queue
+        self._hand_out()
+
+    def _hand_out(self) -> None:
         while self._waiting and (not self.limit or self.flying < self.limit):
             heir = self._waiting.popleft()
             if not heir.done():

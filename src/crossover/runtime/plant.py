@@ -87,7 +87,7 @@ def _kept(old: Places | None, fresh: Places) -> Places:
     """Calls under way hold places of the old object: it goes on, with the new limits."""
     if old is None:
         return fresh
-    old.limit, old.queue = fresh.limit, fresh.queue
+    old.change(fresh.limit, fresh.queue)
     return old
 
 
