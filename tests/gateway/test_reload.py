@@ -211,6 +211,22 @@ def test_what_left_the_file_is_served_no_more(tmp_path: Path) -> None:
     run(work())
 
 
+def test_who_moved_to_another_address_is_asked_at_once(tmp_path: Path) -> None:
+    """Whoever puts a wrong address right does not wait for the rest that it earned."""
+
+    async def work() -> None:
+        top = "[breaker]\nfailures = 1\nrest = 60"
+        async with FaultyServer("openai", lambda _seen: "server_error") as wrong, FaultyServer("openai") as right:
+            async with watched(tmp_path, configured(deployed("a", wrong), top=top)) as (at, file):
+                assert (await at.chat(chat())).status == 502
+                assert (await at.chat(chat())).status == 503
+                write(file, configured(deployed("a", right), deployed("b", right), top=top))
+                await until(lambda: "b" in at.station.dispatcher.plant.targets)
+                assert (await at.chat(chat("a"))).status == 200
+
+    run(work())
+
+
 def test_what_counts_only_after_a_restart_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def work() -> None:
         async with FaultyServer("openai") as server:

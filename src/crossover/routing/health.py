@@ -164,3 +164,10 @@ class Health:
             breaker.rule = self.breakers[target].rule
             self.breakers[target] = breaker
         self._seen.update({key: seen for key, seen in other._seen.items() if key[0] in self.breakers})
+
+    def forget(self, targets: Iterable[str]) -> None:
+        """What was known of these counts no more: something else answers there from now on."""
+        for target in targets:
+            self.breakers[target] = Breaker(self.breakers[target].rule)
+            for streamed in (True, False):
+                self._seen.pop((target, streamed), None)

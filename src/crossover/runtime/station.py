@@ -35,6 +35,7 @@ from crossover.runtime.plant import Site, build
 from crossover.sensitivity import label
 from crossover.transport import Transport
 
+_WHO = ("provider", "model", "base_url", "api_key", "headers", "tls_ca")  # who answers a deployment's calls
 LOOK_S = 5.0  # how often engines are asked how they are
 FIRST_FORGET_S, FORGET_S = 60.0, 6 * 3600.0
 _LOG = logging.getLogger("crossover")
@@ -82,10 +83,16 @@ class Station:
         seen = await look(loaded.settings, self.transport)
         plant = build(self._completed(loaded.settings, seen), self._site(loaded), self.dispatcher.plant)
         plant = self._kept(plant, loaded.settings)
+        plant.health.forget(name for name in plant.targets if self._moved(name, loaded.settings))
         self._heed(plant, seen)
         self.loaded = loaded
         self._book.names = plant.routes
         self.dispatcher.plant = plant
+
+    def _moved(self, name: str, settings: Settings) -> bool:
+        """Whether something else answers under this name in the new settings, or is asked with another key."""
+        before, after = self.settings.deployments.get(name), settings.deployments[name]
+        return before is not None and any(getattr(before, field) != getattr(after, field) for field in _WHO)
 
     async def watch_engines(self) -> None:
         """Ask the engines again and again; who is dead rests, who is back may be tried at once."""
