@@ -203,6 +203,15 @@ def test_a_cloud_model_of_ollama_is_no_local_one(model: str) -> None:
     assert loaded(text).settings.deployments["llama3.1:8b"].model == model
 
 
+@pytest.mark.parametrize("model", ["gpt-oss:120b-cloud", "kimi-k2:cloud"])
+def test_nor_is_it_through_the_other_door_of_ollama(model: str) -> None:
+    """Under /v1 Ollama looks like any server and cannot be asked where a model runs; its names still say it."""
+    text = changed('provider = "ollama"', 'provider = "openai-compatible"\nbase_url = "http://127.0.0.1:11434/v1"')
+    text = changed('model = "llama3.1:8b"', f'model = "{model}"', text)
+    assert f"Ollama sends {model} elsewhere" in refused(text).sentence()
+    assert loaded(changed(f'model = "{model}"', 'model = "our-cloud"', text)).settings.deployments["llama3.1:8b"]
+
+
 def test_what_runs_in_this_process_lies_in_no_provider_zone() -> None:
     text = changed('provider = "ollama"\nmodel = "llama3.1:8b"\nzone = "local"',
                    'provider = "embedded"\nmodel = "crossover-tiny"\nzone = "openai"')  # fmt: skip

@@ -216,13 +216,16 @@ def test_who_moved_to_another_address_is_asked_at_once(tmp_path: Path) -> None:
 
     async def work() -> None:
         top = "[breaker]\nfailures = 1\nrest = 60"
-        async with FaultyServer("openai", lambda _seen: "server_error") as wrong, FaultyServer("openai") as right:
-            async with watched(tmp_path, configured(deployed("a", wrong), top=top)) as (at, file):
-                assert (await at.chat(chat())).status == 502
-                assert (await at.chat(chat())).status == 503
-                write(file, configured(deployed("a", right), deployed("b", right), top=top))
-                await until(lambda: "b" in at.station.dispatcher.plant.targets)
-                assert (await at.chat(chat("a"))).status == 200
+        async with (
+            FaultyServer("openai", lambda _seen: "server_error") as wrong,
+            FaultyServer("openai") as right,
+            watched(tmp_path, configured(deployed("a", wrong), top=top)) as (at, file),
+        ):
+            assert (await at.chat(chat())).status == 502
+            assert (await at.chat(chat())).status == 503
+            write(file, configured(deployed("a", right), deployed("b", right), top=top))
+            await until(lambda: "b" in at.station.dispatcher.plant.targets)
+            assert (await at.chat(chat("a"))).status == 200
 
     run(work())
 

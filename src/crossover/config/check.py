@@ -206,6 +206,10 @@ def _deployments(settings: Settings, known: Known) -> Iterator[Problem]:
         yield from _details(one, path)
 
 
+# How Ollama names what it sends to its maker's machines; through its OpenAI-compatible door nobody can ask it.
+_CLOUD = {"ollama": re.compile(r"[-:]cloud$"), "openai-compatible": re.compile(r":(?:.*-)?cloud$")}
+
+
 def _address(one: DeploymentSettings, row: ProviderRow, path: _Path) -> Iterator[Problem]:
     if one.base_url is None:
         if row.base_url is None and one.provider not in IN_PROCESS:
@@ -232,7 +236,7 @@ def _place(
         if foreign is row and one.base_url is not None:
             hint += '; a server of your own is provider = "openai-compatible"'
         yield Problem(here, f"{foreign.title} runs the model, and {one.zone} is declared as {zone.operator}", hint)
-    elif one.provider == "ollama" and re.search(r"[-:]cloud$", one.model):
+    elif (ending := _CLOUD.get(one.provider)) is not None and ending.search(one.model):
         hint = 'Declare a zone with operator = "provider" and name it, or take a model that runs here'
         yield Problem(here, f"Ollama sends {one.model} elsewhere, and {one.zone} is declared as {zone.operator}", hint)
 
