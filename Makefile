@@ -6,7 +6,7 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 # Data for calibration and real-traffic tests; tests that need it are skipped with a reason where it is absent.
 export CROSSOVER_TEST_DATA ?= $(abspath ../shared/data)
 
-.PHONY: demo test setup lint types imports unit bench clean
+.PHONY: demo test test-vllm setup lint types imports unit bench clean
 .DEFAULT_GOAL := demo
 
 $(UV):
@@ -37,6 +37,10 @@ imports: setup
 
 unit: setup
 	@$(RUN)/python -m pytest -n auto -rs
+
+# A real vLLM on the processor: about 3 GB and some minutes, so it is not a part of `make test`.
+test-vllm: setup
+	@PYTHON=$(PYTHON) scripts/test-vllm
 
 bench: setup
 	@for file in benchmarks/*.py; do echo "== $$file"; $(RUN)/python $$file || exit 1; done
