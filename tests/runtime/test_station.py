@@ -9,6 +9,7 @@ import pytest
 
 from crossover.config import Paths
 from crossover.config.load import load
+from crossover.ledger import keys
 from crossover.ledger.store import open_ledger
 from crossover.providers.http import HttpBackend
 from crossover.runtime import station
@@ -69,3 +70,20 @@ reasoning_field = "budget_tokens"
     drops, field = asyncio.run(use())
     assert "temperature" in drops
     assert field == "budget_tokens"
+
+
+def test_a_budget_for_a_key_that_nobody_has_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with open_ledger(tmp_path / "ledger.db") as ledger:
+        alice, _ = keys.create(ledger, "alice")
+    text = f'[budgets.team]\nusd = 1\nkeys = ["alice", "{alice.id}", "bob"]\n[budgets.all]\nusd = 9\n'
+
+    async def use() -> None:
+        await (
+            await station.open_station(load(text, {}), Paths(config=tmp_path, data=tmp_path, models=tmp_path))
+        ).aclose()
+
+    asyncio.run(use())
+    assert [row.getMessage() for row in caplog.records] == [
+        f"budgets.team counts nothing for 'alice': no key has that id; the id of alice is {alice.id}",
+        "budgets.team counts nothing for 'bob': no key has that id; `crossover keys list` shows ids",
+    ]

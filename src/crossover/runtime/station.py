@@ -74,6 +74,7 @@ class Station:
         seen = await look(self.settings, self.transport)
         plant = self._kept(build(self._completed(self.settings, seen), self._site(self.loaded)), self.settings)
         self._heed(plant, seen)
+        self._say_strangers(self.settings)
         self._book = CountedBook(self.writer, self.metrics, plant.routes)
         self.dispatcher = Dispatcher(plant, self._book, estimate=_estimate, label=label, clock=Clock())
 
@@ -85,9 +86,19 @@ class Station:
         plant = self._kept(plant, loaded.settings)
         plant.health.forget(name for name in plant.targets if self._moved(name, loaded.settings))
         self._heed(plant, seen)
+        self._say_strangers(loaded.settings)
         self.loaded = loaded
         self._book.names = plant.routes
         self.dispatcher.plant = plant
+
+    def _say_strangers(self, settings: Settings) -> None:
+        """Name keys of budgets that nobody has: they limit nothing, and a key's name is easily taken for its id."""
+        for name, row in settings.budgets.items():
+            for key in row.keys:
+                if key != "*" and key not in self._by_id:
+                    named = [one.id for one in self._by_id.values() if one.name == key]
+                    hint = f"the id of {key} is {named[-1]}" if named else "`crossover keys list` shows ids"
+                    _LOG.warning("budgets.%s counts nothing for %r: no key has that id; %s", name, key, hint)
 
     def _moved(self, name: str, settings: Settings) -> bool:
         """Whether something else answers under this name in the new settings, or is asked with another key."""
