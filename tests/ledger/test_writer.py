@@ -231,6 +231,19 @@ def test_whoever_waits_when_the_ledger_closes_gets_an_answer(tmp_path: Path) -> 
         assert asyncio.run(close_under(ledger.writer())) is None
 
 
+def test_whoever_leaves_when_the_ledger_is_closed_has_left(tmp_path: Path) -> None:
+    async def leave(writer: Writer) -> None:
+        waiting = asyncio.ensure_future(writer.reserve("a", TEAM, 10, NOON))
+        await asyncio.sleep(0)
+        writer.close()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    with opened(tmp_path / "ledger.db") as ledger:
+        asyncio.run(leave(ledger.writer()))
+
+
 def test_a_loop_that_has_ended_holds_up_nobody(tmp_path: Path) -> None:
     async def ask_and_leave(writer: Writer) -> None:
         task = asyncio.ensure_future(writer.reserve("a", TEAM, 10, NOON))

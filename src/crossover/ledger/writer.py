@@ -124,7 +124,8 @@ class Writer:
         try:
             found: Budget | None = await self._ask(do)
         except asyncio.CancelledError:
-            self._put(_Job(undo))  # whoever wanted it has left; what earlier attempts cost is still to be settled
+            with contextlib.suppress(StoreError):  # closed meanwhile: then it stays charged until somebody settles it
+                self._put(_Job(undo))  # whoever wanted it has left; what earlier attempts cost is still to be settled
             raise
         return found
 
