@@ -29,8 +29,8 @@ def test_the_example_of_the_docstring(example: doctest.DocTest) -> None:
 
 def test_every_calculator_that_takes_an_input_has_an_example() -> None:
     shown = {example.name.rsplit(".", 1)[-1] for example in EXAMPLES}
-    needing_a_plan = {"as_frame", "as_html", "write_report", "__version__"}
-    assert set(crossover.__all__) - needing_a_plan <= shown
+    needing_more = {"as_frame", "as_html", "write_report", "__version__", *crossover.CLIENTS}
+    assert set(crossover.__all__) - needing_more <= shown
 
 
 @pytest.mark.parametrize("name", crossover.__all__)
