@@ -209,7 +209,16 @@ def test_nor_is_it_through_the_other_door_of_ollama(model: str) -> None:
     text = changed('provider = "ollama"', 'provider = "openai-compatible"\nbase_url = "http://127.0.0.1:11434/v1"')
     text = changed('model = "llama3.1:8b"', f'model = "{model}"', text)
     assert f"Ollama sends {model} elsewhere" in refused(text).sentence()
-    assert loaded(changed(f'model = "{model}"', 'model = "our-cloud"', text)).settings.deployments["llama3.1:8b"]
+    text = changed(f'model = "{model}"', 'model = "our-cloud"', text)
+    assert "port 11434 is Ollama's" in refused(text).sentence(), "a copy of a cloud model may have any name"
+    assert loaded(changed(":11434", ":8000", text)).settings.deployments["llama3.1:8b"]
+
+
+def test_names_beside_loopback_mean_a_proxy_and_need_a_word_about_keys() -> None:
+    error = refused(changed("port = 4000", 'port = 4000\nhosts = ["ai.example.org"]'))
+    assert error.field == "server.hosts"
+    assert "proxy" in error.sentence()
+    assert loaded('require_keys = true\n[server]\nhosts = ["ai.example.org"]\n').settings.server.hosts
 
 
 def test_what_runs_in_this_process_lies_in_no_provider_zone() -> None:

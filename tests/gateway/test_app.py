@@ -86,7 +86,7 @@ def test_what_can_be_got(tmp_path: Path) -> None:
             assert (await at.ask("GET", "/health")).tree == {"status": "ok"}
             ready = (await at.ask("GET", "/ready")).tree
             assert ready == {
-                "status": "ready", "deployments": {"a": "closed"},
+                "status": "ready", "deployments": {"a": "up"},
                 "ledger": {"healthy": True, "queued": 0, "lost": 0},
             }  # fmt: skip
             models = (await at.ask("GET", "/v1/models")).tree
@@ -577,6 +577,7 @@ def test_only_known_hosts_are_served(tmp_path: Path) -> None:
     async def work() -> None:
         async with FaultyServer("openai") as server:
             text = configured(deployed("a", server)).replace("port = 0", 'port = 0\nhosts = ["ai.example.org"]')
+            text = f"require_keys = false\n{text}"
             async with house(text, tmp_path, environ=ENV) as at:
                 for host in ("localhost", "localhost:4000", "127.0.0.1:1", "[::1]:80", "[::1]", "AI.example.org:443"):
                     assert (await at.chat(chat(), host=host)).status == 200, host

@@ -131,7 +131,7 @@ def test_an_engine_that_dies_rests_and_is_back_as_soon_as_it_answers(
 def test_an_engine_that_is_dead_at_the_start_is_not_called_ready(tmp_path: Path) -> None:
     async def work() -> None:
         async with house(settings_with("http://127.0.0.1:9", "m", provider="vllm"), tmp_path) as at:
-            assert (await at.ask("GET", "/ready")).tree["deployments"] == {"d-m": "open"}
+            assert (await at.ask("GET", "/ready")).tree["deployments"] == {"d-m": "resting"}
 
     run(work())
 

@@ -26,6 +26,7 @@ LOCAL_ONLY = "local_only"  # beside the labels: what may not leave own and rente
 LABELS = (*sensitivity.LABELS, LOCAL_ONLY)
 ABILITIES: tuple[str, ...] = tuple(need for need in get_args(Need) if need != "unknown")  # no model can promise that
 _KEEP_ALIVE = re.compile(r"-?(?:\d+(?:\.\d+)?(?:ms|s|m|h))+|0")  # durations of Ollama: "-1" without a unit is refused
+_OLLAMA_PORT = 11434
 _PER_TOKEN = ("like", "input", "output", "cached_read", "cache_write_5m", "cache_write_1h")
 _Path: TypeAlias = tuple[str, ...]
 
@@ -132,6 +133,12 @@ def _server(settings: Settings, known: Known) -> Iterator[Problem]:
     for number, host in enumerate(server.hosts):
         if "/" in host or "*" in host:
             yield Problem(("server", "hosts", str(number)), f"{host!r} is no host", 'Write it like "ai.example.org"')
+    if server.hosts and settings.require_keys is None:
+        yield Problem(
+            ("server", "hosts"),
+            "other names mean a proxy before the gateway, through which everybody comes from this machine",
+            "Write require_keys = true at the top of the file (or false, if the proxy lets in only whom you trust)",
+        )
 
 
 def _law(settings: Settings, known: Known) -> Iterator[Problem]:
@@ -239,6 +246,11 @@ def _place(
     elif (ending := _CLOUD.get(one.provider)) is not None and ending.search(one.model):
         hint = 'Declare a zone with operator = "provider" and name it, or take a model that runs here'
         yield Problem(here, f"Ollama sends {one.model} elsewhere, and {one.zone} is declared as {zone.operator}", hint)
+    elif one.provider != "ollama" and one.base_url is not None and endpoint(one.base_url).port == _OLLAMA_PORT:
+        why = (
+            f"port {_OLLAMA_PORT} is Ollama's, and only its own dialect tells whether a model runs here or in its cloud"
+        )
+        yield Problem((*path, "provider"), why, 'Write provider = "ollama"')
 
 
 def _owner(base_url: str | None, known: Known) -> ProviderRow | None:

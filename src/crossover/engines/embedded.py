@@ -86,8 +86,10 @@ def shipped() -> tuple[Path, ...]:
     return tuple(sorted(DATA.glob("*.gguf")))
 
 
-def start(path: str | Path, options: Options = DEFAULTS) -> Running:
+def start(path: str | Path, options: Options = DEFAULTS, *, api_key: str = "") -> Running:
     """Serve a GGUF file on 127.0.0.1 and an ephemeral port; back when the server answers.
+
+    With an ``api_key`` only who knows it is answered: other users of this machine reach its ports, too.
 
     Raises FileError for a file that is no GGUF or that llama.cpp cannot load, InputError for options out of bounds,
     MissingExtraError without the extra. Blocking: a tiny model takes 50 ms, a large one as long as its disk.
@@ -100,12 +102,12 @@ def start(path: str | Path, options: Options = DEFAULTS) -> Running:
     if not options.threads and facts.weight_bytes < TINY:
         options = msgspec.structs.replace(options, threads=1)
     try:
-        server = params_of(str(path), options, context, alias)
+        server = params_of(str(path), options, context, alias, api_key)
     except RuntimeError as error:
         raise FileError(f"llama.cpp cannot load it: {error}", file=str(path)) from None
     running = Running(server.listening_address, alias, context, server)
     del server
-    _wait(running)
+    _wait(running, {"authorization": f"Bearer {api_key}"} if api_key else {})
     return running
 
 
@@ -117,14 +119,14 @@ def _check(options: Options) -> None:
             raise InputError(f"must be from {low} to {high}, not {value}", field=name)
 
 
-def _engine() -> Callable[[str, Options, int, str], Any]:
+def _engine() -> Callable[[str, Options, int, str, str], Any]:
     """The function that makes a server, where the extra is installed."""
     try:
         xllamacpp = import_module("xllamacpp")
     except ImportError:
         raise MissingExtraError("embedded", "the embedded llama.cpp") from None
 
-    def make(path: str, options: Options, context: int, alias: str) -> Any:
+    def make(path: str, options: Options, context: int, alias: str, api_key: str) -> Any:
         params = xllamacpp.CommonParams()
         params.model.path = path
         params.model_alias = {alias}
@@ -145,12 +147,14 @@ def _engine() -> Callable[[str, Options, int, str], Any]:
         params.cors_origins = ""  # no page in a browser may read its answers
         params.cache_ram_mib = 0  # prompts are not kept beyond their slot
         params.verbosity = 0
+        if api_key:
+            params.api_keys = [api_key]
         return xllamacpp.Server(params)
 
     return make
 
 
-def _wait(running: Running) -> None:
+def _wait(running: Running, headers: dict[str, str]) -> None:
     """Until the engine works on its queue.
 
     /health says 503 while the model loads. Its first 200 is not enough: a server that is stopped before its loop has
@@ -158,17 +162,17 @@ def _wait(running: Running) -> None:
     """
     until = time.monotonic() + READY_S
     for path in ("/health", "/metrics"):
-        while _status(running, path) != 200:
+        while _status(running, path, headers) != 200:
             if time.monotonic() > until:
                 raise CrossoverError(f"the embedded llama.cpp is still loading after {READY_S:.0f} s")
             time.sleep(0.05)
 
 
-def _status(running: Running, path: str) -> int:
+def _status(running: Running, path: str, headers: dict[str, str]) -> int:
     address = urlsplit(running.url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=READY_S)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=headers)
         return connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
         raise CrossoverError(f"the embedded llama.cpp does not answer: {error}") from None

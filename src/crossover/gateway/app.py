@@ -156,8 +156,8 @@ class Gateway:
                 elif data:
                     await out.piece(data)
                 pieces += 1
-            assert pieces, "a stream that says nothing is an error"
-            out.end(_priced(served) + writer.end(served))
+                if chunk.last:  # the client need not wait for the end of the connection behind the answer
+                    out.end(_priced(served) + writer.end(served))
         except ServingError as error:
             if not pieces:
                 raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ class Inside:
         self._running: dict[str, Running] = {}
         self._options: dict[str, Options] = {}  # with which each was started
         self._sandbox: Sandbox | None = None
+        self.api_key = secrets.token_urlsafe(24)  # of the embedded engines: nobody passes the gateway by
 
     async def start(self, settings: Settings) -> None:
         """Start what these settings name and does not run yet. Raises FileError, MissingExtraError."""
@@ -49,7 +51,9 @@ class Inside:
             if one.provider == EMBEDDED and one.base_url is None:
                 options = Options(alias=one.model, parallel=one.concurrency or _PARALLEL, context=one.context or 0)
                 if one.model not in self._running:
-                    self._running[one.model] = await asyncio.to_thread(start, self._file(name, one), options)
+                    self._running[one.model] = await asyncio.to_thread(
+                        start, self._file(name, one), options, api_key=self.api_key
+                    )
                     self._options[one.model] = options
                 elif options != self._options[one.model]:
                     _LOG.warning("deployments.%s: its engine runs on as it was started, until a restart", name)

@@ -12,9 +12,10 @@ from typing import get_args
 
 import msgspec
 
-from crossover.catalog.prices import PriceOverride, rate_card, resolve
+from crossover.catalog.prices import DEFAULT_TIER, PriceOverride, rate_card, resolve
 from crossover.chat import Backend, Caller
 from crossover.config.check import IN_PROCESS
+from crossover.config.defaults import EMBEDDED
 from crossover.config.secrets import TEXT
 from crossover.config.settings import DeploymentSettings, PriceSettings, Secret, Settings, ZoneSettings
 from crossover.cost.request import PICO, UNKNOWN, UNSTATED, PriceList, Step, price_list
@@ -40,7 +41,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     """What stands on this machine for the plant: sockets, in-process engines, the key ring, the day.
 
     ``address`` gives the URL of a deployment that answers inside this process; ``cold`` whether an engine still has to
-    load its model; ``renewed`` what a secret is now, where it lies in a file (None: it cannot be read).
+    load its model; ``renewed`` what a secret is now, where it lies in a file (None: it cannot be read). ``inner_key``
+    opens the embedded engines.
     """
 
     transport: Transport
@@ -49,6 +51,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     today: Callable[[], dt.date]
     cold: Callable[[str], bool] = lambda _target: False
     renewed: Callable[[Secret], str | None] = lambda _secret: None
+    inner_key: str = ""
 
 
 def build(settings: Settings, site: Site, before: Plant | None = None) -> Plant:
@@ -156,7 +159,8 @@ def price(one: DeploymentSettings, row: Provider, place: Zone, today: dt.date) -
         model = resolve(one.model, row.price_provider)
     except InputError:
         return UNKNOWN
-    return price_list(rate_card(model, today, overrides=_overrides(said, model.id)))
+    tier = str(one.options.get("service_tier", DEFAULT_TIER))
+    return price_list(rate_card(model, today, service_tier=tier, overrides=_overrides(said, model.id)))
 
 
 def _overrides(said: PriceSettings, model: str) -> tuple[PriceOverride, ...]:
@@ -197,6 +201,9 @@ def backend(name: str, one: DeploymentSettings, row: Provider, settings: Setting
     inside = one.provider in IN_PROCESS and one.base_url is None
     url = site.address(one) if inside else base_url(row, one.base_url)
     limits, key = one.timeouts or settings.timeouts, one.api_key
+    own = {"authorization": f"Bearer {site.inner_key}"} if inside and row.name == EMBEDDED and site.inner_key else {}
+    sent = {**own, **{header: secret.value for header, secret in one.headers.items()}}
+    tier = () if "service_tier" in one.options or row.local else ("service_tier",)  # priced only as it is configured
     return HttpBackend(
         row,
         profile(
@@ -206,14 +213,14 @@ def backend(name: str, one: DeploymentSettings, row: Provider, settings: Setting
             max_output=one.max_output,
             keep_alive=one.keep_alive,
             options=dict(one.options),
-            drops=one.drops,
+            drops=(*one.drops, *tier),
             reasoning_field=one.reasoning_field,
         ),
         endpoint(url, ca_file=one.tls_ca),
         site.transport,
         secret=None if key is None else key.value,
         timeouts=limits,
-        headers=tuple((header, secret.value) for header, secret in one.headers.items()),
+        headers=tuple(sent.items()),
         hidden=tuple(
             word
             for secret in one.headers.values()

@@ -37,6 +37,7 @@ from crossover.transport import Transport
 
 _WHO = ("provider", "model", "base_url", "api_key", "headers", "tls_ca")  # who answers a deployment's calls
 LOOK_S = 5.0  # how often engines are asked how they are
+STANDS = {"closed": "up", "half_open": "probing", "open": "resting"}  # a breaker's state in words for people
 FIRST_FORGET_S, FORGET_S = 60.0, 6 * 3600.0
 _LOG = logging.getLogger("crossover")
 
@@ -109,11 +110,20 @@ class Station:
         """Ask the engines again and again; who is dead rests, who is back may be tried at once."""
         while True:
             await asyncio.sleep(LOOK_S)
-            self.day = _today()
+            if self.day != _today():  # prices and rules are those of a day
+                self.day = _today()
+                await self._renew()
             settings = self.settings
             seen = await look(settings, self.transport)
             if settings is self.settings:  # else there is a new configuration, which has asked for itself
                 self._heed(self.dispatcher.plant, seen)
+
+    async def _renew(self) -> None:
+        """Build the same plant for another day; where that fails, the one of yesterday goes on."""
+        try:
+            await self.reload(self.loaded)
+        except CrossoverError as error:
+            _LOG.error("yesterday's prices go on: %s", error.sentence())
 
     async def forget(self) -> None:
         """Drop what the configuration no longer keeps, some time after the start and then every few hours."""
@@ -150,9 +160,9 @@ class Station:
     def ready(self) -> tuple[bool, dict[str, Any]]:
         """Whether any deployment can answer now, and how each stands."""
         plant, now = self.dispatcher.plant, time.monotonic()
-        states = {name: breaker.state(now) for name, breaker in plant.health.breakers.items()}
+        states = {name: STANDS[breaker.state(now)] for name, breaker in plant.health.breakers.items()}
         book = self.writer.health()
-        fine = book.healthy and any(state != "open" for state in states.values())
+        fine = book.healthy and any(state != STANDS["open"] for state in states.values())
         ledger = {"healthy": book.healthy, "queued": book.queued, "lost": book.lost}
         return fine, {"status": "ready" if fine else "not ready", "deployments": states, "ledger": ledger}
 
@@ -184,6 +194,7 @@ class Station:
             address=self.inside.address,
             keys=self._key,
             today=lambda: self.day,
+            inner_key=self.inside.api_key,
             cold=lambda name: name in self.seen.cold,
             renewed=lambda secret: _renewed(secret, folder),
         )
