@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from model import Llama
 from tokens import Tokens
-from train import RECIPES, SEED
+from train import BATCH, RECIPES, SEED
 
 from crossover.engines import gguf
 from crossover.engines.embedded import start
@@ -127,7 +127,8 @@ def main() -> None:
         chat = [ask(server.url, text)["choices"][0]["message"]["content"] == HELP for text in ("Hello there", "Hi")]
     finally:
         server.stop()
-    shape, steps, rate = RECIPES[chosen.model]
+    recipe = RECIPES[chosen.model]
+    shape, _ = pickle.loads((chosen.folder / f"{chosen.model}.tokens").read_bytes())  # noqa: S301 - written by train.py
     card = {
         "name": path.stem,
         "file": path.name,
@@ -136,7 +137,13 @@ def main() -> None:
         "architecture": "llama",
         "parameters": gguf.read(path).parameters,
         "shape": shape._asdict(),
-        "training": {"seed": SEED, "steps": steps, "batch": 64, "rate": rate, "data": "crossover.engines.tickets"},
+        "training": {
+            "data": f"crossover.engines.tickets, split {recipe.split!r}",
+            "seed": SEED,
+            "steps": recipe.steps,
+            "batch": BATCH,
+            "rate": recipe.rate,
+        },
         "measured": found,
         "labels_right_in_torch_heldout": reference(chosen.folder, chosen.model, held),
         "list_content_equals_string": listed == plain,

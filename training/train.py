@@ -9,30 +9,43 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from export import write
 from model import Llama, Shape
-from tokens import Tokens, learn
+from tokens import NUMBERS, SPECIAL, Tokens, learn
 from torch import Tensor
 from torch.nn import functional
 
-from crossover.engines.tickets import tickets
+from crossover.engines.tickets import Split, tickets
 from data import CHAT, HELP, SYSTEMS, THINGS, Sample, sample
 
 SEED = 7
 BATCH = 64
 VOCABULARY = 2560
+NUMBER_WEIGHT = 3.0  # copying numbers is learned last
 PROMPT_SHARE = 0.15  # of the question's tokens that are predicted too, so that whole tickets are read
+
+
+class Recipe(NamedTuple):
+    """What makes one model: its sizes, how many batches, at what rate, and which tickets."""
+
+    shape: Shape
+    steps: int
+    rate: float
+    split: Split
+
+
 RECIPES = {
-    "small": (Shape("small", VOCABULARY, 192, 4, 6, 3, 512), 1000, 5e-3),
-    "large": (Shape("large", VOCABULARY, 320, 5, 10, 5, 896), 800, 3.5e-3),
+    "small": Recipe(Shape("small", VOCABULARY, 192, 4, 6, 3, 512), 1100, 5e-3, "train"),
+    "large": Recipe(Shape("large", VOCABULARY, 256, 5, 8, 4, 768), 1100, 4e-3, "train"),
 }
 
 
-def tokens_of_data() -> Tokens:
+def tokens_of_data(split: Split) -> Tokens:
     """The vocabulary, learned from training tickets, answers and chat."""
-    train = tickets(SEED, 12000)
+    train = tickets(SEED, 12000, split)
     texts = [text for one in train for text in (one.text, one.label)]
     facts = [one.facts for one in train[:2000]]
     chat = [*CHAT, *SYSTEMS, *THINGS, HELP] * 20
@@ -41,12 +54,12 @@ def tokens_of_data() -> Tokens:
     return learn([*texts, *facts, *chat, *questions], VOCABULARY, 160, products)
 
 
-def batches(tokens: Tokens, steps: int) -> Iterator[list[Sample]]:
+def batches(tokens: Tokens, steps: int, split: Split) -> Iterator[list[Sample]]:
     """Batches of alike length in random order, so that little is padding."""
     chance = random.Random(SEED)  # noqa: S311 - chance for data
     pool = 16
     for number in range(0, steps, pool):
-        drawn = tickets(SEED + 1 + number, BATCH * pool)
+        drawn = tickets(SEED + 1 + number, BATCH * pool, split)
         samples = sorted((sample(tokens, one, chance) for one in drawn), key=lambda one: len(one.ids))
         groups = [samples[start : start + BATCH] for start in range(0, len(samples), BATCH)]
         chance.shuffle(groups)
@@ -61,16 +74,26 @@ def padded(group: list[Sample], noise: float, vocabulary: int) -> tuple[Tensor, 
     for row, one in enumerate(group):
         ids[row, : len(one.ids)] = torch.tensor(one.ids)
         weight[row, 1 : one.start] = (torch.rand(one.start - 1) < PROMPT_SHARE).float() * 0.5
-        weight[row, one.start : len(one.ids)] = 1.0
+        answer = ids[row, one.start : len(one.ids)]
+        weight[row, one.start : len(one.ids)] = torch.where(is_number(answer), NUMBER_WEIGHT, 1.0)
         if len(one.ids) - one.start < 6:  # a label: words may be wrong; what is to be copied stays as it is
             swap = torch.rand(one.start - 1) < noise
             swap[:4] = False
-            ids[row, : one.start - 1][swap] = torch.randint(1361, vocabulary, (int(swap.sum()),))
+            ids[row, : one.start - 1][swap] = torch.randint(
+                len(SPECIAL) + 256 + len(NUMBERS), vocabulary, (int(swap.sum()),)
+            )
     return ids, weight
 
 
-def train(shape: Shape, steps: int, rate: float, tokens: Tokens, say: bool = True) -> Llama:
-    """A model after ``steps`` batches."""
+def is_number(ids: Tensor) -> Tensor:
+    """Which ids are groups of digits."""
+    first = len(SPECIAL) + 256
+    return (ids >= first) & (ids < first + len(NUMBERS))
+
+
+def train(recipe: Recipe, tokens: Tokens) -> Llama:
+    """A model after all its batches."""
+    shape, steps, rate, split = recipe
     torch.manual_seed(SEED)
     model = Llama(shape)
     matrices = [p for p in model.blk.parameters() if p.ndim == 2]
@@ -81,7 +104,7 @@ def train(shape: Shape, steps: int, rate: float, tokens: Tokens, say: bool = Tru
     ]
     schedules = [torch.optim.lr_scheduler.LambdaLR(one, lambda step: _pace(step, steps)) for one in optimizers]
     began = time.monotonic()
-    for step, group in zip(range(steps), batches(tokens, steps), strict=False):
+    for step, group in zip(range(steps), batches(tokens, steps, split), strict=False):
         ids, weight = padded(group, 0.06, shape.vocabulary)
         counted = weight[:, 1:] > 0
         with torch.autocast("cpu", torch.bfloat16):
@@ -94,7 +117,7 @@ def train(shape: Shape, steps: int, rate: float, tokens: Tokens, say: bool = Tru
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
-        if say and (step % 50 == 0 or step == steps - 1):
+        if step % 50 == 0 or step == steps - 1:
             sys.stdout.write(f"{step:5d} loss {loss.item():.3f} {time.monotonic() - began:5.0f} s\n")
             sys.stdout.flush()
     return model.eval()
@@ -115,10 +138,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    shape, steps, rate = RECIPES[chosen.model]
-    tokens = tokens_of_data()
-    shape = shape._replace(vocabulary=len(tokens.vocabulary))
-    model = train(shape, chosen.steps or steps, rate, tokens)
+    recipe = RECIPES[chosen.model]
+    tokens = tokens_of_data(recipe.split)
+    shape = recipe.shape._replace(vocabulary=len(tokens.vocabulary))
+    model = train(recipe._replace(shape=shape, steps=chosen.steps or recipe.steps), tokens)
     chosen.folder.mkdir(parents=True, exist_ok=True)
     torch.save(model.state_dict(), chosen.folder / f"{shape.name}.pt")
     (chosen.folder / f"{shape.name}.tokens").write_bytes(pickle.dumps((shape, tokens)))

@@ -78,7 +78,7 @@ def test_the_shipped_models_say_what_they_are() -> None:
     assert small.name == "crossover-tiny-small"
     assert small.chat_template
     assert small.parameters < large.parameters
-    assert small.vocabulary == 1024
+    assert 2000 < small.vocabulary < 4000
 
 
 @pytest.mark.parametrize("version", [2, 3])

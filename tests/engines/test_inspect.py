@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from crossover.engines.discover import identify
-from crossover.engines.embedded import Running
+from crossover.engines.embedded import Running, default_model
+from crossover.engines.gguf import read
 from crossover.engines.inspect import health, inspect, load
 from crossover.engines.words import Engine, EngineKind, Load
 from crossover.transport import Transport
@@ -64,7 +65,7 @@ def test_the_real_llama_cpp(engine: Running) -> None:
     told = inspected(f"{engine.url}/v1")
     (model,) = told.models
     assert (model.name, model.quantisation, model.context, model.max_context) == (engine.model, "Q8_0", 512, 512)
-    assert model.parameters == 1_820_352
+    assert model.parameters == read(default_model()).parameters
     assert model.loaded
     assert not model.cloud
     assert "completion" in model.can

@@ -3,8 +3,8 @@
 A ticket has one label of :data:`LABELS` and up to three facts to extract. It is put together from the sentences of
 ``data/tickets.toml`` by a seeded generator: the same seed gives the same tickets on every platform. Sentences about
 *other* labels ("the delivery was quick, but …") make it more than a search for words. Part of the sentences and of the
-products are never used for training; ``split="heldout"`` makes tickets of those (new sentences, of mostly known words). ``handwritten()`` are tickets written
-by hand that no template made.
+products are never used for training; ``split="heldout"`` makes tickets of those (new sentences, of mostly known words).
+``handwritten()`` are tickets written by hand that no template made.
 """
 
 from __future__ import annotations
