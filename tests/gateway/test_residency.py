@@ -374,7 +374,7 @@ def test_nothing_that_must_stay_reaches_a_model_elsewhere(
     assert not leaked, leaked[:1]
     # and the test is not passed by doing nothing:
     assert sum(PUBLIC.encode() in data for data in world.received["away"]) > 100
-    assert sum(CANARY.encode() in data for data in world.received["here"]) > 300
+    assert sum(CANARY.encode() in data for data in world.received["here"]) > 150
     assert sum(CANARY.encode() in data for data in world.received["lent"]) > 10
     assert set(world.calls) == {"own", "second", "lent", "paid", "dear", "other"}
     assert set(PARTS) | {"input"} == set(world.parts)
