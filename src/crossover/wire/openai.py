@@ -209,7 +209,7 @@ def write_request(request: ChatRequest, profile: Profile) -> Outgoing:
 def _fitted(body: dict[str, Any], profile: Profile) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The body that the client sent, without what the target does not accept."""
     body = dict(body)
-    if profile.drops:
+    if not profile.drops.isdisjoint(body):
         for name in [name for name in body if name in profile.drops and fit.neutral(name, body[name])]:
             del body[name]
         dropped = fit.dropped(body, profile.drops, profile.model)
