@@ -203,7 +203,7 @@ def backend(name: str, one: DeploymentSettings, row: Provider, settings: Setting
     limits, key = one.timeouts or settings.timeouts, one.api_key
     own = {"authorization": f"Bearer {site.inner_key}"} if inside and row.name == EMBEDDED and site.inner_key else {}
     sent = {**own, **{header: secret.value for header, secret in one.headers.items()}}
-    tier = () if "service_tier" in one.options or row.local else ("service_tier",)  # priced only as it is configured
+    tier = () if row.local else ("service_tier",)  # a client's own: only the configured one is priced
     return HttpBackend(
         row,
         profile(
