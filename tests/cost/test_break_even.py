@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from itertools import pairwise
+from itertools import count, pairwise
 
 import numpy as np
 import pytest
@@ -19,8 +18,8 @@ CAPACITY = st.floats(10, 1e6)
 
 
 def own_cost(volume: float, fixed: float, replica: float, capacity: float, spare: int, each: float = 0.0) -> float:
-    full = math.ceil(round(volume / capacity, 9))  # 7 × capacity / capacity may be a hair above 7
-    return fixed + (max(1, full) + spare) * replica + volume * 30 * each
+    full = next(k for k in count(1) if volume <= capacity * k)  # dividing rounds: 7 × c / c may be above 7
+    return fixed + (full + spare) * replica + volume * 30 * each
 
 
 def test_one_a10g_against_gpt_4o() -> None:
