@@ -1,0 +1,87 @@
+"""The words of privacy: what a rule is, what was found, and what is known of a whole request.
+
+Offsets count characters of the text that was scanned. They and the values they point at live in memory only: what is
+written down anywhere (ledger, audit, logs, errors) are kinds and counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from crossover.sensitivity import NOT_SENSITIVE, Category, Sensitivity, Tier
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of ``privacy/data/*.toml``: a shape, and how a match is verified.
+
+    ``pattern`` is in the syntax that RE2 and ``re`` share (no look-around, no back references; ASCII classes); the
+    value is its group ``group`` (0: the whole match). With ``edges`` the characters beside the value must not be ASCII
+    letters, digits or ``_``. ``verify`` names a function of :mod:`crossover.privacy.verify` that says yes or no to the
+    value. ``context`` are words of which one must stand near (up to ``window`` characters before, or 24 behind, or in
+    the name of the field); needed only with ``needs_context``, else it raises the score. ``keywords`` are lower-case
+    literals of which every match holds at least one: only the gate without RE2 looks at them. Every rule matches its
+    ``example``: proved at each start.
+    """
+
+    id: str
+    kind: str
+    category: Category
+    tier: Tier
+    pattern: str
+    example: str
+    title: str = ""
+    group: int = 0
+    ignore_case: bool = False
+    edges: bool = True
+    verify: str = ""
+    context: tuple[str, ...] = ()
+    needs_context: bool = False
+    window: int = 48
+    keywords: tuple[str, ...] = ()
+    score: float = 0.9
+    country: str = ""
+    vendor: str = ""
+    source: str = ""
+    url: str = ""
+    checked: str = ""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Something sensitive between ``start`` and ``end``. ``kind`` is a rule's kind, ``person``, ``address``, ``health``.
+
+    ``score`` from 0 to 1 is how sure the detector is. ``rule`` names the rule or model that found it.
+    """
+
+    category: Category
+    kind: str
+    tier: Tier
+    start: int
+    end: int
+    score: float = 1.0
+    rule: str = ""
+
+
+class Find(Protocol):
+    """A detector of one sort: the findings of a text. ``field`` is the name under which the text stood (a JSON key)."""
+
+    def __call__(self, text: str, field: str = "") -> Sequence[Finding]:
+        """Every finding, in no order; they may overlap."""
+        ...
+
+
+class Classified(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a request: nothing of what it says.
+
+    ``counts`` are findings by (category, kind, tier), in that order. ``opaque`` says why the request holds something
+    that nobody can read (an image, an unknown part, a text beyond every limit); empty: all of it was read.
+    """
+
+    sensitivity: Sensitivity = NOT_SENSITIVE
+    counts: tuple[tuple[Category, str, Tier, int], ...] = ()
+    opaque: str = ""
+
+
+NOTHING_FOUND = Classified()
