@@ -50,7 +50,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Something sensitive between ``start`` and ``end``. ``kind`` is a rule's kind, ``person``, ``address``, ``health``.
+    """Something sensitive from ``start`` to ``end``. ``kind`` is a rule's kind, ``person``, ``address``, ``health``.
 
     ``score`` from 0 to 1 is how sure the detector is. ``rule`` names the rule or model that found it.
     """
