@@ -163,7 +163,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     ``extra`` holds top-level fields that no word fits. ``dialect`` and ``tree`` are set where the request was read
     from a wire: the dialect and the whole parsed body. ``include_usage`` says whether a streaming client asked for
-    usage. ``timestamps`` and prices are not here: a request is only what was asked.
+    usage. ``clearance`` is the pass without which no backend outside is called. Timestamps and prices are not here: a
+    request is only what was asked.
     """
 
     model: str
@@ -193,6 +194,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     dialect: Dialect | None = None
     tree: dict[str, Any] | None = None
     caller: Caller = NOBODY
+    clearance: Any = None  # a Pass of crossover.egress
 
 
 class EmbedRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,6 +209,7 @@ class EmbedRequest(msgspec.Struct, frozen=True, kw_only=True):
     dialect: Dialect | None = None
     tree: dict[str, Any] | None = None
     caller: Caller = NOBODY
+    clearance: Any = None  # a Pass of crossover.egress
 
 
 # ------------------------------------------------------------------------------------------------------------ answer
@@ -216,7 +219,8 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     """Which deployment answered, why, and at what price: what the answer's headers and ``crossover explain`` say.
 
     ``cost`` is exact dollars, None until the answer is complete. ``dropped`` names parameters that the target could
-    not honour and that were harmless to drop. ``attempts`` counts calls to models, the answering one included.
+    not honour and that were harmless to drop. ``attempts`` counts calls to models, the answering one included;
+    ``redacted`` the values that were replaced before the request left.
     """
 
     request_id: str
@@ -229,6 +233,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     cost: Decimal | None = None
     dropped: tuple[str, ...] = ()
     local: bool = False
+    redacted: int = 0
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):

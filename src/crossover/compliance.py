@@ -95,11 +95,13 @@ def permit(
     *,
     confirmed: dt.date | None = None,
     rules: Sequence[Rule] | None = None,
+    house: bool = True,
 ) -> Permit | Refusal:
     """Whether data of this sensitivity may be processed in ``zone`` under these regimes, on ``today``.
 
     ``sensitivity`` None means that nobody looked, and counts as sensitive. ``confirmed`` is the day on which the user
     (or counsel) last compared the rules with their sources; it renews rules that were checked longer than 90 days ago.
+    Without ``house`` this product's own rule for sensitive data is left out: a policy matrix speaks in its place.
     Raises UnknownNameError for a regime or an agreement that no list holds.
     """
     book = shipped_rules() if rules is None else tuple(rules)
@@ -109,7 +111,7 @@ def permit(
     grounds: list[str] = []
     remains: list[str] = []
     for rule in book:
-        asked = rule.regime in named or (rule.regime == HOUSE_RULE and sensitive)
+        asked = rule.regime in named or (rule.regime == HOUSE_RULE and sensitive and house)
         if not asked or zone.operator not in rule.operators or (rule.applies_to == "sensitive" and not sensitive):
             continue
         if rule.needs_any and rule.regime != HOUSE_RULE and _expired(rule.source, today, confirmed):

@@ -10,6 +10,8 @@
     ├── MissingExtraError     an optional part is not installed; carries the install line
     ├── ThresholdError        everything ran, and a threshold the user set is not met  exit 3
     ├── StoreError            the ledger cannot be opened, read or written
+    ├── DetectionError        a text could not be looked at: nobody knows what it holds
+    ├── EgressError           a call outside was tried without a pass: a mistake here, and nothing was sent
     └── ServingError          a request to a model was not answered; carries an HTTP status
         ├── RequestError      what was asked is wrong, or its key may not ask it
         ├── NoTargetError     nothing permitted can answer; carries each refusal
@@ -129,6 +131,21 @@ class StoreError(CrossoverError):
     """The ledger cannot be opened, read or written."""
 
     kind = "store"
+
+
+class DetectionError(CrossoverError):
+    """A text could not be looked at (too slow, a detector failed): nobody knows what it holds, so it stays inside.
+
+    The message never holds any of the text.
+    """
+
+    kind = "detection"
+
+
+class EgressError(CrossoverError):
+    """A call to a place outside was tried without a valid pass: a mistake in this program, and nothing was sent."""
+
+    kind = "egress"
 
 
 class ServingError(CrossoverError):

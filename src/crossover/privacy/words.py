@@ -76,12 +76,14 @@ class Classified(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a request: nothing of what it says.
 
     ``counts`` are findings by (category, kind, tier), in that order. ``opaque`` says why the request holds something
-    that nobody can read (an image, an unknown part, a text beyond every limit); empty: all of it was read.
+    that nobody can read (an image, an unknown part, a text beyond every limit); empty: all of it was read. ``failed``:
+    the detector did, so nothing is known.
     """
 
     sensitivity: Sensitivity = NOT_SENSITIVE
     counts: tuple[tuple[Category, str, Tier, int], ...] = ()
     opaque: str = ""
+    failed: bool = False
 
 
 NOTHING_FOUND = Classified()
