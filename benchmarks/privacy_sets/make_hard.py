@@ -32,10 +32,8 @@ def born(rng: random.Random) -> str:
     """A date of birth in one of six forms."""
     year, month, date = checks.day(rng)
     short = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")[month - 1]
-    return rng.choice(
-        (f"{year}-{month:02d}-{date:02d}", f"{date:02d}/{month:02d}/{year}", f"{month:02d}/{date:02d}/{year}")
-        + (f"{date}.{month}.{year}", f"{date} {short} {year}", f"{short} {date}, {year}")
-    )
+    numbers = [f"{year}-{month:02d}-{date:02d}", f"{date:02d}/{month:02d}/{year}", f"{month:02d}/{date:02d}/{year}"]
+    return rng.choice([*numbers, f"{date}.{month}.{year}", f"{date} {short} {year}", f"{short} {date}, {year}"])
 
 
 def network_address(rng: random.Random) -> str:
