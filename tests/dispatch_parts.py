@@ -250,7 +250,7 @@ class House:
         scripts: Mapping[str, Scripted] | None = None,
         retries: Retries | None = None, breaker: BreakerRule | None = None, law: Law = anything_goes,
         overflow: bool = False, local_only: bool = False, budgets: tuple[Budget, ...] = (),
-        classify: Callable[..., sensitivity.Sensitivity] | None = None, seed: int = 1, **plant: Any,
+        seed: int = 1, **plant: Any,
     ) -> None:  # fmt: skip
         rows = {row.id: row for row in targets}
         self.backends = {name: (scripts or {}).get(name) or Scripted() for name in rows}
@@ -275,7 +275,6 @@ class House:
             self.book,
             estimate=lambda _request: PROMPT,
             label=sensitivity.label,
-            classify=classify,
             clock=self.time.clock(),
         )
 

@@ -14,12 +14,17 @@ from crossover.chat import Caller, ChatChunk, ChatRequest, Delta, EmbedRequest, 
 from crossover.cost.request import PriceList, Step
 from crossover.errors import NoTargetError, RequestError, ServingError, UpstreamError
 from crossover.ledger.words import Alternative
+from crossover.privacy.clearance import Cleared
+from crossover.privacy.policy import knowing
+from crossover.privacy.words import NOTHING_FOUND
 from crossover.routing.eligibility import Ask
 from crossover.routing.words import Decision, Refusal, Route, Target
 from crossover.sensitivity import Sensitivity
 from crossover.usage import Usage
 from tests.dispatch_parts import answer, failure, local, say, target
 
+CLEARED = Cleared(request=None)
+SENSITIVE = knowing(NOTHING_FOUND, Sensitivity("hard", frozenset({"health", "financial"})), ())
 WALL = 1_800_000_000.0
 
 
@@ -40,8 +45,10 @@ def account(*rows: Target, refused: tuple[Refusal, ...] = (), streamed: bool = F
 
 def test_the_row_of_a_stream_from_its_arrival_to_its_end() -> None:
     row = target("a", price=(10, 40))
-    one = account(row, streamed=True, sensitivity=Sensitivity("hard", frozenset({"health", "financial"})))
-    one.begin(row, 10.5, probe=False)
+    one = account(
+        row, streamed=True, known=knowing(NOTHING_FOUND, Sensitivity("hard", frozenset({"health", "financial"})), ())
+    )
+    one.begin(row, CLEARED, 10.5, probe=False)
     one.first_at = 11.0
     one.read(say("fine"))
     one.read(ChatChunk(usage=Usage(input=90, output=5, cached_read=40, reasoning=2), last=True))
@@ -62,7 +69,7 @@ def test_the_row_of_a_stream_from_its_arrival_to_its_end() -> None:
 def test_an_own_machine_costs_its_share_and_nothing_more() -> None:
     row = local("own", price=(3, 3))
     one = account(row)
-    one.begin(row, 10.0, probe=False)
+    one.begin(row, CLEARED, 10.0, probe=False)
     one.read_whole(answer())
     one.answered(11.0)
     made = one.record(11.0, WALL, {"own": row})
@@ -75,7 +82,7 @@ def test_an_own_machine_costs_its_share_and_nothing_more() -> None:
 def test_an_unknown_price_is_said_to_be_unknown() -> None:
     row = target("a", price=None)
     one = account(row)
-    one.begin(row, 10.0, probe=False)
+    one.begin(row, CLEARED, 10.0, probe=False)
     one.read_whole(answer())
     one.answered(11.0)
     assert not one.record(11.0, WALL, {"a": row}).cost_known
@@ -85,9 +92,9 @@ def test_an_unknown_price_is_said_to_be_unknown() -> None:
 def test_a_failed_attempt_of_unknown_price_leaves_the_whole_unknown() -> None:
     unknown, row = target("b", price=None), target("a")
     one = account(unknown, row)
-    one.begin(unknown, 10.0, probe=False)
+    one.begin(unknown, CLEARED, 10.0, probe=False)
     one.failed(failure("cut", accepted=True), 11.0)
-    one.begin(row, 11.0, probe=False)
+    one.begin(row, CLEARED, 11.0, probe=False)
     one.answered(12.0)
     assert not one.record(12.0, WALL, {"a": row, "b": unknown}).cost_known
 
@@ -109,7 +116,7 @@ def test_a_failed_attempt_is_priced_where_the_work_may_have_been_done(
 ) -> None:
     row = target("a", price=(10, 40))
     one = account(row)
-    one.begin(row, 10.0, probe=False)
+    one.begin(row, CLEARED, 10.0, probe=False)
     if written:
         one.read(say(written))
     one.failed(error, 11.0)
@@ -124,9 +131,9 @@ def test_a_call_costs_even_where_no_token_does() -> None:
     price = PriceList(steps=(Step(0, 0, 0, 0, 0, 0, 0),), per_request=500)
     row = Target(deployment=row.deployment, provider="p", can=row.can, price=price, timeouts=row.timeouts)
     one = account(row)
-    one.begin(row, 10.0, probe=False)
+    one.begin(row, CLEARED, 10.0, probe=False)
     one.failed(failure("refused"), 10.0)
-    one.begin(row, 10.0, probe=False)
+    one.begin(row, CLEARED, 10.0, probe=False)
     one.read_whole(answer(usage=Usage()))
     one.answered(11.0)
     assert one.cost == 500
@@ -145,7 +152,7 @@ def test_what_the_client_left_behind_is_no_less_than_was_seen(
 ) -> None:
     row = target("a")
     one = account(row)
-    one.begin(row, 10.0, probe=False)
+    one.begin(row, CLEARED, 10.0, probe=False)
     one.read(ChatChunk(deltas=(Delta(text="x" * written),), usage=said))
     one.leave()
     one.broken_off(11.0)
@@ -158,7 +165,7 @@ def test_what_the_client_left_behind_is_no_less_than_was_seen(
 def test_everything_that_was_written_counts() -> None:
     row = target("a")
     one = account(row)
-    one.begin(row, 10.0, probe=False)
+    one.begin(row, CLEARED, 10.0, probe=False)
     for delta in (
         Delta(text="x" * 10),
         Delta(thinking="x" * 10),
@@ -172,7 +179,7 @@ def test_everything_that_was_written_counts() -> None:
 def test_a_usage_without_the_output_that_was_seen_is_completed() -> None:
     row = target("a")
     one = account(row)
-    one.begin(row, 10.0, probe=False)
+    one.begin(row, CLEARED, 10.0, probe=False)
     one.read(say("x" * 40))
     one.read(ChatChunk(usage=Usage(input=90), last=True))
     one.answered(11.0)
@@ -183,11 +190,11 @@ def test_a_usage_without_the_output_that_was_seen_is_completed() -> None:
 def test_each_attempt_is_measured_anew() -> None:
     first, second = target("a"), target("b")
     one = account(first, second)
-    one.begin(first, 10.0, probe=False)
+    one.begin(first, CLEARED, 10.0, probe=False)
     one.read(ChatChunk(deltas=(Delta(),), usage=Usage(input=5), dropped=("seed",)))
     one.held.append(say(""))
     one.failed(failure("cut", accepted=True), 11.0)
-    one.begin(second, 11.0, probe=False)
+    one.begin(second, CLEARED, 11.0, probe=False)
     assert (one.usage, one.written, one.dropped, one.held) == (None, 0, (), [])
     assert one.record(12.0, WALL, {"a": first, "b": second}).queue_ms == 0.0
 
@@ -196,7 +203,7 @@ def test_what_the_same_tokens_would_have_cost_elsewhere() -> None:
     rows = [target("a", price=(10, 40)), target("b", price=(1, 1)), target("c", price=None), local("d"), target("e")]
     refused = (Refusal("b", "law", "not there"), Refusal("d", "resting", "it rests"))
     one = account(*rows, refused=refused)
-    one.begin(rows[0], 10.0, probe=False)
+    one.begin(rows[0], CLEARED, 10.0, probe=False)
     one.read_whole(answer(usage=Usage(input=100, output=20)))
     one.answered(11.0)
     made = one.record(11.0, WALL, {row.id: row for row in rows})
@@ -210,7 +217,7 @@ def test_what_the_same_tokens_would_have_cost_elsewhere() -> None:
 def test_what_used_nothing_has_no_alternatives() -> None:
     rows = [target("a"), target("b")]
     one = account(*rows)
-    one.begin(rows[0], 10.0, probe=False)
+    one.begin(rows[0], CLEARED, 10.0, probe=False)
     one.failed(failure("refused"), 11.0)
     assert one.record(11.0, WALL, {row.id: row for row in rows}).alternatives == ()
 
@@ -263,7 +270,7 @@ def test_fallbacks_are_deployments_and_not_calls() -> None:
     one = account(row, target("b"))
     assert one.may_try("a", 0)
     for _ in range(3):
-        one.begin(row, 10.0, probe=False)
+        one.begin(row, CLEARED, 10.0, probe=False)
         one.failed(failure("overloaded"), 10.0)
     assert one.tries_at(row) == 3
     assert one.may_try("a", 0)
@@ -274,7 +281,7 @@ def test_fallbacks_are_deployments_and_not_calls() -> None:
 def test_whoever_has_the_whole_answer_may_leave() -> None:
     row = target("a")
     one = account(row)
-    one.begin(row, 10.0, probe=False)
+    one.begin(row, CLEARED, 10.0, probe=False)
     one.answered(11.0)
     one.leave()
     assert one.status == "ok"
@@ -289,7 +296,7 @@ def test_an_unexpected_end_is_priced_and_a_refused_request_is_not() -> None:
     for error, outcome, status, billed in errors:
         row = target("a")
         one = account(row)
-        one.begin(row, 10.0, probe=False)
+        one.begin(row, CLEARED, 10.0, probe=False)
         one.error = error
         one.broken_off(11.0)
         made = one.record(11.0, WALL, {"a": row})
@@ -315,7 +322,7 @@ def test_short_words_for_errors() -> None:
 def test_vectors_without_usage_are_estimated() -> None:
     row = target("a")
     one = account(row)
-    one.begin(row, 10.0, probe=False)
+    one.begin(row, CLEARED, 10.0, probe=False)
     one.read_whole(EmbedResponse(vectors=((1.0,),)))
     one.answered(11.0)
     made = one.record(11.0, WALL, {"a": row})
@@ -343,7 +350,7 @@ def test_streamed_and_whole_cost_the_same_to_the_last_digit(used: Usage, parts: 
     costs = []
     for streamed in (False, True):
         one = account(row)
-        one.begin(row, 10.0, probe=False)
+        one.begin(row, CLEARED, 10.0, probe=False)
         if streamed:
             for _ in range(parts):
                 one.read(say("some words"))

@@ -26,6 +26,7 @@ from crossover.chat import (
 )
 from crossover.errors import NoTargetError, RequestError, ServingError, UpstreamError
 from crossover.ledger.words import Alternative, AttemptRow, Record, Status
+from crossover.privacy.clearance import Cleared
 from crossover.routing.eligibility import FOR_GOOD, Ask
 from crossover.routing.faults import FAULTS
 from crossover.routing.words import Decision, Refusal, Route, Target
@@ -47,6 +48,7 @@ class Account:
         "ask",
         "asked",
         "caller",
+        "cleared",
         "cost",
         "decision",
         "dropped",
@@ -87,6 +89,7 @@ class Account:
         self.ask = ask
         self.decision = decision
         self.left = decision.order
+        self.cleared: Cleared | None = None  # the request as the deployment under way sees it
         self.refused = decision.refused
         self.arrived = arrived
         self.streamed = streamed
@@ -122,8 +125,9 @@ class Account:
         self.left = tuple([name for name in self.left if name not in names])
         self.refused += refusals
 
-    def begin(self, target: Target, now: float, *, probe: bool) -> None:
-        """An attempt at this deployment begins."""
+    def begin(self, target: Target, cleared: Cleared, now: float, *, probe: bool) -> None:
+        """An attempt at this deployment begins, with the request as it may see it."""
+        self.cleared = cleared
         if self.placed_at is None:
             self.placed_at = now
         self.target, self.started, self.under_way, self.probe = target, now, True, probe
@@ -286,6 +290,7 @@ class Account:
             cost=Decimal(self.cost).scaleb(-12) if final and not self._unpriced else None,
             dropped=self.dropped,
             local=target.local,
+            redacted=0 if self.cleared is None else self.cleared.redacted,
         )
 
     def _why(self, name: str) -> str:

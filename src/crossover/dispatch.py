@@ -6,7 +6,8 @@ A :class:`Dispatcher` is itself a Backend. For each request it
    deployments may answer, best first, and why the others may not (:meth:`Dispatcher._open`),
 2. takes the *next* of that order (:meth:`Dispatcher._next`): sets its highest possible price aside in every budget
    concerned, takes a place there or waits for one, and asks the rules once more. What fails one of these is left out;
-   nothing is ever added to the order,
+   nothing is ever added to the order. What may not leave as it is, is replaced (``privacy.clearance``); without the
+   pass that comes with it no deployment outside can be called,
 3. *calls* it, and after a failure (:meth:`Dispatcher._failed`) *retries*, which asks the same deployment again and only
    where it did not accept the request, or *falls back* to the next of the same order,
 4. *prices* every attempt and appends one record to the ledger, whatever happened, also when the client leaves
@@ -30,9 +31,12 @@ import msgspec
 
 from crossover.account import Account, Kind, turned_away
 from crossover.chat import NOBODY, Backend, Caller, ChatChunk, ChatRequest, ChatResponse, EmbedRequest, EmbedResponse
+from crossover.egress import Guard
 from crossover.errors import CrossoverError, ServingError, StoreError, UpstreamError
 from crossover.ledger.words import Book, Budget
-from crossover.privacy.extract import Classify, strings
+from crossover.privacy.clearance import Asked, Cleared, Desk, Withheld, clear, look
+from crossover.privacy.policy import Known, Place, knowing
+from crossover.privacy.words import NOTHING_FOUND
 from crossover.routing.asked import LOCAL_ONLY, labelled, metadata_of, mistake, route_of
 from crossover.routing.eligibility import Ask, Law, refusal
 from crossover.routing.faults import FAULTS
@@ -69,6 +73,8 @@ class Plant(msgspec.Struct, frozen=True, kw_only=True):
     regimes: tuple[str, ...] = ()
     reserve_output: int = 4096
     keep: Callable[[str, float, str, str], None] | None = None  # bodies: id, time, what was asked, what was answered
+    desk: Desk | None = None  # None: privacy is off; labels and the law still count
+    guard: Guard = msgspec.field(default_factory=Guard)
 
 
 class Clock(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,16 +94,14 @@ class Dispatcher:
         plant: Plant,
         book: Book,
         *,
-        estimate: Callable[[ChatRequest | EmbedRequest], int],
+        estimate: Callable[[Asked], int],
         label: Callable[[str], Sensitivity],
-        classify: Classify | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.plant = plant  # replaced as a whole by a reload; requests under way keep the one they began with
         self._book = book
         self._estimate = estimate
         self._label = label
-        self._classify = classify
         self._clock = clock or Clock()
 
     # -------------------------------------------------------------------------------------------------- the Backend
@@ -105,27 +109,29 @@ class Dispatcher:
     async def complete(self, request: ChatRequest) -> ChatResponse:
         """The whole answer, from the first deployment of the order that gives one."""
         plant = self.plant
-        account = self._open(plant, request, needs(request), "chat")
-        return await self._whole(plant, account, request, lambda backend: backend.complete(request))
+        account = await self._open(plant, request, needs(request), "chat")
+        return await self._whole(plant, account, request, lambda backend, asked: backend.complete(asked))
 
     async def embed(self, request: EmbedRequest) -> EmbedResponse:
         """Vectors, by the same walk."""
         plant = self.plant
-        account = self._open(plant, request, EMBEDDINGS, "embed")
-        return await self._whole(plant, account, request, lambda backend: backend.embed(request))
+        account = await self._open(plant, request, EMBEDDINGS, "embed")
+        return await self._whole(plant, account, request, lambda backend, asked: backend.embed(asked))
 
     async def _whole(
-        self, plant: Plant, account: Account, request: ChatRequest | EmbedRequest,
-        call: Callable[[Backend], Awaitable[Answer]],
+        self, plant: Plant, account: Account, request: Asked, call: Callable[[Backend, Any], Awaitable[Answer]],
     ) -> Answer:  # fmt: skip
         """An answer in one piece."""
         try:
-            while (target := await self._next(plant, account)) is not None:
+            while (turn := await self._next(plant, account, request)) is not None:
+                target, cleared = turn
                 try:
-                    work = call(plant.backends[target.id])
+                    work = call(plant.backends[target.id], cleared.request)
                     response = await (work if account.caller.deadline_s is None else self._within(account, work))
                     account.read_whole(response)
                     self._answered(plant, account, target)
+                    if cleared.restorer is not None and isinstance(response, ChatResponse):
+                        response = cleared.restorer.whole(response)
                     return msgspec.structs.replace(response, served=account.served(final=True))
                 except UpstreamError as error:
                     failure = error
@@ -145,15 +151,14 @@ class Dispatcher:
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatChunk, None]:
         """The answer in pieces: the first says where it comes from (``served``), the last also its price."""
         plant = self.plant
-        account = self._open(plant, request, needs(request), "chat", streamed=True)
+        account = await self._open(plant, request, needs(request), "chat", streamed=True)
         try:
-            while (target := await self._next(plant, account)) is not None:
+            while (turn := await self._next(plant, account, request)) is not None:
+                target, cleared = turn
                 source: AsyncGenerator[ChatChunk, None] | None = None
                 failure = UpstreamError("the stream stopped before its end", upstream="cut")
                 try:
-                    source = plant.backends[target.id].stream(request)
-                    if account.caller.deadline_s is not None:
-                        source = self._until_deadline(account, source)
+                    source = self._source(plant, account, target, cleared)
                     async for chunk in source:
                         account.read(chunk)
                         if account.flowing and not chunk.last:
@@ -180,6 +185,15 @@ class Dispatcher:
             raise
         finally:
             self._close(plant, account, request)
+
+    def _source(
+        self, plant: Plant, account: Account, target: Target, cleared: Cleared
+    ) -> AsyncGenerator[ChatChunk, None]:
+        """The pieces as the client may have them: within its patience, and with its own values back in them."""
+        source = plant.backends[target.id].stream(cleared.request)
+        if account.caller.deadline_s is not None:
+            source = self._until_deadline(account, source)
+        return source if cleared.restorer is None else cleared.restorer.stream(source)
 
     def _let_out(self, plant: Plant, account: Account, target: Target, chunk: ChatChunk) -> Sequence[ChatChunk]:
         """What the client may see now: nothing before the first piece that says something, nothing after the last."""
@@ -218,23 +232,23 @@ class Dispatcher:
 
     # ---------------------------------------------------------------------------------------------- opening an account
 
-    def _open(
-        self, plant: Plant, request: ChatRequest | EmbedRequest, needed: frozenset[Need], kind: Kind, *,
-        streamed: bool = False,
-    ) -> Account:  # fmt: skip
+    async def _open(
+        self, plant: Plant, request: Asked, needed: frozenset[Need], kind: Kind, *, streamed: bool = False
+    ) -> Account:
         """Who asks for what, how sensitive it is, and who may answer. Raises RequestError for an unknown name."""
         caller, now = request.caller, self._clock.tick()
         name = caller.request_id or f"req_{self._clock.chance.getrandbits(96):024x}"
         try:
             route = route_of(plant.routes, request.model, caller.policy)
-            sensitivity, local_only = self._sensitivity(plant, route, request)
+            labels, local_only = self._labels(plant, route, request)
+            known = await self._known(plant, route, request, labels)
             chat = request if isinstance(request, ChatRequest) else None
             ask = Ask(
                 needs=needed,
                 input_tokens=self._estimate(request),
                 output_tokens=0 if chat is None else chat.max_tokens,
                 choices=1 if chat is None else chat.n,
-                sensitivity=sensitivity,
+                known=known,
                 regimes=(*plant.regimes, *caller.regimes) if caller.regimes else plant.regimes,
                 local_only=local_only,
                 dialect=request.dialect,
@@ -251,22 +265,28 @@ class Dispatcher:
             account.said = []
         return account
 
-    def _sensitivity(self, plant: Plant, route: Route, request: ChatRequest | EmbedRequest) -> tuple[Sensitivity, bool]:
-        """The strictest of what configuration, alias, key, header, metadata and the classifier say."""
+    @staticmethod
+    async def _known(plant: Plant, route: Route, request: Asked, labels: Sensitivity) -> Known:
+        """What the request holds, and who judges it: every string is looked at before anything is decided."""
+        desk = plant.desk
+        profiles = () if desk is None else desk.profiles(request.caller.key, route.name)
+        found = NOTHING_FOUND if desk is None or not profiles else await look(desk, request)
+        return knowing(found, labels, profiles)
+
+    def _labels(self, plant: Plant, route: Route, request: Asked) -> tuple[Sensitivity, bool]:
+        """The strictest of what configuration, alias, key, header and metadata say."""
         found, local_only = plant.sensitivity, route.local_only
         if route.sensitivity is not NOT_SENSITIVE:
             found = stricter(found, route.sensitivity)
         said, metadata = request.caller.sensitivity, metadata_of(request)
         if said or metadata:
             found, local_only = labelled(found, local_only, said, metadata, self._label)
-        if self._classify is not None:
-            found = stricter(found, self._classify(strings(request)))
         return found, local_only
 
     # -------------------------------------------------------------------------------------- trying one after another
 
-    async def _next(self, plant: Plant, account: Account) -> Target | None:
-        """The next deployment to call, with its price set aside and a place taken; None where none is left."""
+    async def _next(self, plant: Plant, account: Account, request: Asked) -> tuple[Target, Cleared] | None:
+        """The next deployment to call and what it gets, its price set aside, a place taken; None where none is left."""
         while account.left:
             target = plant.targets[account.left[0]]
             if not account.may_try(target.id, plant.retries.fallbacks):
@@ -275,6 +295,12 @@ class Dispatcher:
                 late = "the caller's deadline passed before it could be asked"
                 account.leave_out(*(Refusal(name, DEADLINE, late) for name in account.left))
                 return None
+            place = Place(target.deployment.zone.name, target.local)
+            try:  # what this deployment gets of the request, judged anew for every attempt
+                cleared = clear(plant.desk, plant.guard, request, account.ask.known, place, target.id)
+            except Withheld as reason:
+                account.leave_out(Refusal(target.id, "privacy", str(reason)))
+                continue
             if not target.local and (short := await self._set_aside(plant, account, target)) is not None:
                 account.leave_out(short)
                 continue
@@ -290,8 +316,8 @@ class Dispatcher:
                     account.leave_out(against)
                     continue
             account.waited = True
-            account.begin(target, now, probe=plant.health.of(target.id).start(now))
-            return target
+            account.begin(target, cleared, now, probe=plant.health.of(target.id).start(now))
+            return target, cleared
         return None
 
     async def _set_aside(self, plant: Plant, account: Account, target: Target) -> Refusal | None:
@@ -430,7 +456,7 @@ class Dispatcher:
         rests = [plant.health.of(row.target).rests_for(now) for row in account.refused if row.code == "resting"]
         return account.why_nobody(max(1.0, min(rests)) if rests else None)
 
-    def _close(self, plant: Plant, account: Account, request: ChatRequest | EmbedRequest) -> None:
+    def _close(self, plant: Plant, account: Account, request: Asked) -> None:
         """One record, whatever happened; an attempt that the client left is priced by what was seen of it."""
         now, wall = self._clock.tick(), self._clock.wall()
         if account.under_way and account.target is not None:

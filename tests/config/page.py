@@ -11,8 +11,11 @@ from crossover.config.settings import (
     BudgetSettings,
     DeploymentSettings,
     PriceSettings,
+    PrivacySettings,
+    ProfileSettings,
     ReserveSettings,
     RetentionSettings,
+    RuleSettings,
     ServerSettings,
     Settings,
     ZoneSettings,
@@ -33,6 +36,9 @@ TABLES: dict[type[msgspec.Struct], str] = {
     BreakerRule: "`[breaker]`",
     RetentionSettings: "`[retention]`",
     ReserveSettings: "`[reserve]`",
+    PrivacySettings: "`[privacy]`",
+    ProfileSettings: "`[privacy.profiles.NAME]`",
+    RuleSettings: "`[privacy.rules.NAME]`",
 }
 
 

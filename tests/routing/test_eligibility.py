@@ -7,10 +7,12 @@ import pytest
 
 from crossover.compliance import shipped_rules
 from crossover.errors import UnknownNameError
+from crossover.privacy.policy import knowing
+from crossover.privacy.words import NOTHING_FOUND
 from crossover.routing.eligibility import FOR_GOOD, Ask, Law, Laws, refusal
 from crossover.routing.health import Health
 from crossover.routing.words import BreakerRule, Need, Target
-from crossover.sensitivity import NOT_SENSITIVE, label
+from crossover.sensitivity import label
 from tests.dispatch_parts import anything_goes, local, target
 
 CHECKED = max(rule.source.checked for rule in shipped_rules())
@@ -65,7 +67,7 @@ def test_the_law_comes_before_everything_that_may_pass() -> None:
 
 def test_sensitive_data_goes_to_no_paid_deployment_without_an_agreement() -> None:
     laws = Laws(CHECKED, lambda: CHECKED)
-    sensitive = Ask(needs=CHAT, sensitivity=label("health"))
+    sensitive = Ask(needs=CHAT, known=knowing(NOTHING_FOUND, label("health"), ()))
     assert laws(local("own"), sensitive) is None
     assert laws(target("cloud"), Ask(needs=CHAT)) is None
     against = laws(target("cloud"), sensitive)
@@ -77,7 +79,8 @@ def test_the_law_is_asked_again_on_another_day() -> None:
     """A rule that nobody checked for 90 days permits nothing any more."""
     today = [CHECKED]
     laws = Laws(None, lambda: today[0])
-    row, ask = target("cloud", agreements=("baa",)), Ask(needs=CHAT, sensitivity=label("health"), regimes=("hipaa",))
+    row, about_health = target("cloud", agreements=("baa",)), knowing(NOTHING_FOUND, label("health"), ())
+    ask = Ask(needs=CHAT, known=about_health, regimes=("hipaa",))
     assert laws(row, ask) is None
     today[0] = CHECKED + dt.timedelta(days=400)
     assert "unknown" in (laws(row, ask) or "")
@@ -104,4 +107,4 @@ def test_answers_are_remembered_within_bounds() -> None:
     for count in range(5000):
         laws(target(f"t{count}"), Ask(needs=CHAT))
     assert len(laws._known) <= 4096
-    assert laws(target("t0"), Ask(needs=CHAT, sensitivity=NOT_SENSITIVE)) is None
+    assert laws(target("t0"), Ask(needs=CHAT)) is None

@@ -9,10 +9,11 @@ import pytest
 
 from crossover.chat import Caller
 from crossover.config.load import load
-from crossover.config.settings import DeploymentSettings, Settings
+from crossover.config.settings import DeploymentSettings, Settings, ZoneSettings
 from crossover.cost.request import UNKNOWN, UNSTATED
 from crossover.deployment import PerHour, PerToken, Zone
 from crossover.dispatch import Plant
+from crossover.egress import Guard
 from crossover.errors import InputError
 from crossover.ledger.words import PICO, Key
 from crossover.providers.http import HttpBackend
@@ -81,8 +82,9 @@ def test_only_what_runs_in_this_process_is_asked_for_its_address() -> None:
 
 def test_an_own_server_without_an_address_is_a_mistake_and_not_this_process() -> None:
     one = DeploymentSettings(provider="openai-compatible", model="m", zone="here")
+    settings = Settings(zones={"here": ZoneSettings(operator="own")})
     with pytest.raises(InputError, match="has no address of its own"):
-        backend("a", one, provider("openai-compatible"), Settings(), site())
+        backend("a", one, provider("openai-compatible"), settings, site(), Guard())
 
 
 def test_a_secret_is_shown_by_nothing() -> None:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from crossover import compliance, sensitivity
+from crossover.config.privacy import privacy_problems
 from crossover.config.secrets import ANY_KEY
 from crossover.config.settings import DeploymentSettings, PriceSettings, Settings, ZoneSettings
 from crossover.errors import InputError, UnknownNameError, nearest
@@ -329,6 +330,12 @@ def _aliases(settings: Settings, known: Known) -> Iterator[Problem]:
             if deployment not in settings.deployments:
                 hint = None if settings.deployments else f"Declare it: [deployments.{deployment}]"
                 yield _unknown("deployment", deployment, settings.deployments, (*here, str(number)), hint)
+
+
+def _privacy(settings: Settings, known: Known) -> Iterator[Problem]:
+    del known
+    for path, message, hint in privacy_problems(settings):
+        yield Problem(path, message, hint)
 
 
 def _budgets(settings: Settings, known: Known) -> Iterator[Problem]:

@@ -18,8 +18,11 @@ from crossover.config.settings import (
     BudgetSettings,
     DeploymentSettings,
     PriceSettings,
+    PrivacySettings,
+    ProfileSettings,
     ReserveSettings,
     RetentionSettings,
+    RuleSettings,
     ServerSettings,
     Settings,
     ZoneSettings,
@@ -64,6 +67,7 @@ _SETTINGS: Rows = {
     "breaker": Field("when a failing deployment rests"),
     "retention": Field("how long the ledger keeps rows"),
     "reserve": Field("what a budget sets aside before a call"),
+    "privacy": Field("what is looked for in every request, and what may leave"),
 }
 _SERVER: Rows = {
     "host": Field("address to listen on; anything but loopback needs require_keys = true"),
@@ -125,6 +129,7 @@ _ALIAS: Rows = {
     "policy": Field("how they are ranked; left out: the policy of the file"),
     "sensitivity": Field("label of all requests to this name; it can only raise what is known"),
     "overflow": Field("whether a full local queue may overflow to a permitted API"),
+    "privacy": Field("privacy profile of this name; beside a key's own the stricter action counts"),
 }
 _BUDGET: Rows = {
     "usd": Field("at most so many dollars a period", "dollars", 0, 1e9),
@@ -163,6 +168,31 @@ _RETENTION: Rows = {
 _RESERVE: Rows = {
     "output_tokens": Field("answer assumed where the request states no maximum", "tokens", 1, _TOKENS),
 }
+_PROFILE: Rows = {
+    "base": Field("the profile whose rows count where this one says nothing"),
+    "actions": Field("by category, kind or opaque: allow, redact, local_only or block, for places outside"),
+    "zones": Field("the same for single zones, by name"),
+}
+_RULE: Rows = {
+    "pattern": Field("what is sensitive, as a regular expression of RE2"),
+    "words": Field("words or phrases that are sensitive"),
+    "file": Field("file with such words, one a line; absolute or beside crossover.toml", "file"),
+    "header": Field("name of a header whose presence makes a request sensitive"),
+    "field": Field("name of a field whose value is sensitive"),
+    "value": Field("pattern that the value of the header or field must hold; left out: any value"),
+    "category": Field("category of what is found: secrets, financial, health, identifiers, personal or custom"),
+    "ignore_case": Field("whether upper and lower case are the same"),
+}
+_PRIVACY: Rows = {
+    "profile": Field("strict, balanced, open, a profile of this file, or off"),
+    "names": Field("whether names and addresses are looked for"),
+    "health": Field("whether texts about somebody's health are looked for"),
+    "presidio": Field("whether Presidio is asked as well; it must be installed"),
+    "models": Field("folder with models trained by crossover privacy train", "file"),
+    "keys": Field("profile by key id; beside an alias's own the stricter action counts"),
+    "profiles": Field("your own profiles, by name"),
+    "rules": Field("your own rules, by name"),
+}
 FIELDS: Mapping[type[msgspec.Struct], Rows] = MappingProxyType(
     {
         Settings: _SETTINGS,
@@ -177,5 +207,8 @@ FIELDS: Mapping[type[msgspec.Struct], Rows] = MappingProxyType(
         BreakerRule: _BREAKER,
         RetentionSettings: _RETENTION,
         ReserveSettings: _RESERVE,
+        PrivacySettings: _PRIVACY,
+        ProfileSettings: _PROFILE,
+        RuleSettings: _RULE,
     }
 )

@@ -120,6 +120,10 @@ def _named(kind: inspect.Type, value: object, path: _Path, reading: Reading, awa
         raise _wrong(reading, path, "a table", value)
     if isinstance(kind, inspect.CustomType):
         return {name: _header(name, text, (*path, name), reading, awake) for name, text in value.items()}
+    if isinstance(kind, inspect.LiteralType):
+        return {name: _choice(kind, each, (*path, name), reading, "action") for name, each in value.items()}
+    if isinstance(kind, inspect.DictType):
+        return {name: _named(kind.value_type, each, (*path, name), reading, awake) for name, each in value.items()}
     if not isinstance(kind, inspect.StructType):
         return {name: _scalar(each, (*path, name), reading) for name, each in value.items()}
     for name in value:
@@ -144,13 +148,13 @@ def _list(value: object, path: _Path, reading: Reading) -> tuple[str, ...]:
     return tuple(items)
 
 
-def _choice(kind: inspect.LiteralType, value: object, path: _Path, reading: Reading) -> str:
+def _choice(kind: inspect.LiteralType, value: object, path: _Path, reading: Reading, what: str = "") -> str:
     text = _text(value, path, reading)
     if text not in kind.values:
         known = [str(each) for each in kind.values]
         near = nearest(text, known)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}"
-        raise _at(reading, path, f"unknown {path[-1]} {text!r}", hint=hint)
+        raise _at(reading, path, f"unknown {what or path[-1]} {text!r}", hint=hint)
     return text
 
 

@@ -14,7 +14,9 @@ import msgspec
 
 from crossover.deployment import Timeouts
 from crossover.ledger.words import Period
+from crossover.privacy.policy import Action
 from crossover.routing.words import BreakerRule, PolicyName, Retries
+from crossover.sensitivity import Category
 
 
 class Secret:
@@ -105,6 +107,7 @@ class AliasSettings(msgspec.Struct, frozen=True, kw_only=True):
     policy: PolicyName | None = None
     sensitivity: str | None = None
     overflow: bool = False
+    privacy: str | None = None
 
 
 class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +149,43 @@ class ReserveSettings(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int = 4096
 
 
+class ProfileSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A privacy profile on top of ``base``. ``actions`` by category, kind or ``opaque``; ``zones`` the same by zone."""
+
+    base: str = "balanced"
+    actions: dict[str, Action] = {}
+    zones: dict[str, dict[str, Action]] = {}
+
+
+class RuleSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What else is sensitive here: one of ``pattern``, ``words``, ``file`` (one word a line), ``header``, ``field``.
+
+    ``value`` is a pattern that the value of the header or of the field must hold; left out: any value.
+    """
+
+    pattern: str | None = None
+    words: tuple[str, ...] = ()
+    file: str | None = None
+    header: str | None = None
+    field: str | None = None
+    value: str | None = None
+    category: Category = "custom"
+    ignore_case: bool = True
+
+
+class PrivacySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is looked for in every request, and what may leave. ``keys`` maps a key's id to a profile."""
+
+    profile: str = "balanced"
+    names: bool = True
+    health: bool = True
+    presidio: bool = False
+    models: str | None = None
+    keys: dict[str, str] = {}
+    profiles: dict[str, ProfileSettings] = {}
+    rules: dict[str, RuleSettings] = {}
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All of ``crossover.toml``. ``require_keys`` None: keys are required as soon as one exists."""
 
@@ -166,3 +206,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     breaker: BreakerRule = BreakerRule()
     retention: RetentionSettings = RetentionSettings()
     reserve: ReserveSettings = ReserveSettings()
+    privacy: PrivacySettings = PrivacySettings()

@@ -15,6 +15,7 @@ import msgspec
 
 from crossover.chat import ChatChunk, ChatRequest, ChatResponse, EmbedRequest, EmbedResponse
 from crossover.deployment import Timeouts
+from crossover.egress import Guard
 from crossover.errors import UpstreamError
 from crossover.providers.registry import Provider
 from crossover.transport import Endpoint, Reply, Transport, head
@@ -79,7 +80,9 @@ class HttpBackend:
     401, and where it gives another secret the request is sent once more: a refused key accepted nothing. ``hidden`` are
     other secrets, those in ``headers``, which are kept out of errors like it. ``cold`` says
     whether the model still has to be loaded: then ``timeouts.cold`` is the wait for the first byte. ``headers`` are
-    sent beside the row's own and win over them. The transport is shared and belongs to whoever made it.
+    sent beside the row's own and win over them. The transport is shared and belongs to whoever made it. ``guard`` is
+    given for a place outside, with the deployment's name as ``place``: then a request without its pass is an
+    EgressError, before anything is written or opened.
 
     Every failure is an UpstreamError with the row's name as its ``provider``.
     """
@@ -98,6 +101,8 @@ class HttpBackend:
         renew: Callable[[], str | None] | None = None,
         overhear: Overhear | None = None,
         hidden: tuple[str, ...] = (),
+        guard: Guard | None = None,
+        place: str = "",
     ) -> None:
         self.row = row
         self.profile = profile
@@ -111,6 +116,8 @@ class HttpBackend:
         self._renew = renew
         self._overhear = overhear
         self._hidden = hidden
+        self.guard = guard
+        self.place = place
         self._wire: Upstream = _WIRE[row.dialect]
         self._heads: dict[tuple[str, tuple[tuple[str, str], ...]], bytes] = {}
         self._head(("/", ()))  # a header that cannot be sent is an InputError here, not a failure of the first request
@@ -120,6 +127,8 @@ class HttpBackend:
 
     async def complete(self, request: ChatRequest) -> ChatResponse:
         """The whole answer."""
+        if self.guard is not None:
+            self.guard.check(request.clearance, self.place, request.messages, request.tree)
         try:
             outgoing = self._wire.write_request(_asked(request, stream=False), self.profile)
             with await self._send(outgoing) as reply:
@@ -130,6 +139,8 @@ class HttpBackend:
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatChunk, None]:
         """The answer in pieces, as they come. Closing the generator closes the connection to the model at once."""
+        if self.guard is not None:
+            self.guard.check(request.clearance, self.place, request.messages, request.tree)
         reply: Reply | None = None
         try:
             outgoing = self._wire.write_request(_asked(request, stream=True), self.profile)
@@ -166,6 +177,8 @@ class HttpBackend:
 
     async def embed(self, request: EmbedRequest) -> EmbedResponse:
         """Vectors. UpstreamError ``unsupported`` where the dialect has no embeddings."""
+        if self.guard is not None:
+            self.guard.check(request.clearance, self.place, request.inputs, request.tree)
         write: Callable[[EmbedRequest, Profile], Outgoing] | None = getattr(self._wire, "write_embed", None)
         read: Callable[[bytes], EmbedResponse] | None = getattr(self._wire, "read_embedded", None)
         try:

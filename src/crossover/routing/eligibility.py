@@ -13,12 +13,15 @@ import msgspec
 
 from crossover import compliance
 from crossover.chat import Dialect
+from crossover.privacy.policy import UNKNOWN, Known, Place, verdict
 from crossover.routing.health import Health
 from crossover.routing.words import Need, Refusal, Target
-from crossover.sensitivity import NOT_SENSITIVE, Sensitivity
+from crossover.sensitivity import Sensitivity
 
 # Refusals that no waiting changes; the others are only for now.
-FOR_GOOD = frozenset({"local_only", "law", "ability", "dialect", "context", "max_output", "pinned", "unpriced"})
+FOR_GOOD = frozenset(
+    {"local_only", "privacy", "law", "ability", "dialect", "context", "max_output", "pinned", "unpriced"}
+)
 
 _OPAQUE: frozenset[Need] = frozenset({"unknown"})  # a part that no word fits: a target of the same dialect may know it
 
@@ -32,17 +35,22 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 
     ``input_tokens`` is an estimate, ``output_tokens`` the stated maximum of each of ``choices`` answers (None: not
     stated). ``local_only`` was said by the caller or the configuration; ``sensitivity`` and ``regimes`` decide through
-    the law. ``dialect`` is the one it came in.
+    the law. ``dialect`` is the one it came in. ``known`` is what was found and said, and the matrices that judge it.
     """
 
     needs: frozenset[Need]
     input_tokens: int = 0
     output_tokens: int | None = None
     choices: int = 1
-    sensitivity: Sensitivity = NOT_SENSITIVE
     regimes: tuple[str, ...] = ()
     local_only: bool = False
     dialect: Dialect | None = None
+    known: Known = UNKNOWN
+
+    @property
+    def sensitivity(self) -> Sensitivity:
+        """The stricter of what was found and what was said."""
+        return self.known.sensitivity
 
 
 Law = Callable[[Target, Ask], str | None]  # the refusing sentence, or None where it is permitted
@@ -55,7 +63,7 @@ class Laws:
         self._confirmed = confirmed
         self._today = today
         self._day = today()
-        self._known: dict[tuple[str, Sensitivity, tuple[str, ...]], str | None] = {}
+        self._known: dict[tuple[str, Sensitivity, tuple[str, ...], bool], str | None] = {}
         self.barred: Mapping[str, str] = {}  # deployments whose declared zone was not confirmed, and why
 
     def __call__(self, target: Target, ask: Ask) -> str | None:
@@ -66,11 +74,12 @@ class Laws:
         if day != self._day:
             self._day = day
             self._known.clear()
-        key = (target.id, ask.sensitivity, ask.regimes)
+        house = not ask.known.profiles  # else the matrix has spoken
+        key = (target.id, ask.sensitivity, ask.regimes, house)
         against = self._known.get(key, _NOBODY_ASKED)
         if against is _NOBODY_ASKED:
             answer = compliance.permit(
-                target.deployment.zone, ask.sensitivity, ask.regimes, day, confirmed=self._confirmed
+                target.deployment.zone, ask.sensitivity, ask.regimes, day, confirmed=self._confirmed, house=house
             )
             if len(self._known) >= 4096:  # regimes may come with a request: do not remember without end
                 self._known.clear()
@@ -86,6 +95,11 @@ def refusal(target: Target, ask: Ask, law: Law, health: Health, now: float) -> R
     name = target.id
     if ask.local_only and not target.local:
         return Refusal(name, "local_only", f"the request must stay local and {name} is not local")
+    if not ask.known.clean:
+        judged = verdict(ask.known, Place(target.deployment.zone.name, target.local))
+        if judged.action in ("local_only", "block"):
+            where = f"{name} is not local" if judged.action == "local_only" else f"{name} is blocked"
+            return Refusal(name, "privacy", f"{judged.why}: {where} ({judged.rule})")
     against = law(target, ask)
     if against is not None:
         return Refusal(name, "law", against)

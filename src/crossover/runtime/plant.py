@@ -21,8 +21,10 @@ from crossover.config.settings import DeploymentSettings, PriceSettings, Secret,
 from crossover.cost.request import PICO, UNKNOWN, UNSTATED, PriceList, Step, price_list
 from crossover.deployment import Billing, Deployment, ModelId, PerHour, PerToken, Zone
 from crossover.dispatch import Plant
+from crossover.egress import Guard
 from crossover.errors import InputError
 from crossover.ledger.words import Budget, Key
+from crossover.privacy.clearance import Desk
 from crossover.providers.http import HttpBackend
 from crossover.providers.registry import Provider, base_url, profile, providers
 from crossover.routing.asked import labelled
@@ -42,7 +44,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
 
     ``address`` gives the URL of a deployment that answers inside this process; ``cold`` whether an engine still has to
     load its model; ``renewed`` what a secret is now, where it lies in a file (None: it cannot be read). ``inner_key``
-    opens the embedded engines.
+    opens the embedded engines. ``desk`` makes the desk for privacy.
     """
 
     transport: Transport
@@ -52,6 +54,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     cold: Callable[[str], bool] = lambda _target: False
     renewed: Callable[[Secret], str | None] = lambda _secret: None
     inner_key: str = ""
+    desk: Callable[[Settings], Desk | None] = lambda _settings: None
 
 
 def build(settings: Settings, site: Site, before: Plant | None = None) -> Plant:
@@ -71,10 +74,11 @@ def build(settings: Settings, site: Site, before: Plant | None = None) -> Plant:
         health.keep(before.health)
         places = {name: _kept(before.places.get(name), fresh) for name, fresh in places.items()}
     sensitivity, local_only = _labelled(settings.sensitivity)
+    guard = Guard()
     return Plant(
         targets=targets,
         routes=routes(settings, targets, local_only=local_only),
-        backends={name: backend(name, one, rows[one.provider], settings, site) for name, one in live.items()},
+        backends={name: backend(name, one, rows[one.provider], settings, site, guard) for name, one in live.items()},
         places=places,
         health=health,
         law=Laws(confirmed(settings), site.today),
@@ -83,6 +87,8 @@ def build(settings: Settings, site: Site, before: Plant | None = None) -> Plant:
         sensitivity=sensitivity,
         regimes=settings.regimes,
         reserve_output=settings.reserve.output_tokens,
+        desk=site.desk(settings),
+        guard=guard,
     )
 
 
@@ -196,8 +202,11 @@ def _stated(said: PriceSettings) -> PriceList:
     return PriceList(steps=(step,), source="crossover.toml")
 
 
-def backend(name: str, one: DeploymentSettings, row: Provider, settings: Settings, site: Site) -> Backend:
-    """What calls the deployment."""
+def backend(
+    name: str, one: DeploymentSettings, row: Provider, settings: Settings, site: Site, guard: Guard
+) -> Backend:  # fmt: skip
+    """What calls the deployment; where it is a provider's, only with a pass of this guard."""
+    outside = settings.zones[one.zone].operator == "provider"
     inside = one.provider in IN_PROCESS and one.base_url is None
     url = site.address(one) if inside else base_url(row, one.base_url)
     limits, key = one.timeouts or settings.timeouts, one.api_key
@@ -229,6 +238,8 @@ def backend(name: str, one: DeploymentSettings, row: Provider, settings: Setting
         ),
         cold=(lambda: site.cold(name)) if row.local else None,
         renew=None if key is None else lambda: site.renewed(key),
+        guard=guard if outside else None,
+        place=name,
     )
 
 

@@ -1,0 +1,131 @@
+"""What must hold in ``[privacy]``, and its profiles as matrices."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
+
+from crossover.config.settings import RuleSettings, Settings
+from crossover.errors import InputError, nearest
+from crossover.privacy.policy import OFF, OPAQUE, PROFILES, Profile, profile
+from crossover.sensitivity import CATEGORIES
+
+_Path: TypeAlias = tuple[str, ...]
+_Found: TypeAlias = Iterator[tuple[_Path, str, str | None]]
+_HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")
+_SHAPES = ("pattern", "words", "file", "header", "field")
+
+
+def profiles(settings: Settings) -> dict[str, Profile]:
+    """Every profile by its name: those that ship, and those of the file, which stand on each other."""
+    found = dict(PROFILES)
+    waiting = dict(settings.privacy.profiles)
+    while waiting:
+        ready = [name for name, one in waiting.items() if one.base in found]
+        if not ready:  # a circle or an unknown name: said by privacy_problems
+            break
+        for name in ready:
+            one = waiting.pop(name)
+            found[name] = profile(name, found[one.base], one.actions, one.zones)
+    return found
+
+
+def privacy_problems(settings: Settings) -> _Found:
+    """(path, what is wrong, what would be right) for everything that cannot hold."""
+    known = (*PROFILES, *settings.privacy.profiles, OFF)
+    named: list[tuple[str | None, _Path]] = [(settings.privacy.profile, ("privacy", "profile"))]
+    named += [(alias.privacy, ("aliases", name, "privacy")) for name, alias in settings.aliases.items()]
+    named += [(name, ("privacy", "keys", key)) for key, name in settings.privacy.keys.items()]
+    for said, path in named:
+        if said is not None and said not in known:
+            yield path, f"unknown profile {said!r}", _near(said, known)
+    yield from _profiles(settings)
+    kinds = _Kinds(settings)
+    for name, one in settings.privacy.profiles.items():
+        places: list[tuple[Mapping[str, object], _Path]] = [(one.actions, ("actions",))]
+        for zone, own in one.zones.items():
+            if zone not in settings.zones:
+                yield (
+                    ("privacy", "profiles", name, "zones", zone),
+                    f"unknown zone {zone!r}",
+                    _near(zone, settings.zones),
+                )
+            places.append((own, ("zones", zone)))
+        for rows, below in places:
+            for row in rows:
+                if row not in kinds:
+                    yield ("privacy", "profiles", name, *below, row), f"nothing is called {row!r}", kinds.near(row)
+    for name, rule in settings.privacy.rules.items():
+        yield from _rule(name, rule)
+
+
+def _profiles(settings: Settings) -> _Found:
+    own = settings.privacy.profiles
+    built = profiles(settings)
+    for name, one in own.items():
+        if name in PROFILES or name == OFF:
+            yield ("privacy", "profiles", name), f"{name} is a profile that ships", "Choose another name"
+        elif one.base not in own and one.base not in PROFILES:
+            yield (
+                ("privacy", "profiles", name, "base"),
+                f"unknown profile {one.base!r}",
+                _near(one.base, (*PROFILES, *own)),
+            )
+        elif name not in built:
+            yield ("privacy", "profiles", name, "base"), "stands on itself", f"Known: {', '.join(PROFILES)}"
+
+
+class _Kinds:
+    """The words that a row of a matrix may have: categories first; kinds are read only where one is named."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._rules = tuple(settings.privacy.rules)
+        self._all: frozenset[str] | None = None
+
+    def _known(self) -> frozenset[str]:
+        if self._all is None:
+            from crossover.privacy.detector import kinds
+
+            self._all = frozenset({*CATEGORIES, OPAQUE, *kinds(), *self._rules})
+        return self._all
+
+    def __contains__(self, name: str) -> bool:
+        return name in CATEGORIES or name == OPAQUE or name in self._known()
+
+    def near(self, name: str) -> str:
+        return _near(name, sorted(self._known())) or f"Categories: {', '.join(CATEGORIES)}; kinds: docs/privacy.md"
+
+
+def _rule(name: str, rule: RuleSettings) -> _Found:
+    path: _Path = ("privacy", "rules", name)
+    said = [shape for shape in _SHAPES if getattr(rule, shape)]
+    if len(said) != 1:
+        message = f"says {' and '.join(said)}" if said else "says nothing"
+        yield path, message, f"Write exactly one of {', '.join(_SHAPES)}"
+        return
+    if rule.value is not None and said[0] not in ("header", "field"):
+        yield (*path, "value"), "belongs to header or field", f"Put it into {said[0]}"
+    if rule.header is not None and not _HEADER.fullmatch(rule.header):
+        yield (*path, "header"), f"{rule.header!r} is no header's name", 'Write it like "x-department"'
+    tries: dict[str, Callable[[], object]] = {}
+    if rule.pattern is not None or rule.words:
+        from crossover.privacy.rules import user_rule
+
+        tries[said[0]] = lambda: user_rule(name, pattern=rule.pattern, words=rule.words, category=rule.category)
+    if rule.value is not None:
+        from crossover.privacy.rules import user_rule
+
+        tries["value"] = lambda: user_rule(name, pattern=rule.value, category=rule.category)
+    for field, work in tries.items():
+        try:
+            work()
+        except InputError as error:
+            yield (*path, field), error.message, error.hint
+
+
+def _near(name: str, known: Mapping[str, object] | tuple[str, ...] | list[str]) -> str | None:
+    close = nearest(name, tuple(known))
+    if close:
+        return f"Did you mean {' or '.join(close)}?"
+    return f"Known: {', '.join(known)}" if len(known) <= 12 and known else None
