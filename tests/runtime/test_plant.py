@@ -212,3 +212,12 @@ def test_what_stays_keeps_its_places_and_its_rest() -> None:
     assert (after.places["a"].limit, after.places["a"].queue, after.places["a"].busy) == (5, 3, (1, 0))
     assert after.health.of("a").state(1.0) == "open"
     assert set(after.places) == set(after.health.breakers) == {"a", "c"}
+
+
+def test_whoever_answers_at_a_providers_is_behind_the_guard_of_its_plant() -> None:
+    plant = built(deployment("api", "openai") + deployment("own", "vllm", 'base_url = "http://127.0.0.1:9/v1"', "here"))
+    outside = [backend_of(plant, name) for name, row in plant.targets.items() if not row.local]
+    assert outside
+    assert all(one.guard is plant.guard and one.place in plant.targets for one in outside)
+    assert all(backend_of(plant, name).guard is None for name, row in plant.targets.items() if row.local)
+    assert built(deployment("api", "openai")).guard is not plant.guard

@@ -127,8 +127,7 @@ class HttpBackend:
 
     async def complete(self, request: ChatRequest) -> ChatResponse:
         """The whole answer."""
-        if self.guard is not None:
-            self.guard.check(request.clearance, self.place, request.messages, request.tree)
+        self._admit(request, request.messages)
         try:
             outgoing = self._wire.write_request(_asked(request, stream=False), self.profile)
             with await self._send(outgoing) as reply:
@@ -139,8 +138,7 @@ class HttpBackend:
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatChunk, None]:
         """The answer in pieces, as they come. Closing the generator closes the connection to the model at once."""
-        if self.guard is not None:
-            self.guard.check(request.clearance, self.place, request.messages, request.tree)
+        self._admit(request, request.messages)
         reply: Reply | None = None
         try:
             outgoing = self._wire.write_request(_asked(request, stream=True), self.profile)
@@ -177,8 +175,7 @@ class HttpBackend:
 
     async def embed(self, request: EmbedRequest) -> EmbedResponse:
         """Vectors. UpstreamError ``unsupported`` where the dialect has no embeddings."""
-        if self.guard is not None:
-            self.guard.check(request.clearance, self.place, request.inputs, request.tree)
+        self._admit(request, request.inputs)
         write: Callable[[EmbedRequest, Profile], Outgoing] | None = getattr(self._wire, "write_embed", None)
         read: Callable[[bytes], EmbedResponse] | None = getattr(self._wire, "read_embedded", None)
         try:
@@ -195,6 +192,11 @@ class HttpBackend:
         """Nothing to close: the transport is not this backend's own."""
 
     # ------------------------------------------------------------------------------------------------------- sending
+
+    def _admit(self, request: ChatRequest | EmbedRequest, content: object) -> None:
+        """The last lock: nothing goes outside that nobody has let out."""
+        if self.guard is not None:
+            self.guard.check(request.clearance, self.place, content, request.tree)
 
     async def _overheard(self, reply: Reply) -> bytes:
         data = await reply.piece()
