@@ -5,7 +5,7 @@
     CrossoverError            something went wrong that the user can act on          exit 1
     ├── InputError            a value, a file or a flag is wrong                     exit 2
     │   ├── UnknownNameError  a name that no list holds; carries the nearest names
-    │   ├── FileError         a file cannot be read, or its content is wrong; carries file, line, field
+    │   ├── FileError         a file cannot be read, or its content is wrong; carries file, line, field, other mistakes
     │   └── ContradictionError two values that cannot both hold
     ├── MissingExtraError     an optional part is not installed; carries the install line
     ├── ThresholdError        everything ran, and a threshold the user set is not met  exit 3
@@ -97,9 +97,18 @@ class UnknownNameError(InputError):
 
 
 class FileError(InputError):
-    """A file cannot be read or written, or what it holds is wrong."""
+    """A file cannot be read or written, or what it holds is wrong.
+
+    ``more`` are the other mistakes of the same file, where all of them were looked for.
+    """
 
     kind = "bad_file"
+    more: tuple[FileError, ...] = ()
+
+    def as_dict(self) -> dict[str, object]:
+        """The error as plain data, with the other mistakes of the file."""
+        more = [error.as_dict() for error in self.more]
+        return {**super().as_dict(), "more": more} if more else super().as_dict()
 
 
 class ContradictionError(InputError):

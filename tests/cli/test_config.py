@@ -61,6 +61,30 @@ def test_a_bad_file_is_one_sentence_with_its_line(home: Path) -> None:
     assert (facts["error"], facts["line"], facts["exit_code"]) == ("bad_file", 22, 2)
 
 
+def test_every_mistake_of_a_file_is_said_in_one_run(home: Path) -> None:
+    write(
+        home, changed('zone = "openai"', 'zone = "opnai"', changed('"ollama"', '"olama"')) + "[budgets.all]\nusd = 0\n"
+    )
+    done = call("config", "check")
+    assert (done.code, done.out) == (2, "")
+    assert [line.split(": ")[1].split(",")[0] for line in done.err.splitlines()] == [
+        "crossover.toml:15", "crossover.toml:22", "crossover.toml:28",
+    ]  # fmt: skip
+    assert all(line.startswith("crossover: crossover.toml:") for line in done.err.splitlines())
+    facts = json.loads(call("config", "check", "--json").out)
+    assert (facts["line"], [each["line"] for each in facts["more"]]) == (15, [22, 28])
+    assert call("serve", "-c", "crossover.toml").err == done.err
+
+
+def test_the_file_may_be_named_as_other_commands_take_it(home: Path) -> None:
+    path = write(home, WHOLE)
+    elsewhere = home / "other.toml"
+    path.rename(elsewhere)
+    assert shown("check", "-c", str(elsewhere)) == shown("check", str(elsewhere))
+    assert shown("show", "--config", str(elsewhere)) == shown("show", str(elsewhere), "-c", str(elsewhere))
+    assert "Name one" in refused("config", "check", "a.toml", "-c", "b.toml")
+
+
 def test_a_named_file_that_is_absent() -> None:
     assert "there is no such file" in refused("config", "check", "nowhere.toml")
 

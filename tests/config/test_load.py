@@ -7,7 +7,7 @@ import math
 import tomllib
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -389,3 +389,30 @@ def test_settings_are_frozen_and_equal_when_the_text_is() -> None:
     with pytest.raises(AttributeError):
         loaded(BASE).settings.policy = "pinned"  # type: ignore[misc]
     assert math.isfinite(msgspec.structs.asdict(loaded(BASE).settings.timeouts)["total"])
+
+
+def test_all_that_cannot_hold_is_one_error_in_the_order_of_the_lines() -> None:
+    text = changed('model = "llama3.1:8b"', 'model = "llama3.1:8b"\nbase_url = "ftp://x"\nqueue = 5')
+    text = changed('api_key = "${OPENAI_API_KEY}"', "", changed('agreements = ["dpa"]', 'agreements = ["dpaa"]', text))
+    error = refused(text)
+    assert [(each.line, each.field) for each in (error, *error.more)] == [
+        (12, "zones.openai.agreements.0"),
+        (17, 'deployments."llama3.1:8b".base_url'),
+        (18, 'deployments."llama3.1:8b".queue'),
+        (21, 'deployments."gpt-4.1"'),
+    ]
+    assert [each["line"] for each in cast(list[dict[str, object]], error.as_dict()["more"])] == [17, 18, 21]
+
+
+def test_a_wrong_zone_hides_nothing_but_what_hangs_on_it() -> None:
+    text = changed('zone = "openai"', 'zone = "opnai"\nkeep_alive = "5m"\nprice = { per_hour = 1 }')
+    error = refused(changed('api_key = "${OPENAI_API_KEY}"', "", text))
+    assert [each.message.split(":")[0] for each in (error, *error.more)] == [
+        "lacks api_key", "unknown zone 'opnai'", "is a word of Ollama, and this is none",
+    ]  # fmt: skip
+
+
+def test_one_mistake_stands_alone() -> None:
+    error = refused(changed('zone = "openai"', 'zone = "opnai"'))
+    assert error.more == ()
+    assert "more" not in error.as_dict()

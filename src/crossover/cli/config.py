@@ -16,6 +16,7 @@ from crossover.config import colour_wanted, environment
 from crossover.config.load import Loaded, find, load
 from crossover.config.secrets import TEXT
 from crossover.config.settings import DeploymentSettings, Secret, Settings
+from crossover.errors import ContradictionError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,13 +32,14 @@ app = typer.Typer(
 File = Annotated[
     Path | None, typer.Argument(help="The file; else ./crossover.toml, else the one of the configuration folder.")
 ]
+Config = Annotated[Path | None, typer.Option("--config", "-c", help="The file, as other commands take it.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
 @app.command()
-def check(file: File = None, as_json: Json = False) -> None:
-    """Read the file as the gateway would, and say what it serves or what is wrong with it."""
-    loaded = _loaded(file)
+def check(file: File = None, config: Config = None, as_json: Json = False) -> None:
+    """Read the file as the gateway would, and say what it serves or everything that is wrong with it."""
+    loaded = _loaded(_one_of(file, config))
     if as_json:
         _print_json({**_place(loaded), "ok": True, **_summary(loaded.settings)})
         return
@@ -49,9 +51,9 @@ def check(file: File = None, as_json: Json = False) -> None:
 
 
 @app.command()
-def show(file: File = None, as_json: Json = False) -> None:
+def show(file: File = None, config: Config = None, as_json: Json = False) -> None:
     """Show every setting in force, defaults included; of a secret only where it comes from."""
-    loaded = _loaded(file)
+    loaded = _loaded(_one_of(file, config))
     plain: dict[str, Any] = msgspec.to_builtins(loaded.settings, enc_hook=_masked, builtin_types=(Decimal,))
     if as_json:
         _print_json({**_place(loaded), "settings": plain})
@@ -68,6 +70,12 @@ def print_schema() -> None:
     from crossover.config.schema import schema_text
 
     typer.echo(schema_text(), nl=False)
+
+
+def _one_of(file: Path | None, config: Path | None) -> Path | None:
+    if file is not None and config is not None and file != config:
+        raise ContradictionError(f"{config} is one file, and {file} another", hint="Name one", field="--config")
+    return file or config
 
 
 def _loaded(file: Path | None) -> Loaded:

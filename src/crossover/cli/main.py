@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from crossover import __version__
-from crossover.errors import CrossoverError
+from crossover.errors import CrossoverError, FileError
 
 INTERRUPTED = 130
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -96,7 +96,9 @@ def run(argv: list[str]) -> int:
         if sys.stdout is not None:  # it is None where the caller closed it
             sys.stdout.flush()
     except CrossoverError as error:
-        return _report(error.sentence(), error.exit_code, error.as_dict() if as_json else None)
+        more = error.more if isinstance(error, FileError) else ()  # each mistake of a file on a line of its own
+        lines = "\ncrossover: ".join(each.sentence() for each in (error, *more))
+        return _report(lines, error.exit_code, error.as_dict() if as_json else None)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except (BrokenPipeError, SystemExit):  # the libraries for flags and for tables leave so when the reader has left

@@ -1,7 +1,7 @@
 """What must hold between the values of ``crossover.toml``: references, contradictions, places that are no place.
 
-Every check gives its problems one after the other; the loader raises the first at its line. :func:`notes` holds what
-is allowed and still worth saying.
+Every check gives its problems one after the other and never fails on what another one found; the loader says each at
+its line. :func:`notes` holds what is allowed and still worth saying.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from crossover.config.secrets import ANY_KEY
 from crossover.config.settings import DeploymentSettings, PriceSettings, Settings, ZoneSettings
 from crossover.errors import InputError, UnknownNameError, nearest
 from crossover.routing.words import Need
-from crossover.transport.endpoint import endpoint, literal
+from crossover.transport.endpoint import Endpoint, endpoint, literal
 
 IN_PROCESS = frozenset({"embedded", "sandbox"})  # answer inside this process: no address is needed
 LOCAL_ONLY = "local_only"  # beside the labels: what may not leave own and rented machines, whatever was signed
@@ -198,19 +198,20 @@ def _operator(zone: ZoneSettings) -> str:
 def _deployments(settings: Settings, known: Known) -> Iterator[Problem]:
     for name, one in settings.deployments.items():
         path = ("deployments", name)
-        row = known.get(one.provider)
+        row, zone = known.get(one.provider), settings.zones.get(one.zone)
         if row is None:
             yield _unknown("provider", one.provider, known, (*path, "provider"))
-            continue
-        zone = settings.zones.get(one.zone)
         if zone is None:
             hint = f'Declare it: [zones.{one.zone}] with operator = "own", "rented" or "provider"'
             yield _unknown("zone", one.zone, settings.zones, (*path, "zone"), hint)
-            continue
-        yield from _address(one, row, path)
-        yield from _place(one, row, zone, known, path)
-        yield from _key(one, row, path)
-        yield from _price(one.price, row, zone, path)
+        if row is not None:
+            yield from _address(one, row, path)
+            misplaced = () if zone is None else tuple(_place(one, row, zone, known, path))
+            yield from misplaced
+            if not misplaced:  # else another provider or another zone is meant, and with it another key
+                yield from _key(one, row, path)
+            if zone is not None:
+                yield from _price(one.price, row, zone, path)
         yield from _details(one, path)
 
 
@@ -247,7 +248,7 @@ def _place(
     elif (ending := _CLOUD.get(one.provider)) is not None and ending.search(one.model):
         hint = 'Declare a zone with operator = "provider" and name it, or take a model that runs here'
         yield Problem(here, f"Ollama sends {one.model} elsewhere, and {one.zone} is declared as {zone.operator}", hint)
-    elif one.provider != "ollama" and one.base_url is not None and endpoint(one.base_url).port == _OLLAMA_PORT:
+    elif one.provider != "ollama" and (at := _endpoint(one.base_url)) is not None and at.port == _OLLAMA_PORT:
         why = (
             f"port {_OLLAMA_PORT} is Ollama's, and only its own dialect tells whether a model runs here or in its cloud"
         )
@@ -256,11 +257,19 @@ def _place(
 
 def _owner(base_url: str | None, known: Known) -> ProviderRow | None:
     """The hosted provider whose own host an address names."""
-    if base_url is None:
+    at = _endpoint(base_url)
+    if at is None:
         return None
-    host = endpoint(base_url).host
     hosted = (row for row in known.values() if row.engine == "hosted" and row.base_url is not None)
-    return next((row for row in hosted if urlsplit(row.base_url or "").hostname == host), None)
+    return next((row for row in hosted if urlsplit(row.base_url or "").hostname == at.host), None)
+
+
+def _endpoint(base_url: str | None) -> Endpoint | None:
+    """Where an address leads; None where there is none, and where it is wrong, which :func:`_address` says."""
+    try:
+        return None if base_url is None else endpoint(base_url)
+    except InputError:
+        return None
 
 
 def _key(one: DeploymentSettings, row: ProviderRow, path: _Path) -> Iterator[Problem]:

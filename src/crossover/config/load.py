@@ -1,4 +1,4 @@
-"""``crossover.toml`` → :class:`Settings`: found, read, checked. The first mistake is one FileError with its line."""
+"""``crossover.toml`` → :class:`Settings`: found, read, checked. Mistakes are one FileError each, with its line."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def find(stated: Path | None, environ: Mapping[str, str], folder: Path) -> Path 
 def load(source: Path | str, environ: Mapping[str, str], *, known: Known | None = None) -> Loaded:
     """The settings of a file (a Path) or of a text (a str, whose relative paths start at the current folder).
 
-    ``known`` are the rows of the provider registry. Raises FileError with file, line and field.
+    ``known`` are the rows of the provider registry. Raises FileError with file, line and field: what is no TOML or has
+    the wrong shape at its first mistake, what cannot hold together with all that is wrong (``FileError.more``).
     """
     if known is None:
         from crossover.providers.registry import providers
@@ -62,8 +63,11 @@ def load(source: Path | str, environ: Mapping[str, str], *, known: Known | None 
     secrets = Finder(environ, Path() if place is None else place.absolute().parent)
     settings = read(Settings, data, (), Reading(document, secrets.folder, secrets))
     settings = _timeouts_below(settings, data)
-    for problem in problems(settings, known):
-        raise document.error(problem.message, problem.path, hint=problem.hint)
+    wrong = [document.error(problem.message, problem.path, hint=problem.hint) for problem in problems(settings, known)]
+    if wrong:
+        first, *more = sorted(wrong, key=lambda error: error.line or 0)
+        first.more = tuple(more)
+        raise first
     return Loaded(
         settings=msgspec.structs.replace(settings, regimes=tuple(map(compliance.regime, settings.regimes))),
         notes=(*secrets.notes, *notes(settings)),
