@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from crossover.config.load import load
+from crossover.config.schema import schema_text
 from crossover.engines import discover
 from crossover.transport import Transport
 from tests.cli.shell import call, quiet_home, refused
@@ -57,6 +58,7 @@ def test_nothing_is_there(home: Path) -> None:
     assert done.code == 0
     assert done.out.splitlines() == [
         f"Wrote {home / 'crossover.toml'}",
+        f"Wrote {home / 'crossover.schema.json'}, with which editors complete and check it",
         "Found no engine and no API key: the embedded model answers",
         "Next: crossover config check crossover.toml",
     ]
@@ -99,6 +101,28 @@ def test_printing_writes_nothing(home: Path) -> None:
     assert done.out.startswith("#:schema ./crossover.schema.json\n")
     assert load(done.out, {}).notes == ()
     assert (home / "crossover.toml").read_text() == "mine"
+    assert not (home / "crossover.schema.json").exists()
+
+
+def test_the_schema_that_the_file_names_lies_beside_it(home: Path) -> None:
+    (home / "below").mkdir()
+    assert call("init", "below/mine.toml").code == 0
+    named = (home / "below" / "mine.toml").read_text(encoding="utf-8").splitlines()[0].removeprefix("#:schema ")
+    schema = home / "below" / named
+    assert schema.read_text(encoding="utf-8") == schema_text()
+    assert "crossover.schema.json, with which" in call("init", "below/again.toml").out, "the same text is no conflict"
+    schema.write_text("mine")
+    done = call("init", "below/third.toml")
+    assert f"Kept {schema}, which differs: crossover config schema prints" in done.out
+    assert schema.read_text() == "mine"
+    assert call("init", "below/third.toml", "--force").code == 0
+    assert schema.read_text(encoding="utf-8") == schema_text()
+
+
+def test_a_schema_that_cannot_be_written_leaves_nothing_behind(home: Path) -> None:
+    (home / "crossover.schema.json").mkdir()
+    assert "crossover.schema.json: this is a folder" in refused("init")
+    assert not (home / "crossover.toml").exists()
 
 
 def test_places_that_are_none(home: Path) -> None:

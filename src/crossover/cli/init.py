@@ -1,4 +1,4 @@
-"""``crossover init``: writes a first crossover.toml from what is found on this machine."""
+"""``crossover init``: writes a first crossover.toml from what is found on this machine, and its schema beside it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import typer
 
 from crossover.errors import FileError
 
+SCHEMA = "crossover.schema.json"  # what the first line of the file names
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
 
 
@@ -20,11 +22,15 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there already.")] = False,
     stdout: Annotated[bool, typer.Option("--stdout", help="Print the file instead of writing it.")] = False,
 ) -> None:
-    """Write a commented crossover.toml from what is found: engines on this machine, names of API keys."""
+    """Write a commented crossover.toml from what is found: engines on this machine, names of API keys.
+
+    Its schema, with which editors complete and check it, is written beside it.
+    """
     from crossover.reports import files
 
     if not stdout:  # before anything is looked for
         files.check(file)
+        files.check(file.with_name(SCHEMA))
         if file.exists() and not force:
             raise FileError("is there already", file=str(file), hint="--force writes over it, --stdout only prints")
     text, found = _write_up()
@@ -33,9 +39,22 @@ def init(
         return
     place = files.write(file, text)
     typer.echo(f"Wrote {place}")
+    if place.is_file():  # and no pipe or device
+        typer.echo(_schema_beside(place, force=force))
     for line in found:
         typer.echo(line)
     typer.echo(f"Next: crossover config check {file}")
+
+
+def _schema_beside(file: Path, *, force: bool) -> str:
+    """Write the schema beside the file, and say so; one that is there and differs stays unless forced."""
+    from crossover.config.schema import schema_text
+    from crossover.reports import files
+
+    place, text = file.with_name(SCHEMA), schema_text()
+    if place.exists() and not force and place.read_bytes() != text.encode():
+        return f"Kept {place}, which differs: crossover config schema prints that of this version"
+    return f"Wrote {files.write(place, text)}, with which editors complete and check it"
 
 
 def _write_up() -> tuple[str, list[str]]:

@@ -13,7 +13,7 @@ from crossover.textfile import dotted
 _HEAD = """\
 #:schema ./crossover.schema.json
 # What Crossover serves, to whom, by which rules. `crossover config check` reads this file and says what is wrong; a
-# running gateway takes changes by itself. For completion in an editor: crossover config schema > crossover.schema.json
+# running gateway takes changes by itself. The schema for editors, anew: crossover config schema > crossover.schema.json
 
 # How targets are ranked where neither header, key nor alias says it:
 # local_first, cheapest, fastest, quality_first or pinned.
