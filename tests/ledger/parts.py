@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from crossover.ledger.store import Ledger, open_ledger
-from crossover.ledger.words import Alternative, AttemptRow, Record
+from crossover.ledger.words import Alternative, AttemptRow, Privacy, Record
 from crossover.ledger.writer import Writer
 
 NOON = 1_794_916_800.0  # 2026-11-17 12:00 UTC
@@ -73,7 +73,15 @@ _MS = st.floats(0, 10**6, allow_nan=False)
 ATTEMPTS = st.builds(
     AttemptRow, deployment=_NAME, outcome=st.sampled_from(["ok", "reset", "rate_limited"]), start_ms=_MS,
     duration_ms=_MS, upstream_status=st.integers(0, 599), accepted=st.booleans(), input_tokens=_TOKENS,
-    output_tokens=_TOKENS, cost=_MONEY,
+    output_tokens=_TOKENS, cost=_MONEY, left=st.booleans(), zone=_NAME, provider=_NAME, party=_NAME,
+    action=st.sampled_from(["", "allow", "redact"]), redacted=st.integers(0, 9),
+)  # fmt: skip
+PRIVACY = st.builds(
+    Privacy, profile=_NAME, detector=_NAME, opaque=_TEXT, rule=_TEXT,
+    counts=st.lists(st.tuples(_NAME, _NAME, st.sampled_from(["soft", "hard"]), st.integers(1, 99)), max_size=2).map(
+        tuple
+    ),
+    action=st.sampled_from(["allow", "redact", "local_only", "block", "failed"]),
 )  # fmt: skip
 ALTERNATIVES = st.builds(
     Alternative, deployment=_NAME, cost=_MONEY, permitted=st.booleans(), local=st.booleans()
@@ -94,4 +102,5 @@ RECORDS = st.builds(
     refused=st.lists(st.tuples(_NAME, _TEXT), max_size=2).map(tuple),
     alternatives=st.lists(ALTERNATIVES, max_size=3).map(tuple), dropped=st.lists(_TEXT, max_size=2).map(tuple),
     attempts=st.lists(ATTEMPTS, max_size=3).map(tuple), reserved=st.booleans(), kind=st.sampled_from(["chat", "embed"]),
+    privacy=st.none() | PRIVACY,
 )  # fmt: skip

@@ -11,7 +11,7 @@ from crossover.ledger import care, keys, queries, rescue
 from crossover.ledger.spill import spill, spill_of
 from crossover.ledger.store import open_ledger
 from crossover.ledger.words import Budget
-from tests.ledger.parts import DAY, NOON, opened, record, ticking, write, writing
+from tests.ledger.parts import DAY, NOON, local, opened, record, ticking, write, writing
 
 TEAM = (Budget(name="team", limit=1000, period="day"),)
 CLOCK = ticking()
@@ -105,7 +105,7 @@ def test_a_copy_that_broke_off_gives_what_it_holds(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     filled(path, 50)
     with opened(path) as ledger:
-        write(ledger, [record(f"late{n}") for n in range(2000)])  # at the end of the file
+        write(ledger, [local(f"late{n}") for n in range(2000)])  # at the end of the file
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * 2 // 3])
     assert repaired(path) == ""

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossover.ledger import care, queries
+from crossover.ledger import audit, care, queries
 from crossover.ledger.rows import best_of, decision_id, decision_of, mend
-from crossover.ledger.words import Alternative, Record
+from crossover.ledger.words import Alternative, AttemptRow, Privacy, Record
 from tests.ledger.parts import DAY, HOUR, NOON, RECORDS, local, opened, record, write
 
 
@@ -24,6 +24,7 @@ def test_what_is_written_is_read_back_and_sums_agree(records: list[Record]) -> N
         found = list(queries.records(ledger, 0, NOON + 400 * DAY))
         assert sorted(found, key=lambda each: each.id) == sorted(records, key=lambda each: each.id)
         assert care.check(ledger) == []  # the sums made in memory are those that SQL takes from the rows
+        assert audit.verify(ledger).good
         total = queries.total(ledger, 0, NOON + 400 * DAY)
         assert total.requests == len(records)
         assert total.cost == sum(each.cost for each in records)
@@ -109,6 +110,8 @@ BAD: list[dict[str, Any]] = [
     {"status": "odd"},
     {"alternatives": (Alternative("\udfff", 2**64),)},
     {"refused": (("\ud800", "why"),)},
+    {"privacy": Privacy(opaque="\ud800", counts=(("health", "\ud800", "hard", 2**70),), action="block")},
+    {"attempts": (AttemptRow(deployment="mini", outcome="ok", start_ms=0, duration_ms=0, zone="\ud800", left=True),)},
 ]
 
 
@@ -161,10 +164,11 @@ RECORD_FIELDS = {
     "id", "time", "key", "status", "http_status", "error", "streamed", "queue_ms", "ttft_ms", "total_ms",
     "input_tokens", "cached_read", "cache_write_5m", "cache_write_1h", "output_tokens", "reasoning", "images",
     "input_basis", "output_basis", "cost", "cost_known", "marginal", "attempts", "alternatives", "reserved",
+    "privacy",
 }  # fmt: skip
 
 
 def decision_fields() -> set[str]:
     from crossover.ledger.schema import DECISION_COLUMNS
 
-    return set(DECISION_COLUMNS[1:]) - {"reason"} | {"decision"}
+    return set(DECISION_COLUMNS[1:]) - {"reason", "went", "away"} | {"decision"}

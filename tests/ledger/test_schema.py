@@ -132,7 +132,7 @@ def test_a_new_file_has_the_tables_of_an_old_one_brought_up_to_date(tmp_path: Pa
 def test_opening_twice_migrates_once(tmp_path: Path) -> None:
     for _ in range(2):
         with opened(tmp_path / "ledger.db") as ledger:
-            assert ledger.rows("SELECT number, name FROM migrations") == [(1, "tables")]
+            assert ledger.rows("SELECT number, name FROM migrations") == [(1, "tables"), (2, "privacy")]
 
 
 def note(connection: sqlite3.Connection) -> None:
@@ -151,7 +151,8 @@ def test_migrations_are_applied_in_order_and_recorded(tmp_path: Path) -> None:
     path = frozen(tmp_path / "ledger.db")
     for _ in range(2):
         with open_ledger(path, clock=ticking(), migrations=NEWER) as ledger:
-            assert ledger.rows("SELECT number, name FROM migrations ORDER BY number") == [(1, "tables"), (2, "notes")]
+            names = ledger.rows("SELECT number, name FROM migrations ORDER BY number")
+            assert names == [(1, "tables"), (2, "privacy"), (3, "notes")]
             assert ledger.rows("SELECT * FROM notes") == []
 
 
@@ -170,7 +171,7 @@ def test_a_file_of_a_newer_crossover_is_refused_and_left_alone(tmp_path: Path) -
     with open_ledger(path, clock=ticking(), migrations=NEWER):
         pass
     for readonly in (False, True):
-        with pytest.raises(StoreError, match=r"has format 2 and this Crossover knows 1.*A newer Crossover wrote it"):
+        with pytest.raises(StoreError, match=r"has format 3 and this Crossover knows 2.*A newer Crossover wrote it"):
             open_ledger(path, readonly=readonly)
 
 

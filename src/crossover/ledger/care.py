@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from crossover.errors import FileError, InputError, StoreError, UnknownNameError
+from crossover.ledger import audit
 from crossover.ledger.budgets import MOST_AT_ONCE, mark_unsettled, settle
 from crossover.ledger.files import lives, told, transaction, writers
 from crossover.ledger.queries import unsettled
@@ -31,7 +32,7 @@ from crossover.ledger.schema import (
     show_segments,
 )
 from crossover.ledger.spill import spills
-from crossover.ledger.store import FIRST, Ledger, audit_hash
+from crossover.ledger.store import Ledger
 
 HOUR_US = 3600 * MICRO
 _MOST_SHOWN = 10
@@ -153,13 +154,9 @@ def _budgets(ledger: Ledger) -> Iterator[Finding]:
 
 
 def _audit(ledger: Ledger) -> Iterator[Finding]:
-    before = FIRST
-    entries = ledger.rows("SELECT number, time, previous, hash, entry FROM audit ORDER BY number")
-    for number, (place, time, previous, digest, entry) in enumerate(entries, 1):
-        if (place, previous) != (number, before) or digest != audit_hash(place, time, previous, entry):
-            yield Finding(kind="audit", text=f"the chain of the audit breaks at entry {number}")
-            return
-        before = digest
+    fault = audit.walk_all(ledger).fault
+    if fault is not None:
+        yield Finding(kind="audit", text=f"the chain of the audit breaks: {fault.sentence()}")
 
 
 # ------------------------------------------------------------------------------------------------------------ mending

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from crossover.ledger import budgets, rows
+from crossover.ledger import budgets, chain, rows
 from crossover.ledger.files import transaction
 from crossover.ledger.schema import (
     ALTERNATIVE_COLUMNS,
@@ -82,7 +82,8 @@ class Pen:
 
     def _put_all(self, records: Sequence[Record], bodies: Sequence[Body]) -> rows.Batch:
         self._refresh()
-        batch = rows.batch_of(records, self._last_number, self._known)
+        last, before = chain.head(self._connection)
+        batch = rows.batch_of(records, self._last_number, self._known, last)
         for month, each in batch.months.items():
             self._insert(f"records_{month}", len(RECORD_COLUMNS), each.records)
             self._insert(f"attempts_{month}", len(ATTEMPT_COLUMNS), each.attempts)
@@ -91,6 +92,9 @@ class Pen:
             self._insert(f"decisions_{month}", len(DECISION_COLUMNS), decisions, " ON CONFLICT (id) DO NOTHING")
         width = len(GROUP_COLUMNS) + len(SUM_COLUMNS)
         self._insert("rollups", width, [(*group, *batch.sums[group]) for group in sorted(batch.sums)], _ROLL_UP)
+        if batch.audited:
+            entries = ((round(each.time * rows.MICRO), chain.entry_of(each)) for each in batch.audited)
+            self._insert("audit", 5, chain.link(entries, last, before))
         self._add_bodies(bodies)
         return batch
 

@@ -21,7 +21,7 @@ from crossover.ledger import rows
 from crossover.ledger.budgets import Reservation, Standing, reservations_of
 from crossover.ledger.schema import ATTEMPT_COLUMNS, CHILDREN, RECORD_COLUMNS, SUM_COLUMNS, bounds_of
 from crossover.ledger.store import Ledger
-from crossover.ledger.words import Alternative, AttemptRow, Record
+from crossover.ledger.words import Alternative, Record
 
 By = Literal["key", "alias", "deployment", "provider", "zone", "day"]
 GROUPS: dict[str, str] = {
@@ -264,7 +264,7 @@ def one(ledger: Ledger, request_id: str) -> Record | None:
     others = ledger.rows(
         "SELECT deployment, cost, permitted, local FROM alternatives WHERE request = ? ORDER BY number", (request_id,)
     )
-    return rows.record_of(found[0], map(_attempt, attempts), map(_alternative, others))
+    return rows.record_of(found[0], attempts, map(_alternative, others))
 
 
 def near(ledger: Ledger, start: str, most: int = 5) -> list[str]:
@@ -301,9 +301,7 @@ def records(ledger: Ledger, since: float, until: float) -> Iterator[Record]:
                 ledger, f"alternatives_{month}", ("number", "deployment", "cost", "permitted", "local"), span
             )
             for row in found:
-                yield rows.record_of(
-                    row, map(_attempt, attempts.get(row[1], ())), map(_alternative, others.get(row[1], ()))
-                )
+                yield rows.record_of(row, attempts.get(row[1], ()), map(_alternative, others.get(row[1], ())))
             after = found[-1][1]
 
 
@@ -314,12 +312,6 @@ def _children(ledger: Ledger, table: str, columns: Sequence[str], span: tuple[in
     ):
         found.setdefault(row[0] // CHILDREN, []).append(row[1:])
     return found
-
-
-def _attempt(row: Sequence[Any]) -> AttemptRow:
-    facts = dict(zip(ATTEMPT_COLUMNS[1:], row, strict=True))
-    facts["accepted"] = bool(facts["accepted"])
-    return AttemptRow(**facts)
 
 
 def _alternative(row: Sequence[Any]) -> Alternative:

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from crossover.errors import FileError, StoreError
+from crossover.ledger.audit import REPAIRED
 from crossover.ledger.care import Finding, check, mend_sums, refuse_while_written, renew_periods
 from crossover.ledger.files import DAMAGED, connect, no_ledger, told
 from crossover.ledger.schema import (
@@ -70,7 +71,7 @@ def repair(path: Path, *, clock: Callable[[], float] = time.time) -> Repaired:
         periods = renew_periods(ledger)
         roll_ups = mend_sums(ledger)
         left = check(ledger)
-        ledger.audit("ledger repaired", {"damaged": int(kept is not None)})
+        ledger.audit(REPAIRED, {"damaged": int(kept is not None)})
     return Repaired(
         kept=kept, roll_ups=roll_ups, rows=rows, unread=tuple(unread), periods=tuple(periods), left=tuple(left)
     )

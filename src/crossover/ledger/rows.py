@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
 
+from crossover.ledger.chain import left, needs_entry
 from crossover.ledger.schema import (
+    ATTEMPT_COLUMNS,
     CHILDREN,
     DECISION_COLUMNS,
     INPUT_ESTIMATED,
@@ -21,7 +24,7 @@ from crossover.ledger.schema import (
     UNPRICED,
     month_of,
 )
-from crossover.ledger.words import Alternative, AttemptRow, Record
+from crossover.ledger.words import Alternative, AttemptRow, Privacy, Record
 
 MICRO = 1_000_000
 HOUR_US = 3600 * MICRO
@@ -33,6 +36,8 @@ ERROR_LENGTH = 500
 Row = tuple[Any, ...]
 Sums = list[int]
 _ENCODE = msgspec.json.Encoder().encode
+_WENT = ("left", "zone", "provider", "party", "action", "redacted")
+_COUNTS = msgspec.json.Decoder(tuple[tuple[str, str, str, int], ...]).decode
 _PLACE = {"ok": 1, "error": 2, "refused": 3, "cancelled": 4, "truncated": 5}  # of a status in SUM_COLUMNS
 
 
@@ -46,10 +51,11 @@ class Rows(msgspec.Struct):
 
 
 class Batch(msgspec.Struct):
-    """What a transaction writes: rows by month, and sums by GROUP_COLUMNS in the order of SUM_COLUMNS."""
+    """What a transaction writes: rows by month, sums by GROUP_COLUMNS in the order of SUM_COLUMNS, who is audited."""
 
     months: dict[str, Rows] = {}
     sums: dict[Row, Sums] = {}
+    audited: list[Record] = []  # those that the audit keeps, in the order of their entries
 
 
 def best_of(record: Record) -> int | None:
@@ -66,25 +72,43 @@ def best_of(record: Record) -> int | None:
 
 def decision_of(record: Record) -> Row:
     """What a record shares with many others: the columns of ``decisions`` after the id, as a hashable row."""
+    privacy, away = record.privacy, 0
+    went: Row = ()
+    for attempt in record.attempts:
+        if left(record, attempt):
+            away += 1
+        went += (
+            (attempt.left, attempt.zone, attempt.provider, attempt.party, attempt.action, attempt.redacted),
+        )  # fmt: skip
+    if went and not went[0][1] and not any(map(any, went)):
+        went = ()  # nobody said where
     return (
         record.kind, record.door, record.asked[:NAME_LENGTH], record.policy, record.deployment, record.provider,
         record.model, record.zone, record.local, record.tier, record.categories, record.price_source, record.decision,
         record.refused, record.dropped,
+        () if privacy is None
+        else (privacy.profile, privacy.detector, privacy.opaque, privacy.rule, privacy.action),
+        went, away,
     )  # fmt: skip
 
 
 def decision_id(content: Row) -> int:
-    """63 bits of the hash of a decision's content: the same content has the same id in every process."""
-    return int.from_bytes(hashlib.sha256(_ENCODE(content)).digest()[:8], "big") >> 1
+    """63 bits of the hash of a decision's content: the same content has the same id in every process.
+
+    Where privacy and the audit have nothing to say, it is the id that earlier versions gave.
+    """
+    known = content if content[-1] or content[-2] or content[-3] else content[:-3]
+    return int.from_bytes(hashlib.sha256(_ENCODE(known)).digest()[:8], "big") >> 1
 
 
 def decision_row(number: int, content: Row) -> Row:
     """The row of table ``decisions``."""
     kind, door, asked, policy, deployment, provider, model, zone, local, tier, categories, source, *rest = content
-    reason, refused, dropped = rest
+    reason, refused, dropped, privacy, went, away = rest
     return (
         number, kind, door, asked, policy, deployment, provider, model, zone, int(local), tier, text_of(categories),
-        source, reason, text_of(refused), text_of(dropped),
+        source, reason, text_of(refused), text_of(dropped), text_of(privacy) if privacy else "",
+        text_of(went) if went else "", away,
     )  # fmt: skip
 
 
@@ -93,6 +117,7 @@ def decision_holds(row: Sequence[Any]) -> bool:
     facts = dict(zip(DECISION_COLUMNS, row, strict=True))
     try:
         facts |= {name: msgspec.json.decode(facts[name]) for name in ("categories", "refused", "dropped")}
+        facts |= {name: msgspec.json.decode(facts[name] or "[]") for name in ("privacy", "went")}
     except msgspec.MsgspecError:
         return False
     facts["local"] = bool(facts["local"])
@@ -104,11 +129,14 @@ def text_of(value: object) -> str:
     return _ENCODE(value).decode()
 
 
-def batch_of(records: Iterable[Record], after: Callable[[str], int], known: Mapping[str, Mapping[Row, int]]) -> Batch:
+def batch_of(
+    records: Iterable[Record], after: Callable[[str], int], known: Mapping[str, Mapping[Row, int]], audited: int = 0
+) -> Batch:
     """Every row that a batch needs. ``after`` gives the last number used in a month's segment.
 
-    ``known`` holds, by month, the decisions that the file has; others come back in ``Rows.decisions``. Raises
-    ValueError, TypeError, OverflowError or KeyError for a record that no database takes; see :func:`mend`.
+    ``audited`` is the number of the audit's last entry. ``known`` holds, by month, the decisions that the file has;
+    others come back in ``Rows.decisions``. Raises ValueError, TypeError, OverflowError or KeyError for a record that
+    no database takes; see :func:`mend`.
     """
     batch = Batch()
     numbers: dict[str, int] = {}
@@ -132,12 +160,16 @@ def batch_of(records: Iterable[Record], after: Callable[[str], int], known: Mapp
         if decision is None:
             decision = rows.decisions[content] = decision_id(content)
         best = best_of(record)
-        _add(record, number, decision, best, rows)
+        entry = 0
+        if needs_entry(record):
+            batch.audited.append(record)
+            entry = audited + len(batch.audited)
+        _add(record, number, decision, best, entry, rows)
         _count(record, hour, best, batch.sums)
     return batch
 
 
-def _add(record: Record, number: int, decision: int, best: int | None, rows: Rows) -> None:
+def _add(record: Record, number: int, decision: int, best: int | None, entry: int, rows: Rows) -> None:
     flags = (
         (STREAMED if record.streamed else 0)
         | (INPUT_ESTIMATED if record.input_basis == "estimated" else 0)
@@ -150,6 +182,7 @@ def _add(record: Record, number: int, decision: int, best: int | None, rows: Row
         record.error[:ERROR_LENGTH], flags, record.queue_ms, record.ttft_ms, record.total_ms, record.input_tokens,
         record.cached_read, record.cache_write_5m, record.cache_write_1h, record.output_tokens, record.reasoning,
         record.images, record.cost, record.marginal, best,
+        text_of(record.privacy.counts) if record.privacy is not None and record.privacy.counts else "", entry,
     ))  # fmt: skip
     place = number * CHILDREN
     for attempt in record.attempts[:CHILDREN]:
@@ -218,6 +251,7 @@ def mend(record: Record, now: float) -> Record:
     fields["status"] = record.status if record.status in _PLACE else "error"
     fields["attempts"] = tuple(_mended_struct(row) for row in record.attempts if isinstance(row, AttemptRow))
     fields["alternatives"] = tuple(_mended_struct(row) for row in record.alternatives if isinstance(row, Alternative))
+    fields["privacy"] = _mended_struct(record.privacy) if isinstance(record.privacy, Privacy) else None
     return Record(**fields)
 
 
@@ -247,17 +281,29 @@ def _mended(value: Any, default: Any) -> Any:
 RECORD_SELECT = (
     "time_us", "number", "id", "key", "status", "http_status", "error", "flags", "queue_ms", "ttft_ms", "total_ms",
     "input_tokens", "cached_read", "cache_write_5m", "cache_write_1h", "output_tokens", "reasoning", "images", "cost",
-    "marginal", "best", *DECISION_COLUMNS[1:],
+    "marginal", "best", "counts", *DECISION_COLUMNS[1:],
 )  # fmt: skip
 
 
-def record_of(row: Sequence[Any], attempts: Iterable[AttemptRow] = (), others: Iterable[Alternative] = ()) -> Record:
-    """A record from a row of the view ``records`` (columns RECORD_SELECT) and its children."""
+def attempt_of(row: Sequence[Any], went: Sequence[Any] = ()) -> AttemptRow:
+    """An attempt from a row of the view ``attempts`` (ATTEMPT_COLUMNS after the number) and where it went."""
+    facts = dict(zip(ATTEMPT_COLUMNS[1:], row, strict=True)) | dict(zip(_WENT, went, strict=False))
+    facts["accepted"] = bool(facts["accepted"])
+    return AttemptRow(**facts)
+
+
+def record_of(row: Sequence[Any], attempts: Iterable[Row] = (), others: Iterable[Alternative] = ()) -> Record:
+    """A record from a row of the view ``records`` (columns RECORD_SELECT) and its children.
+
+    ``attempts`` are rows of the view of that name (ATTEMPT_COLUMNS after the number).
+    """
     facts = dict(zip(RECORD_SELECT, row, strict=True))
     flags = facts.pop("flags")
-    for name in ("number", "best"):
+    for name in ("number", "best", "away"):
         facts.pop(name)
     lists = {name: msgspec.json.decode(facts.pop(name) or "[]") for name in ("categories", "refused", "dropped")}
+    privacy = _privacy_of(facts.pop("privacy"), facts.pop("counts"))
+    went = msgspec.json.decode(facts.pop("went") or "[]")
     return Record(
         time=facts.pop("time_us") / MICRO,
         streamed=bool(flags & STREAMED),
@@ -270,7 +316,19 @@ def record_of(row: Sequence[Any], attempts: Iterable[AttemptRow] = (), others: I
         categories=tuple(lists["categories"]),
         refused=tuple((name, reason) for name, reason in lists["refused"]),
         dropped=tuple(lists["dropped"]),
-        attempts=tuple(attempts),
+        attempts=tuple(attempt_of(one, where) for one, where in zip_longest(attempts, went, fillvalue=()) if one),
         alternatives=tuple(others),
+        privacy=privacy,
         **facts,
     )
+
+
+def _privacy_of(decided: str | None, counts: str) -> Privacy | None:
+    """What privacy knew: the part that repeats is kept with the decision, the counts with the record."""
+    if not decided and not counts:
+        return None
+    found = _COUNTS(counts) if counts else ()
+    if not decided:  # damage took it
+        return Privacy(counts=found)
+    profile, detector, opaque, rule, action = msgspec.json.decode(decided)
+    return Privacy(profile=profile, detector=detector, counts=found, opaque=opaque, rule=rule, action=action)

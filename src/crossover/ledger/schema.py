@@ -22,14 +22,16 @@ _NUMBER = "integer primary key"
 CHILDREN = 1024  # numbers kept for the attempts (and alternatives) of one record: number of the record * 1024 + place
 
 # What a record has beside its decision, in the order of the columns. NUMBERS of the roll-ups are summed from these.
+# New columns stand at the end: that is where a migration puts them.
 RECORD_COLUMNS = (
     "number", "id", "time", "decision", "key", "status", "http_status", "error", "flags", "queue_ms", "ttft_ms",
     "total_ms", "input_tokens", "cached_read", "cache_write_5m", "cache_write_1h", "output_tokens", "reasoning",
-    "images", "cost", "marginal", "best",
+    "images", "cost", "marginal", "best", "counts", "audit",
 )  # fmt: skip
 DECISION_COLUMNS = (
     "id", "kind", "door", "asked", "policy", "deployment", "provider", "model", "zone", "local", "tier", "categories",
-    "price_source", "reason", "refused", "dropped",
+    "price_source", "reason", "refused", "dropped", "privacy", "went",
+    "away",
 )  # fmt: skip
 ATTEMPT_COLUMNS = (
     "number", "deployment", "outcome", "start_ms", "duration_ms", "upstream_status", "accepted", "input_tokens",
@@ -55,6 +57,18 @@ _TYPES = {
      "output_tokens", "reasoning", "images", "cost", "marginal", "local", "upstream_status", "accepted", "permitted"),
     "bigint not null",
 )  # fmt: skip
+# What migration 2 added: rows of before have the default, which stands in new months too, so that all are alike.
+_AUDITED: dict[str, dict[str, str]] = {
+    "records": {  # findings as JSON; number of the entry in the audit (0: it has none)
+        "counts": "text not null default ''",
+        "audit": "bigint not null default 0",
+    },
+    "decisions": {
+        "privacy": "text not null default ''",  # profile, detector, what was opaque, rule, action
+        "went": "text not null default ''",  # of each attempt: left, zone, provider, party, action, redacted
+        "away": "bigint not null default 0",  # how many attempts left
+    },
+}
 
 GROUP_COLUMNS = ("hour", "key", "asked", "deployment", "provider", "zone", "local")
 SUM_COLUMNS = (
@@ -117,8 +131,21 @@ def create_first(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def add_privacy(connection: sqlite3.Connection) -> None:
+    """Migration 2: what privacy found and decided, what left to whom, and the audit found by time."""
+    hide_segments(connection)
+    for month in segments_of(connection):
+        for table, columns in _AUDITED.items():
+            for name, kind in columns.items():
+                connection.execute(f"ALTER TABLE {table}_{month} ADD COLUMN {name} {kind}")
+    if segments_of(connection):
+        show_segments(connection)
+    connection.execute("CREATE INDEX audit_time ON audit (time)")
+
+
 Migration = tuple[str, Callable[[sqlite3.Connection], None]]
-MIGRATIONS: tuple[Migration, ...] = (("tables", create_first),)
+MIGRATIONS: tuple[Migration, ...] = (("tables", create_first), ("privacy", add_privacy))
+AUDITED_SINCE = 2  # the number of the migration from which on requests that leave are in the audit
 
 
 def version_of(connection: sqlite3.Connection) -> int | None:
@@ -215,6 +242,8 @@ def show_segments(connection: sqlite3.Connection) -> None:
 
 
 def _type(table: str, column: str) -> str:
+    if column in _AUDITED.get(table, ()):
+        return _AUDITED[table][column]
     if column == "number" or (table, column) == ("decisions", "id"):
         return _NUMBER
     if column == "id":
@@ -225,7 +254,7 @@ def _type(table: str, column: str) -> str:
 _OWN = ", ".join(f"r.{name}" for name in RECORD_COLUMNS if name not in ("time", "decision"))
 # What stands for a decision that damage took: records outlive it.
 _EMPTY = "''"
-_LOST = {"kind": "'chat'", "local": "0", "categories": "'[]'", "refused": "'[]'", "dropped": "'[]'"}
+_LOST = {"kind": "'chat'", "local": "0", "away": "0", "categories": "'[]'", "refused": "'[]'", "dropped": "'[]'"}
 _JOINED = ", ".join(
     f"coalesce(d.{name}, {_LOST.get(name, _EMPTY)}) AS {name}" for name in DECISION_COLUMNS if name != "id"
 )

@@ -15,8 +15,6 @@ Python client and the command line; see docs/decisions/0007-the-ledger.md.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,13 +24,11 @@ from typing import Any
 
 from crossover.errors import StoreError
 from crossover.ledger import keys
+from crossover.ledger.chain import add_audit
 from crossover.ledger.files import closed_on_error, connect, own_file, told, transaction
-from crossover.ledger.rows import MICRO
 from crossover.ledger.schema import MIGRATIONS, Migration, migrate, refuse_strange, version_of
 from crossover.ledger.words import Key
 from crossover.ledger.writer import CAPACITY, FLUSH_S, LOOK_S, Writer
-
-FIRST = "0" * 64  # what the first entry of the audit names as the hash before it
 
 
 class Ledger:
@@ -60,6 +56,16 @@ class Ledger:
         """The rows of a SELECT. Raises StoreError."""
         with told(self.path):
             return self._connection.execute(statement, values).fetchall()
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Everything read inside is of one moment, whoever writes meanwhile. For short questions: it holds the log."""
+        with told(self.path):
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.execute("ROLLBACK")
 
     @contextlib.contextmanager
     def change(self) -> Iterator[sqlite3.Connection]:
@@ -102,22 +108,6 @@ class Ledger:
         """Add an entry to the audit: an action and the names it concerns, never a value or a secret."""
         with self.change() as connection:
             add_audit(connection, action, facts, self.clock())
-
-
-def add_audit(connection: sqlite3.Connection, action: str, facts: Mapping[str, str | int], now: float) -> str:
-    """Append to the chain inside the caller's transaction; the hash of the entry, which covers all before it."""
-    last = connection.execute("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1").fetchone()
-    number, previous = (int(last[0]) + 1, str(last[1])) if last else (1, FIRST)
-    at = round(now * MICRO)
-    entry = json.dumps({"action": action, **facts}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    digest = audit_hash(number, at, previous, entry)
-    connection.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?)", (number, at, previous, digest, entry))
-    return digest
-
-
-def audit_hash(number: int, at: int, previous: str, entry: str) -> str:
-    """SHA-256 over the entry, its place, its time (microseconds) and the hash before it."""
-    return hashlib.sha256(f"{number}\n{at}\n{previous}\n{entry}".encode()).hexdigest()
 
 
 def open_ledger(

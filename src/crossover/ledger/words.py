@@ -18,7 +18,12 @@ Status = Literal["ok", "error", "truncated", "cancelled", "refused"]
 
 
 class AttemptRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One call to one deployment. ``outcome`` is ``ok`` or an ``UpstreamKind``; ``accepted``: may have been billed."""
+    """One call to one deployment. ``outcome`` is ``ok`` or an ``UpstreamKind``; ``accepted``: may have been billed.
+
+    ``left``: bytes of the request went to a place that is not the user's own (``zone``, operated by ``party``, reached
+    by the registry's row ``provider``). ``action`` is what privacy let go there: ``allow`` (as it was) or ``redact``,
+    with so many findings ``redacted``: each place of a value counts, as in :class:`Privacy`.
+    """
 
     deployment: str
     outcome: str
@@ -29,6 +34,28 @@ class AttemptRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     input_tokens: int = 0
     output_tokens: int = 0
     cost: int = 0
+    left: bool = False
+    zone: str = ""
+    provider: str = ""
+    party: str = ""
+    action: Literal["", "allow", "redact"] = ""
+    redacted: int = 0
+
+
+class Privacy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What privacy knew of a request and decided: kinds and counts, never a value.
+
+    ``profile`` names the matrix that judged it (empty or ``off``: nobody looked), ``detector`` the version of rules and
+    models. ``counts`` are findings by (category, kind, tier). ``opaque`` says why a part of it could not be read.
+    ``rule`` is the row of the policy that decided on ``action``.
+    """
+
+    profile: str = ""
+    detector: str = ""
+    counts: tuple[tuple[str, str, str, int], ...] = ()
+    opaque: str = ""
+    rule: str = ""
+    action: Literal["allow", "redact", "local_only", "block", "failed"] = "allow"
 
 
 class Alternative(msgspec.Struct, frozen=True, gc=False):
@@ -49,7 +76,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     ``cost`` prices the tokens: list price on an API, the machine's hour shared out over its tokens on a local
     deployment. ``marginal`` is what had to be paid because of this request (0 on a running local machine); budgets
     count it. ``decision`` is the reason in words, ``refused`` pairs (deployment, reason). ``reserved`` says that
-    budgets hold a reservation under this id, which the row settles.
+    budgets hold a reservation under this id, which the row settles. ``privacy`` None: nobody looked at it.
     """
 
     id: str
@@ -92,6 +119,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     attempts: tuple[AttemptRow, ...] = ()
     reserved: bool = False
     kind: Literal["chat", "embed"] = "chat"
+    privacy: Privacy | None = None
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
