@@ -25,8 +25,9 @@ from crossover.chat import (
     ToolCall,
 )
 from crossover.errors import NoTargetError, RequestError, ServingError, UpstreamError
-from crossover.ledger.words import Alternative, AttemptRow, Record, Status
+from crossover.ledger.words import Alternative, AttemptRow, Privacy, Record, Status
 from crossover.privacy.clearance import Cleared
+from crossover.privacy.policy import Place, verdict
 from crossover.routing.eligibility import FOR_GOOD, Ask
 from crossover.routing.faults import FAULTS
 from crossover.routing.words import Decision, Refusal, Route, Target
@@ -35,6 +36,8 @@ from crossover.usage import Usage
 NOTHING = Usage()
 Kind = Literal["chat", "embed"]
 SAYS_ENOUGH = frozenset({"length", "content_filter"})  # ends that are an answer even where no word came before them
+_NOT_SENT = frozenset({"refused", "tls", "connect_timeout", "unsupported"})  # failures before a byte of it went out
+_ANYWHERE = Place("", local=False)  # any place outside
 _LONGEST_NAME = 200  # characters kept of a name that a client asked for: the ledger is no place to store text in
 
 
@@ -233,6 +236,8 @@ class Account:
             if not target.local:
                 self.spent += cost
         self.priced = usage
+        zone, left = target.deployment.zone, not target.local and outcome not in _NOT_SENT
+        cleared = self.cleared
         self._attempts.append(
             AttemptRow(
                 deployment=target.id,
@@ -244,6 +249,12 @@ class Account:
                 input_tokens=usage.input,
                 output_tokens=usage.output,
                 cost=cost,
+                left=left,
+                zone=zone.name,
+                provider=target.provider,
+                party=zone.party,
+                action="" if not left else "redact" if cleared is not None and cleared.redacted else "allow",
+                redacted=0 if cleared is None else cleared.redacted,
             )
         )
 
@@ -346,6 +357,27 @@ class Account:
             attempts=tuple(self._attempts),
             reserved=self.reserved,
             kind=self.kind,
+            privacy=self._privacy(),
+        )
+
+    def _privacy(self) -> Privacy | None:
+        """What privacy knew of it and did; None where nobody looked."""
+        known, found = self.ask.known, self.ask.known.found
+        if not known.profiles:
+            return None
+        if known.clean:
+            return Privacy(profile=known.profile, detector=known.detector)
+        judged = verdict(known, _ANYWHERE) if self.cleared is None else self.cleared.verdict
+        stayed = next((row for row in self.refused if row.code == "privacy"), None)
+        if stayed is not None and judged.action != "redact":
+            judged = verdict(known, _ANYWHERE)
+        return Privacy(
+            profile=known.profile,
+            detector=known.detector,
+            counts=found.counts,
+            opaque=found.opaque,
+            rule=judged.rule,
+            action="failed" if found.failed else judged.action,
         )
 
     def _http_status(self) -> int:

@@ -271,7 +271,7 @@ class Dispatcher:
         desk = plant.desk
         profiles = () if desk is None else desk.profiles(request.caller.key, route.name)
         found = NOTHING_FOUND if desk is None or not profiles else await look(desk, request)
-        return knowing(found, labels, profiles)
+        return knowing(found, labels, profiles, "" if desk is None else desk.version)
 
     def _labels(self, plant: Plant, route: Route, request: Asked) -> tuple[Sensitivity, bool]:
         """The strictest of what configuration, alias, key, header and metadata say."""

@@ -22,6 +22,7 @@ from crossover.errors import CrossoverError, InputError, RequestError, ServingEr
 from crossover.gateway.hosts import Hosts
 from crossover.gateway.http import Connection, Request
 from crossover.gateway.keyring import KeyRing, presented
+from crossover.gateway.labels import HeaderRule, labels
 from crossover.gateway.metrics import CONTENT_TYPE as METRICS_TYPE
 from crossover.gateway.metrics import Metrics, render
 from crossover.gateway.openapi import description
@@ -48,6 +49,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     hosts: Hosts
     policy_header: bool = True
     sensitivity_header: bool = True
+    labels: tuple[HeaderRule, ...] = ()
 
 
 class Gateway:
@@ -231,6 +233,8 @@ class Gateway:
         if (said := headers.get(b"x-crossover-sensitivity")) and access.sensitivity_header:
             told = said.decode("latin-1")  # whole: what is cut off a label would count as none
             label = f"{label},{told}" if label else told
+        if access.labels and (own := labels(access.labels, headers)):
+            label = f"{label},{own}" if label else own
         if (wanted := headers.get(b"x-crossover-policy")) and access.policy_header:
             policy = _text(wanted)
         if (waits := headers.get(b"x-crossover-deadline")) is not None:
@@ -321,6 +325,8 @@ def _told(served: Served) -> bytes:
         told += f"x-crossover-cost-usd: {served.cost.normalize():f}\r\n"
     if served.attempts > 1:
         told += f"x-crossover-attempts: {served.attempts}\r\n"
+    if served.redacted:
+        told += f"x-crossover-redacted: {served.redacted}\r\n"
     if served.dropped:
         told += f"x-crossover-dropped-params: {','.join(served.dropped)}\r\n"
     return told.encode("ascii", "replace")  # names are checked where they are configured: no line ends in them

@@ -86,8 +86,9 @@ class Place(msgspec.Struct, frozen=True):
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a request: what was found, what was said from outside, and the matrices that judge both.
 
-    ``sensitivity`` is the stricter of both. ``clean``: nothing is known that any matrix could mind. Made by
-    :func:`knowing`. Without ``profiles`` privacy is off, and only the law looks at the labels.
+    ``sensitivity`` is the stricter of both. ``clean``: nothing is known that any matrix could mind. ``detector`` is the
+    version of rules and models that looked. Made by :func:`knowing`. Without ``profiles`` privacy is off, and only the
+    law looks at the labels.
     """
 
     found: Classified = NOTHING_FOUND
@@ -95,15 +96,23 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     profiles: tuple[Profile, ...] = ()
     sensitivity: Sensitivity = NOT_SENSITIVE
     clean: bool = True
+    detector: str = ""
+
+    @property
+    def profile(self) -> str:
+        """The names of the matrices, for records."""
+        return _named(self.profiles)
 
 
 UNKNOWN = Known()
 
 
-def knowing(found: Classified, labels: Sensitivity, profiles: tuple[Profile, ...]) -> Known:
+def knowing(
+    found: Classified, labels: Sensitivity, profiles: tuple[Profile, ...], detector: str = ""
+) -> Known:  # fmt: skip
     """What is known of a request, put together once."""
     if found is NOTHING_FOUND and labels is NOT_SENSITIVE:
-        return Known(profiles=profiles)
+        return Known(profiles=profiles, detector=detector)
     clean = not profiles or not (found.counts or found.opaque or labels.categories or labels.tier != "none")
     return Known(
         found=found,
@@ -111,6 +120,7 @@ def knowing(found: Classified, labels: Sensitivity, profiles: tuple[Profile, ...
         profiles=profiles,
         sensitivity=stricter(labels, found.sensitivity),
         clean=clean,
+        detector=detector,
     )
 
 
