@@ -25,6 +25,7 @@ from crossover.errors import (
     InputError,
     NoTargetError,
     RequestError,
+    UnknownNameError,
     UpstreamError,
 )
 from crossover.ledger import keys
@@ -323,6 +324,35 @@ def test_nobody_answers_at_the_address() -> None:
             with pytest.raises(UpstreamError) as error:
                 await client.chat("auto", "Hello")
             assert error.value.upstream == "refused"
+
+    run(work())
+
+
+@pytest.mark.parametrize("wrote", ["sensitivty", "Policy", "usr"])
+def test_a_misspelt_option_is_told_before_anything_is_opened(wrote: str) -> None:
+    """A label that was misspelt and then ignored would let out what must stay."""
+
+    async def work() -> None:
+        async with AsyncClient(config="nowhere.toml") as client:
+            for call in (
+                client.chat("auto", "Hello", **{wrote: 0}),
+                anext(client.stream("auto", "Hello", **{wrote: 0})),
+                client.embed("auto", "Hello", **{wrote: 0}),
+            ):
+                with pytest.raises(UnknownNameError) as caught:
+                    await call
+                assert (caught.value.name, caught.value.field, len(caught.value.nearest)) == (wrote, wrote, 1)
+
+    run(work())
+    with Client(config="nowhere.toml") as blocking, pytest.raises(InputError, match="Did you mean temperature"):
+        blocking.chat("auto", "Hello", temprature=0)
+
+
+def test_an_option_that_only_its_server_knows_travels(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with house("here", tmp_path) as home:
+            await home.client.chat("auto", "Hello", min_p=0.1)
+            assert home.upstream.journal[0].tree["min_p"] == 0.1
 
     run(work())
 

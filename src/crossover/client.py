@@ -16,7 +16,7 @@ import atexit
 import secrets
 import sys
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias, TypeVar
@@ -24,10 +24,11 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 
 from crossover.chat import Backend, Caller, ChatChunk, ChatRequest, ChatResponse, EmbedResponse, Message
-from crossover.errors import ContradictionError, CrossoverError, InputError
+from crossover.errors import ContradictionError, CrossoverError, InputError, UnknownNameError
 
 GATEWAY_WAIT_S = 600.0
 MOST_WAIT_S = 86_400.0
+_OWN_OPTIONS = ("policy", "sensitivity")  # of every call, beside those of OpenAI
 
 Messages: TypeAlias = str | Sequence[Message | Mapping[str, Any]]
 T = TypeVar("T")
@@ -94,11 +95,11 @@ class AsyncClient:
         """The whole answer. ``options`` are those of OpenAI's chat completions (``tools``, ``max_tokens`` …).
 
         ``model`` is an alias, a deployment or a model. ``policy`` replaces the client's; ``sensitivity`` comes on top
-        of it. Raises RequestError, NoTargetError, UpstreamError.
+        of it. Options of a server's own go to it as they are. Raises UnknownNameError for an option that is nearly one
+        of OpenAI's, RequestError, NoTargetError, UpstreamError.
         """
-        backend = await self._open()
-        caller = self._caller(policy, sensitivity)
-        return await backend.complete(_request(model, messages, options, caller, stream=False))
+        request = _request(model, messages, options, self._caller(policy, sensitivity), stream=False)
+        return await (await self._open()).complete(request)
 
     async def stream(
         self,
@@ -113,8 +114,8 @@ class AsyncClient:
 
         Ends with a chunk marked ``last`` or raises. Closing it (``aclose``) cancels the call.
         """
-        backend = await self._open()
-        source = backend.stream(_request(model, messages, options, self._caller(policy, sensitivity), stream=True))
+        request = _request(model, messages, options, self._caller(policy, sensitivity), stream=True)
+        source = (await self._open()).stream(request)
         try:
             async for chunk in source:
                 yield chunk
@@ -131,8 +132,9 @@ class AsyncClient:
         **options: Any,
     ) -> EmbedResponse:
         """Vectors, in the order of the inputs. ``options`` are those of OpenAI's embeddings (``dimensions`` …)."""
-        from crossover.wire import openai
+        from crossover.wire import openai, openai_names
 
+        _check_options(options, openai_names.EMBED)
         backend = await self._open()
         tree = {"model": model, "input": inputs if isinstance(inputs, str) else list(inputs), **options}
         return await backend.embed(openai.read_embed(tree, self._caller(policy, sensitivity)))
@@ -278,8 +280,9 @@ def _request(
     model: str, messages: Messages, options: Mapping[str, Any], caller: Caller, *, stream: bool
 ) -> ChatRequest:
     """The request in words, read by the same reader as a client's bytes."""
-    from crossover.wire import openai
+    from crossover.wire import openai, openai_names
 
+    _check_options(options, openai_names.CHAT)
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
     given = [one for one in messages if isinstance(one, Message)]
@@ -293,6 +296,15 @@ def _request(
     if given:
         return msgspec.structs.replace(request, messages=tuple(given), tree=None, dialect=None)
     return request
+
+
+def _check_options(options: Iterable[str], known: frozenset[str]) -> None:
+    """Raise UnknownNameError for a slip of the pen: no server would say a word about a parameter it does not know."""
+    from crossover.wire.openai_names import slip
+
+    for name in options:
+        if (meant := slip(name, (*known, *_OWN_OPTIONS))) is not None:
+            raise UnknownNameError("option", name, (meant,), field=name)
 
 
 __all__ = ["AsyncClient", "Client"]
