@@ -259,7 +259,7 @@ CLEAN: tuple[tuple[str, str], ...] = (
     ("prose-h", "Das Passwort ist abgelaufen und muss für {word} neu gesetzt werden."),
     ("prose-i", "Le mot de passe est trop court pour {word}."),
     ("prose-j", "La contraseña es obligatoria en {word}."),
-    ("minified", "!function(t){var n={};function r(e){if(n[e])return n[e].exports;var i=n[e]={i:e,l:!1,exports:{}};t.{word}=r}}([]);"),
+    ("minified", "!function(t){var n={};function r(e){if(n[e])return n[e].exports;var i=n[e]={i:e,l:!1,exports:{}};t.{word}=r}}([]);"),  # noqa: E501
     ("base64-png", "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAA{b64}"),
     ("base64-font", "src: url(data:font/woff2;base64,d09GMgABAAAAA{b64}) /* {word} */"),
     ("wasm", "AGFzbQEAAAABBgFgAX8Bf{b64}"),
