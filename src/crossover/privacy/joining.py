@@ -1,0 +1,299 @@
+"""Values taken apart: digits and letters one by one, odd separators, line ends, mark-up, digits as words.
+
+A join invents something that nobody wrote, so each is asked for more than a decoded piece: where only digits remain
+they must pass the check of what they would be (Luhn, ISO 7064), or stand in a shape of their own. Every function gives
+small sets of edits; each is looked at alone, with the words around it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import msgspec
+
+from crossover.privacy.folding import Edit
+
+
+class Join(msgspec.Struct, frozen=True):
+    """One sort of join: the trigger (in the syntax that RE2 and ``re`` share) and the edits of each place."""
+
+    trigger: str
+    literal: str
+    places: Callable[[str], Iterator[tuple[Edit, ...]]]
+
+
+# -------------------------------------------------------------------------------------------------------- one by one
+
+_BETWEEN = r" \t\r\n.\-_/,:;|*~@+()"
+_ONES = re.compile(rf"(?<![A-Za-z0-9])[A-Za-z0-9](?:[{_BETWEEN}]{{1,5}}[A-Za-z0-9](?![A-Za-z0-9])){{7,}}")
+_GAP = re.compile(rf"[{_BETWEEN}]+")
+_LEAD = re.compile(r"(?<![A-Za-z0-9])\+[ \t.\-_/,:;|*~]{1,5}\Z")
+
+
+def _one_by_one(text: str) -> Iterator[tuple[Edit, ...]]:
+    """``4 1 1 1 …``, ``j.o.h.n. .@``: what stands between most of them goes, what is left over stays."""
+    for hit in _ONES.finditer(text):
+        gaps = list(_GAP.finditer(text, hit.start(), hit.end()))
+        counts: dict[str, int] = {}
+        for gap in gaps:
+            counts[gap.group()] = counts.get(gap.group(), 0) + 1
+        usual = max(counts, key=lambda gap: (counts[gap], -len(gap)))
+        if counts[usual] * 2 < len(gaps):
+            continue
+        edits = [(gap.start(), gap.end(), _kept(gap.group(), usual)) for gap in gaps]
+        lead = _LEAD.search(text, max(0, hit.start() - 6), hit.start())
+        if lead is not None:
+            edits.insert(0, (lead.start(), hit.start(), "+"))
+        yield tuple(edits)
+
+
+def _kept(gap: str, usual: str) -> str:
+    """What of a gap belongs to the value: all but the usual separator before and behind it."""
+    if gap == usual:
+        return ""
+    rest = gap.removeprefix(usual).removesuffix(usual)
+    return rest.strip("\r\n\t") if len(rest) < len(gap) else gap
+
+
+# ------------------------------------------------------------------------------------------------------------- groups
+
+_ODD = r" \t\r\n.\-_/,:;|*~>+"
+_DIGITS = re.compile(rf"(?<![A-Za-z0-9])[0-9](?:[{_ODD}]{{0,4}}[0-9]){{11,}}(?![A-Za-z0-9])")
+_ACCOUNT = re.compile(rf"(?<![A-Za-z0-9])[A-Z]{{2}}[{_ODD}]{{0,4}}[0-9](?:[{_ODD}]{{0,4}}[A-Z0-9]){{12,31}}(?![a-z])")
+_GROUP = re.compile(r"[A-Z0-9]+")
+_LONG_ROW = re.compile(rf"[0-9](?:[{_ODD}]{{0,4}}[0-9]){{11}}")  # asked first: re skips to the first digit
+_COUNTRY = re.compile(rf"[A-Z][A-Z][{_ODD}]{{0,4}}[0-9](?:[{_ODD}]{{0,4}}[A-Z0-9]){{12}}")
+_CARD_LENGTHS = frozenset(range(13, 20))
+_CARD_SHAPES = frozenset({(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 4, 5), (6, 7), (8, 8), (4, 4, 4, 1)})
+_LISTED = frozenset(",;|\n\t")  # what also stands between the numbers of a list or of a table
+_MOST_GROUPS = 40
+
+
+def _groups(text: str) -> Iterator[tuple[Edit, ...]]:
+    """Card and account numbers with separators that nobody uses, or over the end of a line."""
+    for hit in _DIGITS.finditer(text) if _LONG_ROW.search(text) is not None else ():
+        spans = [group.span() for group in _GROUP.finditer(text, hit.start(), hit.end())]
+        for first, last in _cards(text, spans):
+            start, end = spans[first][0], spans[last][1]
+            yield ((start, end, "".join(text[low:high] for low, high in spans[first : last + 1])),)
+    for hit in _ACCOUNT.finditer(text) if _COUNTRY.search(text) is not None else ():
+        spans = [group.span() for group in _GROUP.finditer(text, hit.start(), hit.end())]
+        for last in range(len(spans) - 1, 0, -1):
+            number = "".join(text[low:high] for low, high in spans[: last + 1])
+            if 15 <= len(number) <= 34 and _mod97(number):
+                yield ((spans[0][0], spans[last][1], number),)
+                break
+
+
+def _cards(text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """First and last group of what may be a card: evenly separated, of a card's length, right by Luhn."""
+    first = 0
+    while first < len(spans) - 1:
+        gap = text[spans[first][1] : spans[first + 1][0]]
+        last = first + 1
+        while last + 1 < len(spans) and text[spans[last][1] : spans[last + 1][0]] == gap:
+            last += 1
+        if last - first < _MOST_GROUPS and _is_card(text, spans[first : last + 1], gap):
+            yield first, last
+        elif first == 0 and len(spans) <= 8 and _split_once(text, spans):
+            yield 0, len(spans) - 1
+            return
+        first = last
+
+
+def _is_card(text: str, spans: list[tuple[int, int]], gap: str) -> bool:
+    sizes = tuple(high - low for low, high in spans)
+    even = len(set(sizes[:-1])) == 1 and sizes[-1] <= sizes[0]
+    if sum(sizes) not in _CARD_LENGTHS or not (sizes in _CARD_SHAPES or (even and _LISTED.isdisjoint(gap))):
+        return False
+    return text[spans[0][0]] in "23456" and luhn("".join(text[low:high] for low, high in spans))
+
+
+def _split_once(text: str, spans: list[tuple[int, int]]) -> bool:
+    """Whether a card number in any of its usual writings was broken by the end of a line."""
+    gaps = [text[high:low] for (_, high), (low, _) in pairwise(spans)]
+    broken = [gap for gap in gaps if "\n" in gap]
+    usual = {gap for gap in gaps if "\n" not in gap}
+    number = "".join(text[low:high] for low, high in spans)
+    if len(broken) != 1 or len(usual) > 1 or not usual <= {" ", "-", "."} or len(number) not in _CARD_LENGTHS:
+        return False
+    return number[0] in "23456" and luhn(number)
+
+
+def luhn(digits: str) -> bool:
+    """Whether the last digit is the check digit of the others (ISO/IEC 7812-1)."""
+    total = sum(map(int, digits[-1::-2])) + sum(sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
+    return total % 10 == 0
+
+
+def _mod97(number: str) -> bool:
+    """Whether an account number is right by ISO 7064, as an IBAN is."""
+    return int("".join(str(int(char, 36)) for char in number[4:] + number[:4])) % 97 == 1
+
+
+# ------------------------------------------------------------------------------------------------------------- shapes
+
+_STRANGE = r" ?[._/*~] ?| - | {2,3}|[-. ]?\r?\n[ \t>]{0,8}[-. ]?"
+_SHAPE = re.compile(
+    r"(?<![A-Za-z0-9])(?:(\+?[0-9]{1,3})(S))?([0-9]{3})(S)([0-9]{2,3})(S)([0-9]{4})(?![A-Za-z0-9])".replace(
+        "S", f"{_STRANGE}|[-. ]"
+    )
+)
+
+
+_SHORT_ROW = re.compile(r"[0-9][0-9][0-9][^A-Za-z0-9]{1,12}[0-9][0-9][0-9]?[^A-Za-z0-9]{1,12}[0-9]{4}")
+
+
+def _shapes(text: str) -> Iterator[tuple[Edit, ...]]:
+    """A social security or phone number whose groups are right and whose separators are not."""
+    for hit in _SHAPE.finditer(text) if _SHORT_ROW.search(text) is not None else ():
+        gaps = [hit.span(number) for number in (2, 4, 6) if hit[number] is not None]
+        odd = [text[start:end] for start, end in gaps if text[start:end] not in ("-", ".", " ")]
+        if odd and (len({text[start:end] for start, end in gaps}) == 1 or any("\n" in gap for gap in odd)):
+            yield tuple((start, end, "-") for start, end in gaps)
+
+
+# --------------------------------------------------------------------------------------------------------- line ends
+
+_NEXT = re.compile(r"\n[ \t]*(?:[>|#*/]{1,3}[ \t]+)?")
+_PIECE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@._+/=-"
+_AT = re.compile(r"[A-Za-z0-9._+/=-]{0,48}@")
+_RIGHT = re.compile(r"[A-Za-z0-9@._+/=-]{2,}")
+_DIGIT = re.compile(r"[0-9]")
+_NUMBER = re.compile(r"[+(]?[0-9][0-9 .()-]*")
+_REACH = 48
+_HALF = r"[A-Za-z0-9@._+/=-]*(?:[0-9_]|[a-z@._+/=-][A-Z]|[A-Z][A-Z])[A-Za-z0-9@._+/=-]*"  # of a key or of a number
+
+
+def _lines(text: str) -> Iterator[tuple[Edit, ...]]:
+    """An address, a key or a number that goes on in the next line."""
+    for hit in _NEXT.finditer(text):
+        end = hit.end()
+        line = text[max(0, hit.start() - _REACH) : hit.start()].rstrip(" \t\r\\")
+        before = line[len(line.rstrip(_PIECE)) :]
+        if len(before) < 2 or not (_mixed(before) or "@" in before or _AT.match(text, end) is not None):
+            continue
+        right = _RIGHT.match(text, end, min(len(text), end + _REACH))
+        if right is None:
+            continue
+        after = right.group()
+        if not (_mixed(before) and _mixed(after)) and not ("@" in before or "@" in after):
+            continue
+        start = text.rindex(before, 0, hit.start()) + len(before)
+        yield ((start, end, ""),)
+        if before[-1].isdigit() and after[0].isdigit():
+            whole = _NUMBER.search(text, max(0, start - 24), start)
+            usual = next((char for char in "- ." if whole is not None and char in whole.group().strip()), "")
+            if usual:
+                yield ((start, end, usual),)
+
+
+def _mixed(word: str) -> bool:
+    """Whether it could be a piece of a key or of a number: a digit, or capitals where no name has them."""
+    return _DIGIT.search(word) is not None or (len(word) >= 4 and not word.islower() and not word[1:].islower()) or (
+        "_" in word and len(word) >= 4
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------------------ mark-up
+
+_WORD = r"[A-Za-z0-9@._+-]"
+_BESIDE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@._+-")
+_MARK = r"<(?:[/!?]?[A-Za-z][^<>]{0,120}|!--[^<>]{0,120}--)>|\*\*?\*?|``?`?|~~|\|\||\[/?[a-z]{1,8}\]"
+_MARKS = f"(?:{_MARK})(?:{_MARK})*"  # alternatives begin with a character of their own: re skips ahead
+_MARKUP = re.compile(f"{_MARKS}(?:[ _.@-](?:{_MARK})+)?")
+_INNER = re.compile(_MARK)
+_UNDERLINE = re.compile(r"__?_?")
+_AFTER_LINE = re.compile(r"[A-Z]{0,2}[0-9]{2}")
+
+
+def _markup(text: str) -> Iterator[tuple[Edit, ...]]:
+    """Tags, stars, backticks and underlines in the middle of a value or around it. Near ones are looked at together."""
+    found: list[Edit] = []
+    for hit in _MARKUP.finditer(text):
+        start, end = hit.span()
+        if _beside(text, start, end):
+            found.append((start, end, _INNER.sub("", hit.group())))
+    if "_" in text:
+        found.extend(
+            (hit.start(), hit.end(), " ") for hit in _UNDERLINE.finditer(text) if _underlines(text, *hit.span())
+        )
+        found.sort()
+    near: list[Edit] = []
+    for edit in found:
+        if near and edit[0] - near[-1][1] > _REACH:
+            yield tuple(near)
+            near = []
+        near.append(edit)
+    if near:
+        yield tuple(near)
+
+
+def _underlines(text: str, start: int, end: int) -> bool:
+    """Whether an underscore is mark-up before or behind a number, and no piece of a name."""
+    before, after = text[start - 1 : start], text[end : end + 1]
+    if before not in _BESIDE or not before:
+        return _AFTER_LINE.match(text, end) is not None
+    return (after not in _BESIDE or not after) and text[max(0, start - 3) : start].isdigit()
+
+
+def _beside(text: str, start: int, end: int) -> bool:
+    """Whether a value could go on over what stands from ``start`` to ``end``."""
+    before, after = text[start - 1 : start], text[end : end + 1]
+    if before in _BESIDE and after in _BESIDE:
+        return bool(before and after)
+    if before in (" ", "-"):
+        before = text[start - 2 : start - 1]
+    elif after in (" ", "-"):
+        after = text[end + 1 : end + 2]
+    return before.isdigit() and after.isdigit()
+
+
+# ------------------------------------------------------------------------------------------------------ digits as words
+
+_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_VALUES = {name: str(value) for value, name in enumerate(_NAMES)} | {"oh": "0"}
+_NAMED = "|".join(_VALUES)
+_SPOKEN = re.compile(rf"\b(?:{_NAMED})(?:[ ,.-]{{1,3}}(?:{_NAMED}))+\b", re.IGNORECASE)
+_SPOKEN_ROW = re.compile(rf"(?:{_NAMED})[ ,.-]{{1,3}}(?:{_NAMED})[ ,.-]{{1,3}}(?:{_NAMED})")
+_NAME = re.compile(r"[A-Za-z]+")
+_FEWEST_WORDS = 9
+
+
+def _spoken(text: str) -> Iterator[tuple[Edit, ...]]:
+    """``four one one one …``"""
+    for hit in _SPOKEN.finditer(text) if _SPOKEN_ROW.search(text.lower()) is not None else ():
+        digits = "".join(_VALUES[name.lower()] for name in _NAME.findall(hit.group()))
+        if len(digits) < _FEWEST_WORDS or digits in "0123456789012":
+            continue
+        said = f"{digits[:3]}-{digits[3:5]}-{digits[5:]}" if len(digits) == 9 else digits
+        yield ((hit.start(), hit.end(), said),)
+
+
+JOINS = (
+    Join(rf"[A-Za-z0-9](?:[{_BETWEEN}]{{1,5}}[A-Za-z0-9]){{7}}", "", _one_by_one),
+    Join(f"{_LONG_ROW.pattern}|{_COUNTRY.pattern}", "", _groups),
+    Join(
+        rf"[0-9]{{3}}(?:{_STRANGE})[0-9]{{2,3}}[^A-Za-z0-9]{{1,12}}[0-9]{{4}}"
+        rf"|[0-9]{{3}}[^A-Za-z0-9]{{1,12}}[0-9]{{2,3}}(?:{_STRANGE})[0-9]{{4}}"
+        rf"|[0-9](?:{_STRANGE})[0-9]{{3}}[^A-Za-z0-9]{{1,12}}[0-9]{{2,3}}[^A-Za-z0-9]{{1,12}}[0-9]{{4}}",
+        "",
+        _shapes,
+    ),
+    Join(
+        rf"(?:{_HALF}|{_WORD}{{2,}})[ \t\r\\]*\n[ \t]*(?:[>|#*/]{{1,3}}[ \t]+)?(?:{_HALF}|{_WORD}*@)"
+        rf"|@{_WORD}*[ \t\r\\]*\n[ \t]*(?:[>|#*/]{{1,3}}[ \t]+)?{_WORD}{{2}}",
+        "\n",
+        _lines,
+    ),
+    Join(
+        rf"{_WORD}(?:<[/!?A-Za-z]|(?:\*{{1,3}}|`{{1,3}}|~~|\|\||\[/?[a-z]{{1,8}}\])[A-Za-z0-9@._+<*`~-])"
+        r"|[0-9][ -]?(?:<[/!?A-Za-z]|[*`~|\[]{1,3}[ -]?[*`~|0-9a-z\]<])"
+        r"|(?:^|[^A-Za-z0-9_])_{1,3}[A-Z]{0,2}[0-9]{2}|[0-9]{3}_{1,3}(?:[^A-Za-z0-9_]|$)",
+        "",
+        _markup,
+    ),
+    Join(rf"(?:(?i:{_NAMED})[ ,.-]{{1,3}}){{8}}", "", _spoken),
+)
