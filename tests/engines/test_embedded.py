@@ -199,3 +199,11 @@ def test_without_the_extra_the_install_line_is_said(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     with pytest.raises(MissingExtraError, match=r"crossover-llm\[embedded\]"):
         start(embedded.default_model())
+
+
+def test_llama_cpp_counts_one_of_several_choices(engine: Running) -> None:
+    """What ``of_one_choice`` of the OpenAI dialect rests on. Should this fail, llama.cpp adds them up by now."""
+    body = {"messages": [{"role": "user", "content": f"classify: {TICKET}"}], "n": 3}
+    _, said = ask(engine, "/v1/chat/completions", body)
+    assert len(said["choices"]) == 3
+    assert said["usage"]["completion_tokens"] == said["timings"]["predicted_n"]

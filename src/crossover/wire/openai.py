@@ -34,7 +34,14 @@ from crossover.wire import openai_parts as parts
 from crossover.wire.openai_embeddings import read_embed, read_embedded, write_embed, write_embedded, write_models
 from crossover.wire.openai_errors import error_inside, read_error, write_error
 from crossover.wire.openai_stream import StreamReader, StreamWriter
-from crossover.wire.openai_usage import read_finish, read_usage, write_finish, write_usage
+from crossover.wire.openai_usage import (
+    of_all_choices,
+    of_one_choice,
+    read_finish,
+    read_usage,
+    write_finish,
+    write_usage,
+)
 from crossover.wire.words import Outgoing, Profile
 
 __all__ = [
@@ -379,8 +386,11 @@ def read_response(body: bytes) -> ChatResponse:
         usage = read_usage(tree.table(answer.x_groq).get("usage"))
     if not answer.choices:
         raise UpstreamError("the target answered without a choice", upstream="empty", usage=usage)
+    choices = tuple([_choice(choice, number) for number, choice in enumerate(answer.choices)])
+    if len(choices) > 1 and usage is not None and of_one_choice(usage, answer.timings):
+        usage = of_all_choices(usage, [_written(choice.message) for choice in choices])
     return ChatResponse(
-        choices=tuple([_choice(choice, number) for number, choice in enumerate(answer.choices)]),
+        choices=choices,
         model=tree.text(answer.model),
         id=tree.text(answer.id),
         created=tree.count(answer.created) or 0,
@@ -388,6 +398,13 @@ def read_response(body: bytes) -> ChatResponse:
         raw=body,
         dialect="openai",
     )
+
+
+def _written(message: Message) -> int:
+    """The characters of an answer that a model wrote."""
+    texts = (part.text for part in message.parts if isinstance(part, Text | Thinking | Refused))
+    calls = (part.name + part.arguments for part in message.parts if isinstance(part, ToolCall))
+    return sum(map(len, (*texts, *calls)))
 
 
 def _not_an_answer(body: bytes) -> UpstreamError:

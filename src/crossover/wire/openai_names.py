@@ -23,8 +23,8 @@ CHAT = frozenset(
     }
 )  # fmt: skip
 EMBED = frozenset({"dimensions", "encoding_format", "input", "model", "user"})
-# Parameters of other servers that look like a slip and are none: top_k of many engines, the models that OpenRouter is to
-# try one after the other, how Groq shows thinking (types/chat/completion_create_params.py of its SDK).
+# Parameters of other servers that look like a slip and are none: top_k of many engines, what OpenRouter tries one after
+# the other, how Groq shows thinking (types/chat/completion_create_params.py of its SDK).
 _OTHERS = frozenset({"top_k", "models", "reasoning_format"})
 _ALIKE = 0.85  # share of letters in common, of all: "temprature" is 0.95, vLLM's min_tokens beside max_tokens 0.78
 

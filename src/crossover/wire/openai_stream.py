@@ -8,11 +8,11 @@ import msgspec
 
 from crossover.chat import ChatChunk, ChatRequest, Delta, Served, ToolDelta
 from crossover.errors import CrossoverError, UpstreamError
-from crossover.usage import Usage
+from crossover.usage import MAX_TOKENS, Usage
 from crossover.wire import failure, sse, tree
 from crossover.wire import openai_parts as parts
 from crossover.wire.openai_errors import error_inside, error_row
-from crossover.wire.openai_usage import read_finish, read_usage, write_finish, write_usage
+from crossover.wire.openai_usage import of_one_choice, read_finish, read_usage, write_finish, write_usage
 
 DONE = b"data: [DONE]\n\n"
 _encode = msgspec.json.Encoder().encode
@@ -74,13 +74,14 @@ class StreamReader:
     came before an error in the same read is returned first; the error is raised by the next call.
     """
 
-    __slots__ = ("_calls", "_counts", "_done", "_ended", "_error", "_framer", "malformed", "usage")
+    __slots__ = ("_calls", "_counted", "_counts", "_done", "_ended", "_error", "_framer", "malformed", "usage")
 
     def __init__(self) -> None:
         self._framer = sse.Framer()
         self._ended: dict[int, bool] = {}  # choices that were seen, and whether each has ended
         self._calls: dict[tuple[int, int], tuple[str, int]] = {}  # tool calls by choice and index: id and our index
         self._counts: dict[int, int] = {}  # tool calls of each choice
+        self._counted: Usage | None = None  # of the choices so far, where a server counts each by itself
         self._done = False
         self._error: UpstreamError | None = None
         self.malformed = 0
@@ -169,10 +170,13 @@ class StreamReader:
         usage = None
         if body.usage is not None or body.x_groq is not None or body.timings is not None or not deltas or _tail(deltas):
             usage = self._usage(body)
+        raw = event.raw
+        if usage is not None and usage is self._counted and len(self._ended) > 1:
+            raw = _recounted(data, usage)
         return ChatChunk(
             deltas=deltas,
             usage=usage,
-            raw=event.raw,
+            raw=raw,
             dialect="openai",
             id=body.id if type(body.id) is str else "",
             model=body.model if type(body.model) is str else "",
@@ -184,8 +188,24 @@ class StreamReader:
             found = read_usage(tree.table(body.x_groq).get("usage"))
         if found is None and body.choices:
             found = read_usage(body.choices[0].usage)
+        if found is not None and body.timings is not None:
+            found = self._with_others(found, whole=body.usage is not None and of_one_choice(found, body.timings))
         if found is not None:
             self.usage = found
+        return found
+
+    def _with_others(self, found: Usage, *, whole: bool) -> Usage | None:
+        """The usage with that of the choices that ended before: llama.cpp says each choice's own. None: it says less.
+
+        ``whole``: a choice has ended. Otherwise it is a figure on the way (``timings_per_token``).
+        """
+        before = self._counted
+        if before is not None and len(self._ended) > 1:
+            if not whole:
+                return None
+            found = msgspec.structs.replace(before, output=min(before.output + found.output, MAX_TOKENS))
+        if whole:
+            self._counted = found
         return found
 
     def _skip(self, data: bytes) -> None:
@@ -262,6 +282,13 @@ class StreamReader:
         )
 
 
+def _recounted(data: bytes, usage: Usage) -> bytes:
+    """A chunk of one choice's usage as one of the answer's: clients look at the last."""
+    body = tree.table(tree.parse(data))
+    body["usage"] = {**tree.table(body.get("usage")), **write_usage(usage)}
+    return b"data: " + _encode(body) + b"\n\n"
+
+
 def _tail(deltas: tuple[Delta, ...]) -> bool:
     """Whether a chunk ends a choice: usage inside a choice (Moonshot) comes with the end."""
     return deltas[-1].finish is not None
@@ -287,7 +314,7 @@ class StreamWriter:
     only to a client that asked for it: clients add up what they see.
     """
 
-    __slots__ = ("_created", "_head", "_id", "_include", "_model", "_sent", "_started", "_tail", "_usage")
+    __slots__ = ("_created", "_head", "_held", "_id", "_include", "_model", "_started", "_tail", "_usage")
 
     def __init__(self, request: ChatRequest, created: int = 0) -> None:
         self._include = request.include_usage
@@ -297,7 +324,7 @@ class StreamWriter:
         self._head = b""
         self._tail = b',"usage":null}\n\n' if self._include else b"}\n\n"
         self._started: set[int] = set()  # choices whose role was said
-        self._sent = False
+        self._held = b""  # a target's own chunk of usage: the last one counts
         self._usage: Usage | None = None
 
     def write(self, chunk: ChatChunk) -> bytes:
@@ -312,12 +339,14 @@ class StreamWriter:
 
     def end(self, served: Served | None = None) -> bytes:
         """The end of the stream: usage where the client asked and it is known, then ``[DONE]``."""
-        if not self._include or self._sent or self._usage is None:
+        if not self._include or self._usage is None:
             return DONE
-        self._sent = True
+        held, usage = self._held, _encode(write_usage(self._usage))
+        self._held, self._usage = b"", None
+        if held:
+            return held + DONE
         if not self._head:
             self._begin(ChatChunk(model=served.model if served is not None else ""))
-        usage = _encode(write_usage(self._usage))
         return b"".join((self._head, b'[],"usage":', usage, b"}\n\n", DONE))
 
     def error(self, error: CrossoverError) -> bytes:
@@ -331,11 +360,10 @@ class StreamWriter:
             self._begin(chunk)
         if chunk.raw is None:
             return b""
+        self._held = b""
         if not chunk.deltas:
-            if not self._include:
-                return b""
-            self._sent = True
-            return chunk.raw
+            self._held = chunk.raw if self._include else b""
+            return b""
         body = tree.parse(sse.data_of(chunk.raw))
         if type(body) is not dict or "usage" not in body:
             return chunk.raw

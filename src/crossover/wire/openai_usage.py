@@ -7,8 +7,11 @@ usage inside a choice (Moonshot), ``timings`` (llama.cpp), reasoning counted bes
 
 from __future__ import annotations
 
-from math import isnan
+from collections.abc import Sequence
+from math import ceil, isnan
 from typing import Any
+
+import msgspec
 
 from crossover.chat import Finish
 from crossover.errors import UpstreamKind
@@ -95,6 +98,25 @@ def read_usage(usage: Any, timings: Any = None) -> Usage | None:
         input_basis="estimated" if into is None else "measured",
         output_basis="estimated" if out is None else "measured",
     )
+
+
+def of_one_choice(usage: Usage, timings: Any) -> bool:
+    """Whether the output is that of one choice, however many there are.
+
+    llama.cpp counts so: its ``timings`` are of one choice, and its ``usage`` says the same (its server of 2026-11,
+    asked for three choices). A server that adds its choices up says another figure than its timings do.
+    """
+    return usage.output == _count(tree.table(timings), "predicted_n")
+
+
+def of_all_choices(usage: Usage, written: Sequence[int]) -> Usage:
+    """The usage of a whole answer where only its first choice was counted; ``written`` is the length of each choice.
+
+    The other choices are taken to have as many tokens for their length as the first: an estimate, and marked as one.
+    """
+    first, whole = written[0], sum(written)
+    output = ceil(usage.output * whole / first) if first else usage.output * len(written)
+    return msgspec.structs.replace(usage, output=min(output, MAX_TOKENS), output_basis="estimated")
 
 
 def _plain(usage: dict[str, Any]) -> Usage | None:
