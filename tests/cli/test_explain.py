@@ -102,6 +102,20 @@ def test_the_beginning_of_an_id_is_enough_where_it_is_one() -> None:
     assert "req_abc2" in said
 
 
+def test_without_an_id_the_request_whose_row_came_last() -> None:
+    book(record("req_old", time=1_800_000_000.0), record("req_new", time=1_805_000_000.0))
+    assert "Request req_new, " in story("latest")
+    done = call("explain", "--json")
+    assert json.loads(done.out)["id"] == "req_new"
+    book(record("req_older_and_longer", time=1_804_999_000.0))  # began before, ended after
+    assert "Request req_older_and_longer, " in story("latest")
+
+
+def test_the_latest_of_none() -> None:
+    book()
+    assert "no request is in" in refused("explain")
+
+
 def test_json_is_the_row_whole() -> None:
     book(local("req_1"))
     said = json.loads(call("explain", "req_1", "--json").out)
@@ -121,7 +135,7 @@ def test_a_ledger_that_is_not_there(tmp_path: Path) -> None:
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith("crossover: absent.db: ")
     assert not (tmp_path / "absent.db").exists()
-    assert "Missing argument" in refused("explain")
+    assert call("explain", "--ledger", "absent.db").err == done.err
 
 
 def test_text_from_outside_is_neither_markup_nor_a_command_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,12 +13,19 @@ if TYPE_CHECKING:
     from crossover.ledger.words import Record
     from crossover.reports.paper import Paper
 
+LATEST = "latest"  # no id begins so
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
 
 
 @app.command()
 def explain(
-    request_id: Annotated[str, typer.Argument(help="The id in x-crossover-request-id; its beginning is enough.")],
+    request_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="The id in x-crossover-request-id; its beginning is enough. Left out: the latest."
+        ),
+    ] = LATEST,
     ledger: Annotated[
         Path | None, typer.Option("--ledger", help="The file of the ledger.", show_default="in the data folder")
     ] = None,
@@ -33,6 +40,8 @@ def explain(
 
     place = ledger or paths().data / "ledger.db"
     with open_ledger(place, readonly=True) as opened:
+        if request_id == LATEST:
+            request_id = queries.latest(opened) or LATEST
         found = queries.one(opened, request_id)
         ids = queries.near(opened, request_id) if found is None else []
         if found is None and len(ids) == 1:
@@ -50,6 +59,8 @@ def explain(
 def _not_found(request_id: str, ids: list[str], place: Path) -> Exception:
     from crossover.errors import InputError
 
+    if request_id == LATEST:
+        return InputError(f"no request is in {place}", hint="Ask something: crossover chat hello")
     if ids:
         return InputError(f"several requests begin with {request_id!r}", hint=f"The latest: {', '.join(ids)}")
     return InputError(

@@ -275,6 +275,15 @@ def near(ledger: Ledger, start: str, most: int = 5) -> list[str]:
     return [str(row[0]) for row in found]
 
 
+def latest(ledger: Ledger) -> str | None:
+    """The id of the newest request: of the newest month, the one whose row was written last. None: there is none."""
+    for (month,) in ledger.rows("SELECT month FROM segments ORDER BY month DESC"):
+        found = ledger.rows(f"SELECT id FROM records_{month} ORDER BY number DESC LIMIT 1")
+        if found:
+            return str(found[0][0])
+    return None
+
+
 def bodies(ledger: Ledger, request_id: str) -> tuple[str, str] | None:
     """What was asked and answered, where bodies are kept."""
     found = ledger.rows("SELECT question, answer FROM bodies WHERE request = ?", (request_id,))
