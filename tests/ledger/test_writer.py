@@ -133,6 +133,22 @@ def test_a_full_disk_fails_reservations_and_loses_no_row(tmp_path: Path) -> None
         assert care.check(ledger) == []
 
 
+def test_a_few_rows_that_still_find_room_do_not_hide_that_others_wait(tmp_path: Path) -> None:
+    """A full disk takes what fits into pages that are there already."""
+    with opened(tmp_path / "ledger.db") as ledger, writing(ledger, flush_s=0.0, look_s=0.1) as writer:
+        ask(writer, pragma("max_page_count = 1"))
+        spill(spill_of(tmp_path / "ledger.db", writer.token), [record(f"r{number}") for number in range(500)])
+        writer._spilled = 500  # as if they had come first and had not fitted
+        until(lambda: "disk is full" in writer.health().error)  # the thread tried to read them back
+        writer.append(record("small"))
+        until(lambda: writer.health().written == 1)
+        assert "disk is full" in writer.health().error
+        assert not writer.health().healthy
+        ask(writer, pragma("max_page_count = 1000000"))
+        until(lambda: writer.health().healthy)
+        assert (writer.health().spilled, count(ledger)) == (0, 501)
+
+
 def test_where_neither_file_takes_rows_they_wait_in_memory_and_closing_says_what_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     with opened(path) as ledger:

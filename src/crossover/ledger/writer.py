@@ -66,7 +66,8 @@ class Writer:
         self._closing = False
         self._written = self._spilled = self._lost = 0
         self._in_hand = 0  # rows that are being written now
-        self._error = ""
+        self._error = ""  # what is wrong with the file; it stands until every row is in it
+        self._failed = False  # … the last time that rows were written
         self._drained = time.monotonic()
         self._keys: dict[str, Key] = {}
         self._on_keys = on_keys
@@ -201,7 +202,7 @@ class Writer:
                     due = due or now + self._flush_s
                     if now >= due or self._closing:
                         self._flush()
-                        due = now + self._look_s if self._error else 0.0
+                        due = now + self._look_s if self._failed else 0.0
                 if now >= look:
                     self._look_around()
                     look = now + self._look_s
@@ -286,7 +287,7 @@ class Writer:
             self._pen.write(rows, bodies, self._clock())
         except _FAILURES as error:
             self._roll_back()
-            self._error = _told(error, self._path).sentence()
+            self._error, self._failed = _told(error, self._path).sentence(), True
             self._bodies.extendleft(reversed(bodies))
             try:
                 spill(spill_of(self._path, self.token), rows)
@@ -297,7 +298,9 @@ class Writer:
             return True
         self._written += len(rows)
         self._body_bytes -= sum(len(asked) + len(answered) for _, _, asked, answered in bodies)
-        self._error = ""
+        self._failed = False
+        if not self._spilled:  # else a few rows found room where many did not, and those wait beside the file
+            self._error = ""
         return True
 
     def _roll_back(self) -> None:
