@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import datetime as dt
 import io
 import json
 import time
@@ -64,6 +65,58 @@ def test_a_summary_for_people(home: Path) -> None:
     assert "[b]draft[/b]" in done.out  # what a client wrote is no markup
     assert "overloaded" in done.out
     assert "\x1b" not in done.out
+
+
+CONFIG = """
+[zones.home]
+operator = "own"
+[deployments.box]
+provider = "vllm"
+model = "m"
+zone = "home"
+api_key = "${NOT_SET_HERE}"
+price = { per_hour = 1.50, tokens_per_hour = 1000 }
+[deployments.never-asked]
+provider = "vllm"
+model = "m"
+zone = "home"
+price = { per_hour = 9, tokens_per_hour = 1000 }
+"""
+
+
+def idle(*words: str) -> dict[str, float]:
+    """Deployment → dollars an hour of what a summary calls idle."""
+    found = json.loads(ledger("--json", *words).out)["idle"]
+    return {row["deployment"]: round(float(row["paid_usd"]) / row["hours"], 1) for row in found}
+
+
+def test_machines_cost_what_the_configuration_says(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that were asked at least once; no secret of the file is needed."""
+    monkeypatch.chdir(tmp_path)
+    fill(home)
+    (tmp_path / "other.toml").write_text(CONFIG)
+    assert "Idle" not in ledger().out
+    assert "Idle      box: $" in ledger("-c", "other.toml").out
+    (tmp_path / "other.toml").rename(tmp_path / "crossover.toml")
+    until = ("--until", (dt.datetime.now(dt.UTC) + dt.timedelta(hours=30)).date().isoformat())
+    assert idle(*until) == {"box": 1.5}
+    assert idle(*until, "--machine", "box=3", "--machine", "rack=1") == {"box": 3.0, "rack": 1.0}
+    (tmp_path / "crossover.toml").write_text(CONFIG.replace('model = "m"', 'model = "m"\nenabled = false'))
+    assert idle() == {}
+
+
+def test_a_configuration_that_is_wrong_is_a_note_unless_it_was_named(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fill(home)
+    (tmp_path / "crossover.toml").write_text(CONFIG.replace("1.50", '"much"'))
+    done = ledger("--json")
+    assert (done.code, json.loads(done.out)["idle"]) == (0, [])
+    assert "Note: what stood idle of its machines is not shown: crossover.toml:9" in done.err
+    failed(ledger("-c", "crossover.toml"), "deployments.box.price.per_hour")
+    (tmp_path / "crossover.toml").write_text(CONFIG + "\n[deployments.box.pric]\n[servr]\nport = -1\n")
+    assert idle() == {"box": 1.5}, "what is wrong elsewhere is for others to say"
 
 
 def test_a_summary_for_programs_is_exact(home: Path) -> None:

@@ -90,6 +90,13 @@ def test_idle_is_what_no_token_paid_for(tmp_path: Path) -> None:
     assert found.idle == 20 * 10**12 - 15 * 10**11
 
 
+def test_the_hours_of_a_machine_begin_with_its_own_first_request(tmp_path: Path) -> None:
+    with opened(tmp_path / "ledger.db") as ledger:
+        write(ledger, [record("a"), local("b", time=NOON + 4 * HOUR)])
+        found = queries.idle(ledger, {"box": 10**12, "never": 10**12}, 0.0, NOON + 10 * HOUR)
+    assert {each.deployment: each.hours for each in found} == {"box": 6, "never": 10}
+
+
 def test_latencies_by_nearest_rank(tmp_path: Path) -> None:
     rows = [record(f"r{n}", total_ms=float(n), ttft_ms=float(n) if n % 2 else 0.0) for n in range(1, 101)]
     with opened(tmp_path / "ledger.db") as ledger:

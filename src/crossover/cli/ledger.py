@@ -48,7 +48,13 @@ def summary(
     by: Annotated[str, typer.Option(help=f"One row per {', '.join(queries.GROUPS)}.")] = "deployment",
     machine: Annotated[
         list[str] | None,
-        typer.Option(help="DEPLOYMENT=DOLLARS an hour: show what stood idle of a machine; may be repeated."),
+        typer.Option(
+            help="DEPLOYMENT=DOLLARS an hour: show what stood idle of a machine; may be repeated.",
+            show_default="price.per_hour of the configuration",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="The configuration file that states what machines cost.")
     ] = None,
     ledger: File = None,
     as_json: Json = False,
@@ -61,10 +67,12 @@ def summary(
         raise InputError(
             f"{by!r} is not something to group by", hint=f"One of {', '.join(queries.GROUPS)}", field="--by"
         )
-    hourly = _hourly(machine or [])
+    stated = _hourly(machine or [])
     now = time.time()
     begin, end = periods.period(since, until, now)
     with open_ledger(place(ledger), readonly=True) as book:
+        seen = queries.began(book)  # a machine of the file that nothing went to may have been written down for another
+        hourly = {name: each for name, each in _of_config(config).items() if name in seen} | stated
         facts = _facts(book, begin, end, cast(queries.By, by), hourly)
     if as_json:
         _print_json(facts)
@@ -250,6 +258,23 @@ def place(ledger: Path | None, ctx: typer.Context | None = None, *, must_exist: 
     if must_exist and not found.is_file():
         raise no_ledger(found)
     return found
+
+
+def _of_config(config: Path | None) -> dict[str, int]:
+    """Picodollars an hour of the machines of the configuration. One that nobody named and that is wrong is a note."""
+    from crossover.config import environment
+    from crossover.config.load import find, hourly
+
+    file = find(config, environment(), Path())
+    if file is None:
+        return {}
+    try:
+        return {name: int(each * PICO) for name, each in hourly(file).items()}
+    except FileError as error:
+        if config is not None:
+            raise
+        typer.echo(f"Note: what stood idle of its machines is not shown: {error.sentence()}", err=True)
+        return {}
 
 
 def _hourly(machines: Sequence[str]) -> dict[str, int]:

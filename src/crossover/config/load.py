@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from crossover.config.check import Known, notes, problems
 from crossover.config.places import paths
 from crossover.config.read import Reading, read
 from crossover.config.secrets import Finder
-from crossover.config.settings import DeploymentSettings, Settings
+from crossover.config.settings import DeploymentSettings, PriceSettings, Settings
 from crossover.deployment import Timeouts
 from crossover.textfile import Document, parse_toml, read_text
 
@@ -75,6 +76,24 @@ def load(source: Path | str, environ: Mapping[str, str], *, known: Known | None 
         file=place,
         secret_files=tuple(secrets.files),
     )
+
+
+def hourly(file: Path) -> dict[str, Decimal]:
+    """Dollars an hour of every enabled deployment whose ``price.per_hour`` the file states.
+
+    Nothing else is looked at: a report needs no secret, and says what it can where another table is wrong. Raises
+    FileError where the file cannot be read, is no TOML, or states such a price wrongly.
+    """
+    text = read_text(file, MOST_BYTES)
+    data, folder = parse_toml(text, str(file)), file.absolute().parent
+    reading = Reading(Document(str(file), text), folder, Finder({}, folder))
+    deployments = data.get("deployments")
+    found: dict[str, Decimal] = {}
+    for name, table in deployments.items() if isinstance(deployments, dict) else ():
+        if isinstance(table, dict) and "price" in table and table.get("enabled") is not False:
+            price = read(PriceSettings, table["price"], ("deployments", name, "price"), reading).per_hour
+            found |= {} if price is None else {name: price}
+    return found
 
 
 def _timeouts_below(settings: Settings, data: Mapping[str, Any]) -> Settings:

@@ -175,16 +175,22 @@ def _totals(row: Sequence[Any]) -> Totals:
 def idle(ledger: Ledger, hourly: Mapping[str, int], since: float, until: float) -> list[Idle]:
     """What stood idle of machines paid by the hour: ``hourly`` picodollars by deployment.
 
-    Hours are counted from the first request in the ledger: nobody knows whether a machine ran before.
+    Hours are counted from the first request that went there, and of a machine without one from the first of the ledger:
+    nobody knows whether a machine ran before.
     """
-    first = ledger.rows("SELECT min(hour) FROM rollups")[0][0]
-    begin = until if first is None else max(since, first * 3600.0)
-    hours = max(0.0, (until - begin) / 3600)
+    first = began(ledger)
+    start = min(first.values(), default=until / 3600)
     priced = {group.name: group.totals.cost for group in spend(ledger, since, until, "deployment")}
-    return [
-        Idle(deployment=name, hours=hours, paid=round(each * hours), priced=priced.get(name, 0))
-        for name, each in sorted(hourly.items())
-    ]
+    found = []
+    for name, each in sorted(hourly.items()):
+        hours = max(0.0, (until - max(since, first.get(name, start) * 3600.0)) / 3600)
+        found.append(Idle(deployment=name, hours=hours, paid=round(each * hours), priced=priced.get(name, 0)))
+    return found
+
+
+def began(ledger: Ledger) -> dict[str, int]:
+    """Deployment → the hour (since 1970) of the first request that it answered or failed; ``""``: none was asked."""
+    return dict(ledger.rows("SELECT deployment, min(hour) FROM rollups GROUP BY deployment"))
 
 
 # ------------------------------------------------------------------------------------------------ from the latest rows
