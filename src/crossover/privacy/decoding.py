@@ -17,6 +17,7 @@ import msgspec
 from crossover.privacy.folding import Edit
 
 _FIRST = 64  # characters of a long run that must read as text before the rest is decoded
+_SAMPLE = 256  # characters of data that tell whether the rest reads as text
 _FEWEST = 6  # bytes: less says nothing that would be found
 _WHITE = str.maketrans("", "", "\t\n\r")
 
@@ -245,3 +246,13 @@ SORTS = (
     Sort(r"[A-Za-z0-9+/_-]{14}", "", _runs),
     Sort(r"[0-9a-fA-F][0-9a-fA-FxX]{1,7}(?:[ :,;-]{1,2}[0-9a-fA-FxX]{2,8}){6}", "", _codes),
 )
+
+
+def reads_as_text(data: str) -> bool:
+    """Whether base64 (by its beginning) encodes text."""
+    bare = data[:_SAMPLE].replace("\r", "").replace("\n", "").rstrip("=").replace("-", "+").replace("_", "/")
+    bare = bare[: len(bare) // 4 * 4 + (len(bare) % 4 if len(data) <= _SAMPLE and len(bare) % 4 > 1 else 0)]
+    try:
+        return not bare or _text(_base64(bare), cut=True) is not None
+    except binascii.Error:
+        return False

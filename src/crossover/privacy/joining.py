@@ -8,8 +8,9 @@ small sets of edits; each is looked at alone, with the words around it.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import msgspec
 
@@ -29,23 +30,27 @@ class Join(msgspec.Struct, frozen=True):
 _BETWEEN = r" \t\r\n.\-_/,:;|*~@+()"
 _ONES = re.compile(rf"(?<![A-Za-z0-9])[A-Za-z0-9](?:[{_BETWEEN}]{{1,5}}[A-Za-z0-9](?![A-Za-z0-9])){{7,}}")
 _GAP = re.compile(rf"[{_BETWEEN}]+")
+_MOST_GAPS = 256
 _LEAD = re.compile(r"(?<![A-Za-z0-9])\+[ \t.\-_/,:;|*~]{1,5}\Z")
 
 
 def _one_by_one(text: str) -> Iterator[tuple[Edit, ...]]:
     """``4 1 1 1 …``, ``j.o.h.n. .@``: what stands between most of them goes, what is left over stays."""
     for hit in _ONES.finditer(text):
-        gaps = list(_GAP.finditer(text, hit.start(), hit.end()))
-        counts: dict[str, int] = {}
-        for gap in gaps:
-            counts[gap.group()] = counts.get(gap.group(), 0) + 1
+        run, start = hit.group(), hit.start()
+        counts = Counter(gaps := _GAP.findall(run))
         usual = max(counts, key=lambda gap: (counts[gap], -len(gap)))
         if counts[usual] * 2 < len(gaps):
             continue
-        edits = [(gap.start(), gap.end(), _kept(gap.group(), usual)) for gap in gaps]
-        lead = _LEAD.search(text, max(0, hit.start() - 6), hit.start())
+        kept = {gap: _kept(gap, usual) for gap in counts}
+        if len(gaps) > _MOST_GAPS:  # no value is that long: the whole is one change, which is quicker made
+            pairs = zip(_GAP.split(run), [*map(kept.__getitem__, gaps), ""], strict=True)
+            yield ((start, hit.end(), "".join(chain.from_iterable(pairs))),)
+            continue
+        edits = [(start + gap.start(), start + gap.end(), kept[gap.group()]) for gap in _GAP.finditer(run)]
+        lead = _LEAD.search(text, max(0, start - 6), start)
         if lead is not None:
-            edits.insert(0, (lead.start(), hit.start(), "+"))
+            edits.insert(0, (lead.start(), start, "+"))
         yield tuple(edits)
 
 
@@ -77,13 +82,16 @@ def _groups(text: str) -> Iterator[tuple[Edit, ...]]:
         spans = [group.span() for group in _GROUP.finditer(text, hit.start(), hit.end())]
         for first, last in _cards(text, spans):
             start, end = spans[first][0], spans[last][1]
+            if _is_usual(text, spans[first : last + 1]):
+                continue
             yield ((start, end, "".join(text[low:high] for low, high in spans[first : last + 1])),)
     for hit in _ACCOUNT.finditer(text) if _COUNTRY.search(text) is not None else ():
         spans = [group.span() for group in _GROUP.finditer(text, hit.start(), hit.end())]
         for last in range(len(spans) - 1, 0, -1):
             number = "".join(text[low:high] for low, high in spans[: last + 1])
             if 15 <= len(number) <= 34 and _mod97(number):
-                yield ((spans[0][0], spans[last][1], number),)
+                if not _is_usual(text, spans[: last + 1]):
+                    yield ((spans[0][0], spans[last][1], number),)
                 break
 
 
@@ -101,6 +109,12 @@ def _cards(text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]
             yield 0, len(spans) - 1
             return
         first = last
+
+
+def _is_usual(text: str, spans: list[tuple[int, int]]) -> bool:
+    """Whether a number stands in groups of four with one space or dash each: then every rule reads it as it is."""
+    gaps = {text[high:low] for (_, high), (low, _) in pairwise(spans)}
+    return gaps in ({" "}, {"-"}) and all(high - low == 4 for low, high in spans[:-1])
 
 
 def _is_card(text: str, spans: list[tuple[int, int]], gap: str) -> bool:
