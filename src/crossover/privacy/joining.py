@@ -65,11 +65,11 @@ def _kept(gap: str, usual: str) -> str:
 # ------------------------------------------------------------------------------------------------------------- groups
 
 _ODD = r" \t\r\n.\-_/,:;|*~>+"
-_DIGITS = re.compile(rf"(?<![A-Za-z0-9])[0-9](?:[{_ODD}]{{0,4}}[0-9]){{11,}}(?![A-Za-z0-9])")
-_ACCOUNT = re.compile(rf"(?<![A-Za-z0-9])[A-Z]{{2}}[{_ODD}]{{0,4}}[0-9](?:[{_ODD}]{{0,4}}[A-Z0-9]){{12,31}}(?![a-z])")
+_DIGITS = re.compile(rf"(?<![A-Za-z0-9])[0-9](?:[{_ODD}]{{0,8}}[0-9]){{11,}}(?![A-Za-z0-9])")
+_ACCOUNT = re.compile(rf"(?<![A-Za-z0-9])[A-Z]{{2}}[{_ODD}]{{0,8}}[0-9](?:[{_ODD}]{{0,8}}[A-Z0-9]){{12,31}}(?![a-z])")
 _GROUP = re.compile(r"[A-Z0-9]+")
-_LONG_ROW = re.compile(rf"[0-9](?:[{_ODD}]{{0,4}}[0-9]){{11}}")  # asked first: re skips to the first digit
-_COUNTRY = re.compile(rf"[A-Z][A-Z][{_ODD}]{{0,4}}[0-9](?:[{_ODD}]{{0,4}}[A-Z0-9]){{12}}")
+_LONG_ROW = re.compile(rf"[0-9](?:[{_ODD}]{{0,8}}[0-9]){{11}}")  # asked first: re skips to the first digit
+_COUNTRY = re.compile(rf"[A-Z][A-Z][{_ODD}]{{0,8}}[0-9](?:[{_ODD}]{{0,8}}[A-Z0-9]){{12}}")
 _CARD_LENGTHS = frozenset(range(13, 20))
 _CARD_SHAPES = frozenset({(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 4, 5), (6, 7), (8, 8), (4, 4, 4, 1)})
 _LISTED = frozenset(",;|\n\t")  # what also stands between the numbers of a list or of a table
@@ -149,7 +149,7 @@ def _mod97(number: str) -> bool:
 
 # ------------------------------------------------------------------------------------------------------------- shapes
 
-_STRANGE = r" ?[._/*~] ?| - | {2,3}|[-. ]?\r?\n[ \t>]{0,8}[-. ]?"
+_STRANGE = r" ?[._/*~] ?| - | {2,6}|[-. ]?\r?\n[ \t>]{0,8}[-. ]?"
 _SHAPE = re.compile(
     r"(?<![A-Za-z0-9])(?:(\+?[0-9]{1,3})(S))?([0-9]{3})(S)([0-9]{2,3})(S)([0-9]{4})(?![A-Za-z0-9])".replace(
         "S", f"{_STRANGE}|[-. ]"
@@ -164,8 +164,10 @@ def _shapes(text: str) -> Iterator[tuple[Edit, ...]]:
     """A social security or phone number whose groups are right and whose separators are not."""
     for hit in _SHAPE.finditer(text) if _SHORT_ROW.search(text) is not None else ():
         gaps = [hit.span(number) for number in (2, 4, 6) if hit[number] is not None]
-        odd = [text[start:end] for start, end in gaps if text[start:end] not in ("-", ".", " ")]
-        if odd and (len({text[start:end] for start, end in gaps}) == 1 or any("\n" in gap for gap in odd)):
+        said = [text[start:end] for start, end in gaps]
+        odd = [gap for gap in said if gap not in ("-", ".", " ")]
+        broken = len(odd) == 1 and "\n" in odd[0] and len(said) > 1  # by one line end; more are a list
+        if broken or (odd and len(set(said)) == 1 and "\n" not in odd[0]):
             yield tuple((start, end, "-") for start, end in gaps)
 
 
@@ -173,6 +175,7 @@ def _shapes(text: str) -> Iterator[tuple[Edit, ...]]:
 
 _NEXT = re.compile(r"\n[ \t]*(?:[>|#*/]{1,3}[ \t]+)?")
 _PIECE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@._+/=-"
+_ADDRESS = re.compile(r"[A-Za-z0-9]@[A-Za-z0-9-]+\.[A-Za-z]{2,}")
 _AT = re.compile(r"[A-Za-z0-9._+/=-]{0,48}@")
 _RIGHT = re.compile(r"[A-Za-z0-9@._+/=-]{2,}")
 _DIGIT = re.compile(r"[0-9]")
@@ -195,6 +198,10 @@ def _lines(text: str) -> Iterator[tuple[Edit, ...]]:
         after = right.group()
         if not (_mixed(before) and _mixed(after)) and not ("@" in before or "@" in after):
             continue
+        if _ADDRESS.search(before) is not None or _ADDRESS.search(after) is not None:
+            continue  # one side is an address already
+        if after[0] == "@" and line.rpartition("\n")[2].lstrip().startswith("@"):
+            continue  # a row of decorators
         start = text.rindex(before, 0, hit.start()) + len(before)
         yield ((start, end, ""),)
         if before[-1].isdigit() and after[0].isdigit():
@@ -221,6 +228,8 @@ _MARKUP = re.compile(f"{_MARKS}(?:[ _.@-](?:{_MARK})+)?")
 _INNER = re.compile(_MARK)
 _UNDERLINE = re.compile(r"__?_?")
 _AFTER_LINE = re.compile(r"[A-Z]{0,2}[0-9]{2}")
+_UNDERLINED = re.compile(r"__?([A-Za-z0-9][A-Za-z0-9_-]{14,})__?(?![A-Za-z0-9_])")
+_WORDS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 
 
 def _markup(text: str) -> Iterator[tuple[Edit, ...]]:
@@ -231,9 +240,7 @@ def _markup(text: str) -> Iterator[tuple[Edit, ...]]:
         if _beside(text, start, end):
             found.append((start, end, _INNER.sub("", hit.group())))
     if "_" in text:
-        found.extend(
-            (hit.start(), hit.end(), " ") for hit in _UNDERLINE.finditer(text) if _underlines(text, *hit.span())
-        )
+        found.extend(_underlines(text))
         found.sort()
     near: list[Edit] = []
     for edit in found:
@@ -245,12 +252,26 @@ def _markup(text: str) -> Iterator[tuple[Edit, ...]]:
         yield tuple(near)
 
 
-def _underlines(text: str, start: int, end: int) -> bool:
-    """Whether an underscore is mark-up before or behind a number, and no piece of a name."""
-    before, after = text[start - 1 : start], text[end : end + 1]
-    if before not in _BESIDE or not before:
-        return _AFTER_LINE.match(text, end) is not None
-    return (after not in _BESIDE or not after) and text[max(0, start - 3) : start].isdigit()
+def _underlines(text: str) -> Iterator[Edit]:
+    """Underscores that are mark-up before or behind a number or around a key, and no piece of a name.
+
+    The change takes in the value's own first or last character, so that what is found there was changed.
+    """
+    for hit in _UNDERLINE.finditer(text):
+        start, end = hit.span()
+        before, after = text[start - 1 : start], text[end : end + 1]
+        if not before or before not in _BESIDE:
+            if _AFTER_LINE.match(text, end) is not None:
+                yield start, end + 1, f" {after}"
+        elif (not after or after not in _BESIDE) and text[max(0, start - 2) : start].isdigit():
+            yield start - 1, end, f"{before} "
+    for hit in _UNDERLINED.finditer(text):
+        if (
+            not hit[1].isalpha()
+            and _DIGIT.search(hit[1]) is not None
+            and text[hit.start() - 1 : hit.start()] not in _WORDS
+        ):
+            yield hit.start(), hit.end(), f" {hit[1]} "
 
 
 def _beside(text: str, start: int, end: int) -> bool:
@@ -283,7 +304,10 @@ def _spoken(text: str) -> Iterator[tuple[Edit, ...]]:
         if len(digits) < _FEWEST_WORDS or digits in "0123456789012":
             continue
         said = f"{digits[:3]}-{digits[3:5]}-{digits[5:]}" if len(digits) == 9 else digits
-        yield ((hit.start(), hit.end(), said),)
+        before = text[max(0, hit.start() - 8) : hit.start()].rstrip(" ")
+        plus = before.endswith("+")
+        start = text.rindex("+", 0, hit.start()) if plus else hit.start()
+        yield ((start, hit.end(), f"+{said}" if plus else said),)
 
 
 JOINS = (
@@ -305,7 +329,8 @@ JOINS = (
     Join(
         rf"{_WORD}(?:<[/!?A-Za-z]|(?:\*{{1,3}}|`{{1,3}}|~~|\|\||\[/?[a-z]{{1,8}}\])[A-Za-z0-9@._+<*`~-])"
         r"|[0-9][ -]?(?:<[/!?A-Za-z]|[*`~|\[]{1,3}[ -]?[*`~|0-9a-z\]<])"
-        r"|(?:^|[^A-Za-z0-9_])_{1,3}[A-Z]{0,2}[0-9]{2}|[0-9]{3}_{1,3}(?:[^A-Za-z0-9_]|$)",
+        r"|(?:^|[^A-Za-z0-9_])_{1,3}[A-Z]{0,2}[0-9]{2}|[0-9]{2}_{1,3}(?:[^A-Za-z0-9_]|$)"
+        r"|(?:^|[^A-Za-z0-9_])__?[A-Za-z0-9][A-Za-z0-9_-]{14,}_(?:[^A-Za-z0-9_]|$)",
         "",
         _markup,
     ),
