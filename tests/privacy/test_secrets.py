@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossover.privacy import rules, secrets
+from crossover.privacy import rules, secret_prose, secrets
+from crossover.privacy.seeking import seeker
 from crossover.privacy.words import Finding
 
 # Texts written for this file; no value in them is anybody's.
@@ -306,6 +307,20 @@ def test_a_private_key_is_marked_to_its_end(text: str, end: str) -> None:
 
 def test_a_header_that_code_compares_with_is_no_key() -> None:
     assert secrets.find(f'if text.startswith("{KEY}"):\n    raise ValueError') == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "first"),
+    [
+        (secrets._ASSIGNED, secrets._FIRST),
+        (secret_prose._TELLING, secret_prose._FIRST_TELLING),
+        (secret_prose._NEAR, secret_prose._FIRST_NEAR),
+    ],
+)
+def test_without_re2_the_same_places_are_looked_at(pattern: str, first: str) -> None:
+    quick, plain = seeker(pattern, first), seeker(pattern, first, engine="stdlib")
+    for text in (*TOLD, *HARMLESS):
+        assert list(quick(text)) == list(plain(text)), text
 
 
 @given(st.text())

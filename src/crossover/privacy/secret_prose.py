@@ -50,6 +50,12 @@ _TELLING = (
     rf"({_PASSWORDS}|{_PINS}|{_KEYS}|log(?:in|on)\b)\w{{0,3}}"
     rf"(?:[^\n:=：]{{0,48}}?(?:[:=：]|\s(?:{_IS})\s|\s[-–—>]{{1,2}}\s|[是为為は는은が])\s{{0,3}}|\s){_SOMETHING}"
 )
+_FIRST_TELLING = (
+    r"pass|pwd|pw|kennw|zugang|mots? de|code d|contrase|palabra|clave|parola|senha|palavra|wachtw|toegang|hasł|hasl|hesl"
+    r"|lös|los|adgang|salas|şifr|sifr|парол|密|口令|パス|暗証|비밀|pin|door|gate|alarm|safe|entry|secur|unlock|access|vault"
+    r"|api|secret|private|auth|encry|licen|master|account|storag|signin|shared|token|creden|schl|clé|cle |jeton|chiave"
+    r"|chave|sleut|клю|токен|秘|令牌|トーク|log"
+)
 _THING = rf"(?:(?P<password>{_PASSWORDS})|(?P<pin>{_PINS})|(?P<key>{_KEYS}))\w{{0,3}}"
 _WHAT = (
     rf"(?:{_OPEN}(?P<quoted>[^\s\"'`“”«»「」『』*,][^\n\"'`“”«»「」『』*]{{2,80}}){_CLOSE}"
@@ -78,7 +84,14 @@ _NAMES = (
     r"|schl[üu]ssel|mot de passe|\bcl[ée]\b|jeton|contrase[ñn]a|\bclave\b|senha|\bchave\b|\bchiave\b|wachtwoord|sleutel"
     r"|ключ|токен|парол|密钥|密码|令牌|トークン)"
 )
-_NEAR = rf"{_NAMES}(?:[^\n]{{0,80}}?|[^\n]{{0,60}}\n\s{{0,8}})[^A-Za-z0-9_\-+/=.~\n]([A-Za-z0-9_\-+/=.~]{{20,}})"
+_NEAR = (
+    rf"{_NAMES}(?:[^\n]{{0,80}}?[^A-Za-z0-9_\-+/=.~\n]|[^\n]{{0,60}}\n\s{{0,8}}[\"'`*]{{0,3}})"
+    r"([A-Za-z0-9_\-+/=.~]{20,})"
+)
+_FIRST_NEAR = (
+    r"secret|token|unseal|pass|kennw|creden|bearer|key|api|schl|mot de|cl[ée]|jeton|contrase|clave|senha|chave|chiave"
+    r"|wachtw|sleut|ключ|токен|парол|密|令牌|トーク"
+)
 _FOR = re.compile(_NAMES, re.IGNORECASE)
 _AGAINST = re.compile(
     r"sha-?\d*\b|md5|commit|hash|checksum|digest|integrity|fingerprint|revision|\bid\b|\w_id\b|uuid|guid|etag|image"
@@ -89,14 +102,19 @@ _AGAINST = re.compile(
 
 
 @functools.cache
-def _seek(pattern: str) -> Seek:
-    return seeker(pattern)
+def _telling() -> Seek:
+    return seeker(_TELLING, _FIRST_TELLING)
+
+
+@functools.cache
+def _near() -> Seek:
+    return seeker(_NEAR, _FIRST_NEAR)
 
 
 def said(text: str) -> Iterator[Place]:
     """Passwords, PINs and keys in sentences."""
     after = 0
-    for start, _ in _seek(_TELLING)(text):
+    for start, _ in _telling()(text):
         place = (_told(text, start) or _paired(text, start)) if start >= after else None
         if place is not None:
             after = place[1]
@@ -165,7 +183,7 @@ def _is_plain_word(text: str, match: re.Match[str], value: str) -> bool:
 
 def near(text: str) -> Iterator[Place]:
     """Tokens that are random beyond doubt behind a word for a secret, on its line or on the next one."""
-    for start, end in _seek(_NEAR)(text):
+    for start, end in _near()(text):
         value = text[start:end].rstrip(".")
         if values.is_strong_token(value) and _is_named(text, start):
             yield start, start + len(value), "secret", 0.7

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 DATA = Path(__file__).with_name("data")
-_CENTRE, _STEP = ord("P"), 0.25  # how randomness.txt writes log-odds, see training/secrets_model.py
+_CENTRE, _STEP = ord("P"), 0.25  # how randomness.txt writes log-odds, see training/privacy_randomness.py
 _ORDER = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 _RANDOM = 0.2  # mean log-odds: names of 16 characters and more reach it once in 5,000, random tokens of 16 in 98 of 100
 

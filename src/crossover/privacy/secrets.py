@@ -39,6 +39,10 @@ _ASSIGNED = (
     r"|-[\w\-]{0,24}(passw(?:or)?d|pass|pwd|token|secret|key)\s[\"']?[^\s\"'\-<]{4}"
     rf"|(?:define|env|set)\s\w{{0,24}}({_STEM})\w{{0,16}}\s{{1,24}}[\"']?[^\s\"']{{4}}"
 )
+_FIRST = (
+    r"pass|kennw|wachtw|contrase|senha|pwd|psw|pw|mdp|secret|cred|token|bearer|pat|key|auth|sess|sid|cookie|api|-|def|env"
+    r"|set"
+)
 
 _QUOTE = r"\\{0,2}[\"'`]"
 _AFTER = re.compile(
@@ -68,7 +72,7 @@ _KEY_LINES = re.compile(r"(?:[A-Za-z0-9+/=\s\\]|[A-Za-z\-]{3,24}: [^\n]{0,120})*
 
 @functools.cache
 def _seek() -> Seek:
-    return seeker(_ASSIGNED)
+    return seeker(_ASSIGNED, _FIRST)
 
 
 def find(text: str, field: str = "") -> list[Finding]:

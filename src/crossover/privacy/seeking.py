@@ -19,24 +19,30 @@ Seek: TypeAlias = Callable[[str], Iterator[Span]]
 _MEMORY = 32 << 20  # bytes for the states of one pattern; where they do not do, RE2 is slower and not wrong
 
 
-def seeker(pattern: str, *, engine: str = "re2") -> Seek:
+def seeker(pattern: str, first: str, *, engine: str = "re2") -> Seek:
     """A function that gives the span of the first group that took part, for one match after the other.
 
-    The next match begins behind that group, so matches may overlap beyond it. ``engine`` ``stdlib`` leaves RE2 out.
+    The next match begins behind that group, so matches may overlap beyond it. ``first`` is how every match begins, as
+    alternatives of literals: only ``re`` looks at it, which is slow where a pattern has none. ``engine`` ``stdlib``
+    leaves RE2 out.
     """
     re2 = library() if engine == "re2" else None
     if re2 is None:
-        return _by_re(re.compile(pattern, re.IGNORECASE | re.ASCII))
+        return _by_re(re.compile(pattern, re.IGNORECASE | re.ASCII), re.compile(first))
     flags = options(re2, _MEMORY)
     flags.case_sensitive = False
     return _by_re2(re2.compile(pattern, flags))
 
 
-def _by_re(regex: re.Pattern[str]) -> Seek:
+def _by_re(regex: re.Pattern[str], first: re.Pattern[str]) -> Seek:
     def seek(text: str) -> Iterator[Span]:
         text = lowered(text).replace("ſ", "s")  # re folds what is not ASCII only with a \w that is not ASCII
         at = 0
-        while (match := regex.search(text, at)) is not None:
+        while (begin := first.search(text, at)) is not None:
+            match = regex.match(text, begin.start())
+            if match is None:
+                at = begin.start() + 1
+                continue
             span = _group(match.regs)
             yield span
             at = max(span[1], at + 1)

@@ -109,7 +109,7 @@ def prefixed(value: str) -> bool:
     prefix = parts[: parts.index(body)] or parts[:1]
     if len(body) < 20 or "/" in value.partition(body)[0] or not genuine(value):
         return False
-    words = [part.lower() for part in prefix if part.isalpha()]
+    words = [part.lower() for part in prefix if part[:1].isalpha()]
     keyish = any(_KEYISH.search(part) for part in prefix)
     if not keyish and (prefix[0].lower() in values.words("identifier") or not words):
         return False
@@ -117,6 +117,11 @@ def prefixed(value: str) -> bool:
         return len(body) >= 32 and (keyish or len(words) == len(prefix))
     kinds = sum(re.search(kind, body) is not None for kind in ("[a-z]", "[A-Z]", "[0-9]"))
     return (kinds == 3 or (kinds == 2 and len(body) >= 24)) and values.is_strong_token(body)
+
+
+def prefixed_uuid(value: str) -> bool:
+    """A UUID behind a prefix that speaks of a key: ``sk-…``, ``access-production-…``."""
+    return genuine(value) and any(_KEYISH.fullmatch(part) for part in re.split("[_-]", value[:-36]))
 
 
 def _decoded(value: str) -> str:

@@ -1,6 +1,6 @@
 """Trains the small model that tells a random token from a name: log-odds of neighbouring characters.
 
-    python training/secrets_model.py [--measure]
+    python training/privacy_randomness.py [--measure]
 
 Natural text is the source of Python's own standard library (identifiers, words, file names; kept are counts only) and
 names joined from its words in the styles of other languages; random text is drawn from the alphabets that keys are made
@@ -159,7 +159,7 @@ def main() -> None:
     head = [
         "# Log-odds of neighbouring characters: random token against name. Row: first, column: second, in the order",
         f"# a-z A-Z 0-9 _ -; one letter is {STEP} nat, {chr(CENTRE)} is zero.",
-        f"# Made by training/secrets_model.py from the standard library of Python {version}.",
+        f"# Made by training/privacy_randomness.py from the standard library of Python {version}.",
     ]
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text("\n".join([*head, *rows]) + "\n", encoding="ascii")
