@@ -90,7 +90,7 @@ def _groups(text: str) -> Iterator[tuple[Edit, ...]]:
         for last in range(len(spans) - 1, 0, -1):
             number = "".join(text[low:high] for low, high in spans[: last + 1])
             if 15 <= len(number) <= 34 and _mod97(number):
-                if not _is_usual(text, spans[: last + 1]):
+                if not _is_usual(text, spans[: last + 1]) and _is_even(text, spans[: last + 1]):
                     yield ((spans[0][0], spans[last][1], number),)
                 break
 
@@ -109,6 +109,14 @@ def _cards(text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]
             yield 0, len(spans) - 1
             return
         first = last
+
+
+def _is_even(text: str, spans: list[tuple[int, int]]) -> bool:
+    """Whether a number's groups are separated in one way, but for one line end: cells of a table are not."""
+    gaps = [text[high:low] for (_, high), (low, _) in pairwise(spans)]
+    broken = [gap for gap in gaps if "\n" in gap]
+    spaced = all(gap.strip(" .-") == "" for gap in gaps)
+    return len(set(gaps)) <= 1 + spaced or (len(broken) == 1 and len(set(gaps)) == 2)
 
 
 def _is_usual(text: str, spans: list[tuple[int, int]]) -> bool:
@@ -157,6 +165,7 @@ _SHAPE = re.compile(
 )
 
 
+_SHAPED = r" \t\r\n.\-_/*~>+"
 _SHORT_ROW = re.compile(r"[0-9][0-9][0-9][^A-Za-z0-9]{1,12}[0-9][0-9][0-9]?[^A-Za-z0-9]{1,12}[0-9]{4}")
 
 
@@ -310,16 +319,16 @@ def _spoken(text: str) -> Iterator[tuple[Edit, ...]]:
         yield ((start, hit.end(), f"+{said}" if plus else said),)
 
 
+# Runs are counted from their beginning only: an automaton that may begin anywhere in them has a state for every way.
 JOINS = (
     Join(rf"[A-Za-z0-9](?:[{_BETWEEN}]{{1,5}}[A-Za-z0-9]){{7}}", "", _one_by_one),
-    Join(f"{_LONG_ROW.pattern}|{_COUNTRY.pattern}", "", _groups),
     Join(
-        rf"[0-9]{{3}}(?:{_STRANGE})[0-9]{{2,3}}[^A-Za-z0-9]{{1,12}}[0-9]{{4}}"
-        rf"|[0-9]{{3}}[^A-Za-z0-9]{{1,12}}[0-9]{{2,3}}(?:{_STRANGE})[0-9]{{4}}"
-        rf"|[0-9](?:{_STRANGE})[0-9]{{3}}[^A-Za-z0-9]{{1,12}}[0-9]{{2,3}}[^A-Za-z0-9]{{1,12}}[0-9]{{4}}",
+        rf"(?:^|[^0-9{_ODD}])[{_ODD}]*[0-9][0-9{_ODD}]{{12}}"
+        rf"|(?:^|[^A-Za-z0-9])[A-Z]{{2}}[{_ODD}]{{0,8}}[0-9][A-Z0-9{_ODD}]{{12}}",
         "",
-        _shapes,
+        _groups,
     ),
+    Join(rf"(?:^|[^0-9{_SHAPED}])[{_SHAPED}]*[0-9][0-9{_SHAPED}]{{10}}", "", _shapes),
     Join(
         rf"(?:{_HALF}|{_WORD}{{2,}})[ \t\r\\]*\n[ \t]*(?:[>|#*/]{{1,3}}[ \t]+)?(?:{_HALF}|{_WORD}*@)"
         rf"|@{_WORD}*[ \t\r\\]*\n[ \t]*(?:[>|#*/]{{1,3}}[ \t]+)?{_WORD}{{2}}",

@@ -34,7 +34,7 @@ _BEFORE, _BEHIND = 64, 32  # characters around a change that tell what it is: a 
 _SHORT = 400  # a text of so many characters is looked at whole
 _WORD = 256  # characters of a word that may follow or precede, however far it goes
 _APART = "\n\n\x00\n\n"  # between two neighbourhoods: no value goes over it
-_SLACK = 2048  # of the budget: a short text may well be decoded into a longer neighbourhood
+_SLACK = 2048  # beyond the budget: a short text may well be decoded into a longer neighbourhood
 _PROSE = 12  # decoded characters from which on a model of names or of health is asked
 _MEMORY = 48 << 20
 _FOLD = len(SORTS) + len(JOINS)  # the place of the last trigger
@@ -91,12 +91,10 @@ class Views:
         """Every view of the text, what was decoded first. ``text`` holds no lone surrogates."""
         left = BUDGET * len(text) + _SLACK
         waiting: list[tuple[str, View | None, int]] = [(text, None, 0)]
-        while waiting:
+        while waiting and left > 0:
             said, parent, depth = waiting.pop(0)
-            for view in self._of(said, parent, depth):
+            for view in self._of(said, parent, depth, left):
                 left -= len(view.text)
-                if left < 0:
-                    return
                 yield view
                 if not view.joined:
                     waiting.append((view.text, view, depth + 1))
@@ -108,7 +106,8 @@ class Views:
             return sorted(hits)[:-1] if len(hits) > 1 else ()
         return [place for place, literal in self._all if not literal or literal in text]  # also where memory ran out
 
-    def _of(self, text: str, parent: View | None, depth: int) -> Iterator[View]:
+    def _of(self, text: str, parent: View | None, depth: int, left: int) -> Iterator[View]:
+        """The views of one text, of about ``left`` characters together: what is changed further behind is left out."""
         hits = self.triggers(text)
         if not hits:
             return
@@ -117,11 +116,13 @@ class Views:
             if _FOLD in hits:
                 edits.extend(self._folds.edits(text))
             if edits:
-                yield _view(text, _neighbourhoods(edits), parent, joined=False)
+                view = _view(text, _neighbourhoods(edits), parent, left, joined=False)
+                left -= len(view.text)
+                yield view
         joins = [JOINS[place - len(SORTS)] for place in hits if len(SORTS) <= place < _FOLD]
         places = [edits for join in joins for edits in join.places(text)]
-        if places:
-            yield _view(text, places, parent, joined=True)
+        if places and left > 0:
+            yield _view(text, places, parent, left, joined=True)
 
 
 def _neighbourhoods(edits: list[Edit]) -> Iterator[Sequence[Edit]]:
@@ -139,8 +140,8 @@ def _neighbourhoods(edits: list[Edit]) -> Iterator[Sequence[Edit]]:
         yield near
 
 
-def _view(text: str, places: Iterable[Sequence[Edit]], parent: View | None, *, joined: bool) -> View:
-    """The changed places of a text with what stands around them, one after the other."""
+def _view(text: str, places: Iterable[Sequence[Edit]], parent: View | None, left: int, *, joined: bool) -> View:
+    """The changed places of a text with what stands around them, one after the other, up to ``left`` characters."""
     parts: list[str] = []
     starts: list[int] = []
     pieces: list[tuple[int, int, int]] = []
@@ -164,6 +165,8 @@ def _view(text: str, places: Iterable[Sequence[Edit]], parent: View | None, *, j
         stop = _word_end(text, at + _BEHIND)
         put(text[at:stop], at, stop, 1)
         put(_APART, stop, stop, -2)
+        if size > left:
+            break
     return View("".join(parts), joined, decoded >= _PROSE and not joined, tuple(starts), tuple(pieces), parent)
 
 
