@@ -61,5 +61,5 @@ def _of_last(last: str, before: str) -> Promise:
     if last in words("name-token") or last.endswith("token"):
         return Promise.NOTHING if before in words("name-no-token") else Promise.TOKEN
     if last in words("name-vague") or last.endswith("key"):
-        return Promise.VAGUE
+        return Promise.NOTHING if last == "key" and before in words("name-no-key") else Promise.VAGUE
     return Promise.NOTHING

@@ -22,11 +22,11 @@ _PASSWORDS = (
 )
 _PINS = (
     r"\bpin(?:[- ]?(?:code|number|nummer))?\b"
-    r"|(?:door|gate|alarm|safe|entry|security|unlock|access|vault) (?:code|combination)\b"
+    r"|(?:door|gate|alarm|safe|entry|security|unlock|access|vault|backup|recovery|2fa|mfa|otp) (?:codes?|combination)\b"
 )
 _KEYS = (
     r"(?:api|secret|access|private|auth(?:entication)?|encryption|licen[sc]e|master|account|storage|signing|shared)"
-    r"[-_ ]?keys?\b|secrets?\b|tokens?\b|credentials?\b|zugangsdaten|api-schl[üu]ssel|schl[üu]ssel"
+    r"[-_ ]?keys?\b|secrets?\b|tokens?\b|cred(?:ential)?s?\b|zugangsdaten|api-schl[üu]ssel|schl[üu]ssel"
     r"|cl[ée] (?:api|secr[eè]te|d'acc[eè]s|priv[ée]e)|jetons?\b|chiave (?:api|segreta|privata)"
     r"|chave (?:de api|secreta|privada)|sleutel|клю[чк]|токен|密钥|秘钥|令牌|トークン"
 )
@@ -38,6 +38,8 @@ _LINK = (
     rf"(?:\s*[:=：]\s*|\s+(?:-|–|—|->|→)\s+|(?:\s+(?:{_IS})\b)+\s*:?\s*"
     r"|\s*(?:是|为|為|は|는|은|が)\s*)"
 )
+_AS = r"as|is|was|als|ist|comme|est|como|es|come|è|é"  # "use … as the root password"
+_AS_WORDS = frozenset(_AS.split("|"))
 _OPEN, _CLOSE = r"[\"'`“„«「『*]{1,3}", r"[\"'`”“»」』*]{1,3}"
 
 # Where a sentence could tell something: a noun and, close behind, what links it to a value that looks like one. In the
@@ -47,16 +49,18 @@ _SOMETHING = (
     r"|[a-z]{5,20}(?:[.!\n]|$)|[^\s/:|,]{2,40}\s?[/:|]\s?[^\s]{5})"
 )
 _TELLING = (
-    rf"({_PASSWORDS}|{_PINS}|{_KEYS}|log(?:in|on)\b)\w{{0,3}}"
+    rf"({_PASSWORDS}|{_PINS}|{_KEYS}|log(?:in|on)\b)\w{{0,3}}[)\]*”]{{0,2}}"
     rf"(?:[^\n:=：]{{0,48}}?(?:[:=：]|\s(?:{_IS})\s|\s[-–—>]{{1,2}}\s|[是为為は는은が])\s{{0,3}}|\s){_SOMETHING}"
+    r"|(pass ?phrase)\b[^\n:]{0,40}?(?::|\sis)\s(?:[a-z]{3,12}[ \-]){3}"
+    rf"|[0-9!@#$%^&*][^\s]{{0,24}}\s(?:{_AS})\s(?:[^\s]{{1,12}}\s){{0,3}}({_PASSWORDS})"
 )
 _FIRST_TELLING = (
-    r"pass|pwd|pw|kennw|zugang|mots? de|code d|contrase|palabra|clave|parola|senha|palavra|wachtw|toegang|hasł|hasl|hesl"
-    r"|lös|los|adgang|salas|şifr|sifr|парол|密|口令|パス|暗証|비밀|pin|door|gate|alarm|safe|entry|secur|unlock|access|vault"
-    r"|api|secret|private|auth|encry|licen|master|account|storag|signin|shared|token|creden|schl|clé|cle |jeton|chiave"
-    r"|chave|sleut|клю|токен|秘|令牌|トーク|log"
+    r"pass|pwd|pw|kennw|zugang|mots? de|code d|contrase|palabra|clave|parola|senha|palavra|wachtw|toegang|hasł|hasl"
+    r"|hesl|lös|los|adgang|salas|şifr|sifr|парол|密|口令|パス|暗証|비밀|pin|door|gate|alarm|safe|entry|secur|unlock|access|vault"
+    r"|api|secret|private|auth|encry|licen|master|account|storag|signin|shared|token|cred|schl|clé|cle |jeton|chiave"
+    r"|chave|sleut|клю|токен|秘|令牌|トーク|log|backup|recov|2fa|mfa|otp|[0-9!@#$%^&*]"
 )
-_THING = rf"(?:(?P<password>{_PASSWORDS})|(?P<pin>{_PINS})|(?P<key>{_KEYS}))\w{{0,3}}"
+_THING = rf"(?:(?P<password>{_PASSWORDS})|(?P<pin>{_PINS})|(?P<key>{_KEYS}))\w{{0,3}}[)\]*”]{{0,2}}"
 _WHAT = (
     rf"(?:{_OPEN}(?P<quoted>[^\s\"'`“”«»「」『』*,][^\n\"'`“”«»「」『』*]{{2,80}}){_CLOSE}"
     r"|(?P<bare>[^\s\"'`“”„«»「」『』*，。、]{4,512}))"
@@ -65,8 +69,13 @@ _OF = rf"(?:\s+(?!(?:{_IS})\b)[^\s:=：.!?;,\"'`]{{1,24}}){{0,8}}?"  # "for the 
 _LINKED = re.compile(_THING + _OF + _LINK + _WHAT, re.IGNORECASE)
 _BESIDE = re.compile(_THING + r"\s+" + _WHAT, re.IGNORECASE)
 _PAIR = re.compile(
-    r"(?:credentials?|log(?:in|on)(?: data| details)?|zugangsdaten|identifiants|credenciales|credenziali|credenciais)\b"
-    r"[^\n:]{0,40}?(?::|\b(?:is|are|sind|sont|son|sono|são)\b)\s*[^\s/:|,]{2,64}\s*[/:|,]\s*(?P<password>[^\s,;]{5,80})",
+    r"(?:cred(?:ential)?s?|log(?:in|on)(?: data| details)?|zugangsdaten|identifiants|credenciales|credenziali"
+    r"|credenciais)\b[^\n:]{0,40}?(?::|\b(?:is|are|sind|sont|son|sono|são)\b)\s*[^\s/:|,]{2,64}\s*[/:|,]\s*"
+    r"(?P<password>[^\s,;]{5,80})",
+    re.IGNORECASE,
+)
+_PHRASE = re.compile(
+    r"pass ?phrase\b[^\n:]{0,40}?(?::|\bis\b)\s*((?:[a-z]{3,12}[ \-]){3,11}[a-z]{3,12})[.!]?[ \t]*(?:\n|\Z)",
     re.IGNORECASE,
 )
 _OWNED = re.compile(
@@ -96,7 +105,8 @@ _FOR = re.compile(_NAMES, re.IGNORECASE)
 _AGAINST = re.compile(
     r"sha-?\d*\b|md5|commit|hash|checksum|digest|integrity|fingerprint|revision|\bid\b|\w_id\b|uuid|guid|etag|image"
     r"|public|pub\b|signature|nonce|address|\btx|transaction|\bblock|\bcid\b|ssh-(?:rsa|ed25519|dss)|ecdsa-|certificate"
-    r"|https?://|contract|wallet|data:|base64|tokeniz|\btokens\b|cursor|page|request|trace|span",
+    r"|https?://|contract|wallet|data:|base64|tokeniz|\btokens\b|cache|idempot|partition|foreign"
+    r"|primary|cursor|page|request|trace|span",
     re.IGNORECASE,
 )
 
@@ -115,7 +125,7 @@ def said(text: str) -> Iterator[Place]:
     """Passwords, PINs and keys in sentences."""
     after = 0
     for start, _ in _telling()(text):
-        place = (_told(text, start) or _paired(text, start)) if start >= after else None
+        place = (_told(text, start) or _paired(text, start) or _earlier(text, start)) if start >= after else None
         if place is not None:
             after = place[1]
             yield place
@@ -133,6 +143,23 @@ def _told(text: str, start: int) -> Place | None:
             kind = "pin" if match["pin"] else "password" if match["password"] else "secret"
             at = match.start(group)
             return at, at + len(value), kind, 0.8 if group == "quoted" else 0.7
+    return None
+
+
+def _earlier(text: str, start: int) -> Place | None:
+    """What stands before its noun ("use … as the root password"), and a phrase of several words behind it."""
+    begin = max(0, start - 96)
+    before = text[begin:start].split()
+    for at in range(len(before) - 1, max(0, len(before) - 5), -1):
+        if before[at].casefold() in _AS_WORDS:
+            value = before[at - 1].strip("\"'`“”„«»,:")
+            if values.is_chosen(value) and any(map(str.isdigit, value)) and "/" not in value:
+                found = text.rindex(value, begin, start)
+                return found, found + len(value), "password", 0.7
+            break
+    phrase = _PHRASE.match(text, start)
+    if phrase and values.is_password(phrase[1].replace("-", " ")):
+        return phrase.start(1), phrase.end(1), "password", 0.7
     return None
 
 
@@ -154,12 +181,14 @@ def _without_stop(value: str) -> str:
 def _tells(text: str, match: re.Match[str], value: str, *, linked: bool) -> bool:
     """Whether the value is what its noun promises. ``linked``: "is", a colon or the like stands between the two."""
     low = value.casefold()
-    if low in values.words("said") or "://" in value or low.endswith(("'s", "’s")):
+    if low in values.words("said") or "://" in value or "=" in value.strip("=") or low.endswith(("'s", "’s")):
         return False
     quoted = match["quoted"] is not None
     if match["pin"]:
         digits = value.replace(" ", "").replace("-", "")
-        return linked and digits.isdigit() and 4 <= len(digits) <= 8
+        return linked and (
+            (digits.isdigit() and 4 <= len(digits) <= 8) or (value.isascii() and values.is_chosen(value))
+        )
     if match["key"]:
         return linked and (values.is_token(value) or values.is_careful(value))
     if quoted:

@@ -111,7 +111,7 @@ def prefixed(value: str) -> bool:
         return False
     words = [part.lower() for part in prefix if part[:1].isalpha()]
     keyish = any(_KEYISH.search(part) for part in prefix)
-    if not keyish and (prefix[0].lower() in values.words("identifier") or not words):
+    if not keyish and (prefix[0].lower().rstrip("0123456789") in values.words("identifier") or not words):
         return False
     if re.fullmatch("[0-9a-f]+|[0-9A-F]+", body):
         return len(body) >= 32 and (keyish or len(words) == len(prefix))
