@@ -52,7 +52,7 @@ _TELLING = (
     rf"({_PASSWORDS}|{_PINS}|{_KEYS}|log(?:in|on)\b)\w{{0,3}}[)\]*”]{{0,2}}"
     rf"(?:[^\n:=：]{{0,48}}?(?:[:=：]|\s(?:{_IS})\s|\s[-–—>]{{1,2}}\s|[是为為は는은が])\s{{0,3}}|\s){_SOMETHING}"
     r"|(pass ?phrase)\b[^\n:]{0,40}?(?::|\sis)\s(?:[a-z]{3,12}[ \-]){3}"
-    rf"|[0-9!@#$%^&*][^\s]{{0,24}}\s(?:{_AS})\s(?:[^\s]{{1,12}}\s){{0,3}}({_PASSWORDS})"
+    rf"|[0-9!@#$%^&*][\"'`”»]?\s(?:{_AS})\s(?:[^\s]{{1,12}}\s){{0,3}}({_PASSWORDS})"
 )
 _FIRST_TELLING = (
     r"pass|pwd|pw|kennw|zugang|mots? de|code d|contrase|palabra|clave|parola|senha|palavra|wachtw|toegang|hasł|hasl"
