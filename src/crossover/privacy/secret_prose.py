@@ -58,7 +58,8 @@ _FIRST_TELLING = (
     r"pass|pwd|pw|kennw|zugang|mots? de|code d|contrase|palabra|clave|parola|senha|palavra|wachtw|toegang|hasł|hasl"
     r"|hesl|lös|los|adgang|salas|şifr|sifr|парол|密|口令|パス|暗証|비밀|pin|door|gate|alarm|safe|entry|secur|unlock|access|vault"
     r"|api|secret|private|auth|encry|licen|master|account|storag|signin|shared|token|cred|schl|clé|cle |jeton|chiave"
-    r"|chave|sleut|клю|токен|秘|令牌|トーク|log|backup|recov|2fa|mfa|otp|[0-9!@#$%^&*]"
+    r"|chave|sleut|клю|токен|秘|令牌|トーク|log|backup|recov|2fa|mfa|otp"
+    rf"|[0-9!@#$%^&*][\"'`”»]?\s(?:{_AS})\s"
 )
 _THING = rf"(?:(?P<password>{_PASSWORDS})|(?P<pin>{_PINS})|(?P<key>{_KEYS}))\w{{0,3}}[)\]*”]{{0,2}}"
 _WHAT = (
