@@ -1,48 +1,227 @@
-"""Every string of a request, whatever its dialect: nothing that would leave is left unseen.
+"""Every string of a request, whatever its dialect, with the name it stands under: nothing that would leave is unseen.
 
 The walk is over the parsed body as it came where there is one (every field, known or not, keys too) and over the words
-otherwise. It goes by a stack, so that no depth of nesting can exhaust it.
+otherwise. It goes by a stack, so that no depth of nesting can exhaust it. Strings that are JSON (tool arguments, tool
+results) are read as such, and JSON in them again; what their strings say is looked at instead of how it is written.
+
+Some things nobody can read: pictures, sounds, files, parts of an unknown kind, token ids, encoded data that is no text.
+The request says so then (:attr:`Read.opaque`). Not among them are signatures and encrypted reasoning: a provider made
+them, only it can read them, and they hold what it said itself; without them a conversation could not go on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from crossover.chat import ChatRequest, EmbedRequest
-from crossover.sensitivity import Sensitivity
+from crossover.chat import ChatRequest, EmbedRequest, Media, Message, Part, ToolResult, Unknown
+from crossover.privacy import jsontext
+from crossover.privacy.decoding import reads_as_text
+from crossover.privacy.fields import WORDS, plain
 
-Classify = Callable[[Iterator[str]], Sensitivity]
+Asked: TypeAlias = ChatRequest | EmbedRequest
 
-_LONG, _TOO_LONG = 10**6, 10**100  # from seven digits on; what has more than a hundred names nobody
+MOST = 1 << 20  # characters of one string that are looked at
+_LONG, _TOO_LONG = 10**6, 10**100  # numbers from seven digits on; what has more than a hundred names nobody
+_APART = frozenset({"caller", "tree", "dialect", "clearance"})  # fields of a request that are not sent
+_DEPTH = 8  # how deep JSON in JSON is read; deeper it is text with escapes
+_BRACKETS = frozenset('{["')
+# Fields that say nothing of what stands in them.
+SILENT = frozenset(
+    {"", "content", "text", "input", "prompt", "instructions", "system", "arguments", "output", "parts", "messages"}
+    | {"description", "value", "values", "data", "body", "message", "inputs", "extra", "default", "examples", "enum"}
+)
+SEALED = frozenset(
+    {"signature", "thoughtSignature", "thought_signature", "encrypted_content", "redacted", "redacted_thinking"}
+)
+_PIECE, _JOINED = 128, 8192  # characters of each part beside a joint; of joints looked at in one
+_BLOB = 512  # characters from which on a string may be encoded data
+_LINE = 60  # characters of its first line: PEM has lines of 64, MIME of 76
+_ENCODED = re.compile(r"[A-Za-z0-9+/_=\r\n-]+")
+_DATA_URL = re.compile(r"data:[^,\s]{0,120},")
+_TOKENS, _CALM = "token ids", re.compile(r"[a-z][a-z_.]{0,39}")
 
 
-def strings(request: ChatRequest | EmbedRequest) -> Iterator[str]:
-    """Each string of the request once per place, keys of objects included."""
+class Joint(NamedTuple):
+    """Neighbouring parts of a message put together. ``edges`` are where one ends and the next begins."""
+
+    text: str
+    edges: tuple[int, ...]
+
+
+class Read(NamedTuple):
+    """What a request says: texts with the names of their fields, joints, and why not all of it can be read."""
+
+    texts: list[tuple[str, str]]
+    joints: list[Joint]
+    opaque: str
+
+
+def read(request: Asked, *, numbers: bool = False) -> Read:
+    """Every text of a request once per place. Raises nothing: what cannot be read is said in ``opaque``.
+
+    ``numbers``: short ones too, which name nobody but may stand in a field that somebody asks for.
+    """
+    reader = _Reader(0 if numbers else _LONG)
     root: Any = request.tree
     if root is None:
-        words = msgspec.to_builtins(request)
-        root = {name: value for name, value in words.items() if name not in ("caller", "tree", "dialect")}
-    return leaves(root)
+        names = [name for name in request.__struct_fields__ if name not in _APART and name != "model"]
+        root = {name: msgspec.to_builtins(getattr(request, name)) for name in names}
+    elif type(root) is dict and "model" in root:  # another name is sent in its place
+        root = {name: value for name, value in root.items() if name != "model"}
+    reader.walk(root)
+    return Read(reader.texts, reader.joints, opaque(request) or reader.opaque)
 
 
-def leaves(root: Any) -> Iterator[str]:
-    """Every string in a tree of dicts, lists and plain values, and every number long enough to name somebody."""
-    stack: list[Any] = [root]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, str):
-            yield node
-        elif isinstance(node, dict):
-            for key, value in node.items():
-                if isinstance(key, str):
-                    yield key
-                stack.append(value)
-        elif isinstance(node, list | tuple):
-            stack.extend(node)
-        elif (
-            isinstance(node, int) and _LONG <= abs(node) < _TOO_LONG
-        ):  # a card or an account is often written without quotes
-            yield str(node)
+def leaves(root: Any, field: str = "") -> list[tuple[str, str]]:
+    """The texts of a tree of dicts, lists and plain values, and every number long enough to name somebody."""
+    reader = _Reader(_LONG)
+    reader.walk(root, field)
+    return reader.texts
+
+
+def opaque(request: Asked) -> str:
+    """Why a request cannot be read as a whole, by its words; empty where it can."""
+    if isinstance(request, EmbedRequest):
+        ids = any(not isinstance(one, str) for one in request.inputs)
+        return f"it holds {_TOKENS}" if ids else ""
+    return next(_unreadable(request.messages), "")
+
+
+def _unreadable(messages: Iterable[Message]) -> Iterator[str]:
+    waiting: list[Part] = []
+    for message in messages:
+        waiting.extend(message.parts)
+        while waiting:
+            part = waiting.pop()
+            if isinstance(part, ToolResult):
+                waiting.extend(part.parts)
+            elif isinstance(part, Media):
+                if not _is_text(part):
+                    yield f"it holds {'an' if part.kind[0] in 'aeiou' else 'a'} {part.kind}"
+            elif isinstance(part, Unknown):
+                named = f" ({part.kind})" if _CALM.fullmatch(part.kind) else ""
+                yield f"it holds a part of an unknown kind{named}"
+
+
+def _is_text(media: Media) -> bool:
+    """Whether a file came as base64 of text: then it is read like any other text."""
+    if media.data is not None:
+        return reads_as_text(media.data)
+    head = _DATA_URL.match(media.url or "")
+    return head is not None and media.url is not None and reads_as_text(media.url[head.end() :])
+
+
+class _Reader:
+    """One walk, which leaves out numbers below ``least``."""
+
+    def __init__(self, least: int) -> None:
+        self._least = least
+        self._digits = len(str(least))
+        self.texts: list[tuple[str, str]] = []
+        self.joints: list[Joint] = []
+        self.opaque = ""
+
+    def walk(self, root: Any, field: str = "") -> None:
+        """Everything below ``root``, which stands under the name ``field``."""
+        stack: list[tuple[Any, str]] = [(root, field)]
+        while stack:
+            node, field = stack.pop()
+            kind = type(node)
+            if kind is str:
+                self._text(node, field, 0)
+            elif kind is dict:
+                self._table(node, stack)
+            elif kind is list or kind is tuple:
+                if len(node) > 1:
+                    self._joints(node)
+                stack.extend((item, field) for item in node)
+            elif kind is int or kind is float:
+                self._number(node, field)
+            elif isinstance(node, bytes | bytearray | memoryview):
+                self.opaque = self.opaque or "it holds bytes"
+            elif node is not None and kind is not bool:  # a struct or a set that was handed in from Python
+                stack.append((_plain_data(node), field))
+
+    def _table(self, table: dict[Any, Any], stack: list[tuple[Any, str]]) -> None:
+        """The keys of an object and its strings; what else it holds waits."""
+        for key, value in table.items():
+            name = key if type(key) is str else str(key)
+            if name not in WORDS:
+                self.texts.append((name, ""))
+            if type(value) is str:
+                if not (value in WORDS and plain(name, value)):
+                    self._text(value, name, 0)
+            elif value is not None and value is not True and value is not False:
+                stack.append((value, name))
+
+    def _text(self, text: str, field: str, depth: int) -> None:
+        if len(text) >= _BLOB and not self._readable(text, field):
+            return
+        if text[:1] in _BRACKETS or (text[:1].isspace() and text.lstrip()[:1] in _BRACKETS):
+            tokens = jsontext.tokens(text, field) if depth < _DEPTH else None
+            if tokens is not None:
+                for token in tokens:
+                    if token.kind == "string":
+                        self._text(token.text, token.field, depth + 1)
+                    elif token.kind == "key":
+                        if token.text not in WORDS:
+                            self.texts.append((token.text, ""))
+                    elif len(token.text) >= self._digits:
+                        self.texts.append((token.text, token.field))
+                return
+        self.texts.append((text, field))
+
+    def _number(self, node: float, field: str) -> None:
+        """A card or an account is often written without quotes."""
+        if self._least <= abs(node) < _TOO_LONG and node == int(node):
+            self.texts.append((str(int(node)), field))
+
+    def _readable(self, text: str, field: str) -> bool:
+        """Whether a long text is looked at; encoded data that is no text is not, and a text beyond every limit."""
+        head = _DATA_URL.match(text)
+        start = 0 if head is None else head.end()
+        sample = text[start : start + 4096]
+        if _ENCODED.fullmatch(sample) is not None and _is_data(sample) and not reads_as_text(sample):
+            if field not in SEALED:
+                self.opaque = self.opaque or "it holds encoded data that is no text"
+            return False
+        if len(text) > MOST:
+            self.opaque = self.opaque or f"it holds a text of {len(text) // 1000:,} thousand characters"
+            return False
+        return True
+
+    def _joints(self, parts: list[Any] | tuple[Any, ...]) -> None:
+        """What neighbouring texts of a list of parts say where they meet: a value may go on in the next."""
+        row = [part["text"] for part in parts if type(part) is dict and type(part.get("text")) is str]
+        if len(row) < 2:
+            return
+        said: list[str] = []
+        edges: list[int] = []
+        size = 0
+        for text in row:
+            piece = text if len(text) <= 2 * _PIECE else f"{text[:_PIECE]}\n\n{text[-_PIECE:]}"
+            if size > _JOINED:
+                self.joints.append(Joint("".join(said), tuple(edges)))
+                said, edges, size = said[-1:], [], len(said[-1])
+            if said:
+                edges.append(size)
+            said.append(piece)
+            size += len(piece)
+        self.joints.append(Joint("".join(said), tuple(edges)))
+
+
+def _is_data(text: str) -> bool:
+    """Whether capitals, small letters and digits are mixed in long lines: no word, no rule of dashes, no list."""
+    line = text[:_LINE]
+    return "\n" not in line and line.upper() != line != line.lower() and any(map(str.isdigit, line))
+
+
+def _plain_data(node: Any) -> Any:
+    try:
+        return msgspec.to_builtins(node)
+    except (TypeError, RecursionError):  # nothing that could be sent either
+        return None
