@@ -28,6 +28,7 @@ from crossover.chat import (
 from crossover.errors import DetectionError, InputError
 from crossover.privacy import jsontext
 from crossover.privacy import redact as redaction
+from crossover.privacy.extract import read as read_again
 from crossover.privacy.redact import Redacted, leftover, redact
 from crossover.privacy.words import Find, Finding
 from crossover.wire import anthropic, gemini, ollama, openai, responses
@@ -235,26 +236,33 @@ def test_a_number_inside_json_in_json_becomes_a_string() -> None:
     assert json.loads(body) == {"card": f"[{code(BARE_CARD, redacted)}]"}
 
 
-def test_what_is_found_only_with_its_surroundings_belongs_to_the_string_it_stands_in() -> None:
-    text = '{"pin": "77\\u00314", "x": 1}'
+@pytest.mark.parametrize("number", [1234, 4111111111111111.0, -int(BARE_CARD)])
+def test_whatever_number_was_found_is_replaced(number: float) -> None:
+    find = finds({str(abs(int(number))): KINDS[CARD]})
+    redacted = done(ChatRequest(model="m", messages=(), metadata={"pin": number, "ratio": 0.5}), find)
+    assert redacted.request.metadata["pin"].lstrip("-").startswith("[CARD_")
+    assert redacted.request.metadata["ratio"] == 0.5
+    redacted = done(asked(ToolCall("1", "pay", json.dumps({"pin": number}))), find)
+    assert str(abs(int(number))) not in said(redacted.request)
 
-    def find(text: str, field: str = "") -> list[Finding]:
-        start = text.find('"pin": "')
-        return [finding(start + 8, start + 17, "pin", "secrets", "hard")] if start >= 0 else []
 
-    redacted = done(asked(Text(text)), find)
-    assert redacted.request.messages[0].text == '{"pin": "[PIN_REMOVED]", "x": 1}'
+def test_the_name_of_the_model_is_not_looked_at_for_another_is_sent() -> None:
+    tree = {"model": MAIL, "messages": [{"role": "user", "content": f"{MAIL}"}]}
+    redacted = done(openai.read_request(tree))
+    assert (redacted.left, redacted.count) == ((), 1)
+    assert redacted.request.model == redacted.request.tree["model"] == MAIL
 
 
-def test_a_finding_across_strings_of_json_is_left() -> None:
-    text = '{"first": "Anna", "last": "Schmidt"}'
-
-    def find(text: str, field: str = "") -> list[Finding]:
-        return [finding(text.index("Anna"), text.index("Schmidt") + 7)] if '"last"' in text else []
-
-    redacted = done(asked(Text(text)), find)
-    assert len(redacted.left) == 1
-    assert redacted.request.messages[0].text == text
+def test_json_nested_too_deep_to_be_read_as_such_is_text() -> None:
+    text = f"I am {NAME}"
+    for _ in range(12):
+        text = json.dumps([text])
+    redacted = done(asked(Text(text)))
+    assert redacted.left == ()
+    new = redacted.request.messages[0].text
+    for _ in range(12):
+        new = json.loads(new)[0]
+    assert new == f"I am [{code(NAME, redacted)}]"
 
 
 def test_depth_costs_nothing() -> None:
@@ -328,7 +336,6 @@ def test_names_and_schemas_hold_the_bare_form() -> None:
 @pytest.mark.parametrize(
     "request_",
     [
-        ChatRequest(model=MAIL, messages=()),
         asked(Media("image", url=f"https://example.org/?who={MAIL}")),
         asked(Media("file", data=BARE_CARD)),
         asked(Thinking("x", signature=BARE_CARD)),
@@ -684,4 +691,6 @@ def test_nothing_that_was_chosen_is_left_unless_it_is_said(tree: Any, field: str
     request = ChatRequest(model="m", messages=(), dialect="openai", tree={"model": "m", field: tree})
     redacted = done(request)
     assert bool(leftover(redacted.request, redacted.values)) <= bool(redacted.left)
+    again = [one for text, field in read_again(redacted.request).texts for one in FIND(text, field)]
+    assert bool(again) <= bool(redacted.left)
     assert request.tree == {"model": "m", field: tree}

@@ -7,16 +7,15 @@ strings at any depth, in keys, names and numbers. What cannot be replaced withou
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from operator import attrgetter
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import msgspec
 
-from crossover.chat import ChatRequest, EmbedRequest
+from crossover.chat import ChatRequest
 from crossover.errors import DetectionError
 from crossover.privacy import fields, jsontext
+from crossover.privacy.extract import Asked, read
 from crossover.privacy.fields import Mode
 from crossover.privacy.needles import Needles, Span, merged
 from crossover.privacy.placeholders import Mint, Placeholder, conversation, is_placeholder, removed, without
@@ -25,17 +24,15 @@ from crossover.privacy.restore import Restorer
 from crossover.privacy.words import Find, Finding
 from crossover.sensitivity import TIERS
 
-Asked: TypeAlias = ChatRequest | EmbedRequest
 Choose = Callable[[Finding], Chosen]
 Edit = tuple[int, int, str]  # from, to, what stands there now
 
 LONGEST_NAME = 64  # letters of a tool's or a speaker's name that the services take (OpenAI, Anthropic, Gemini)
-_LONG, _TOO_LONG = 10**6, 10**100  # numbers of seven digits and more may name somebody
+_TOO_LONG = 10**100  # what has more than a hundred digits names nobody
 _BETWEEN_TEXTS = "\uffff"  # no character, so of no value
-_MARKS = frozenset('"\\ \t\r\n,:{}[]')  # of JSON: around a value, not of it
 _PLAIN = frozenset({bool, int, float})  # of words: parameters of the call, nothing of a person
 _NO_TABLE: dict[str, Any] = {}
-_APART = frozenset({"caller", "tree", "dialect", "clearance"})  # fields of a request that are not sent
+_APART = frozenset({"caller", "tree", "dialect", "clearance", "model"})  # fields of a request that are not sent as such
 
 
 class Redacted(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,9 +59,9 @@ class Redacted(msgspec.Struct, frozen=True, kw_only=True):
 def redact(request: Asked, find: Find, chosen: Choose, secret: bytes) -> Redacted:
     """The request with every chosen finding replaced. ``secret`` keys the placeholders (an installation's own bytes).
 
-    ``find`` is asked for each string (once per string and field name), ``chosen`` what to do with each finding:
-    ``keep`` it, put a ``placeholder`` there, or ``blank`` it for good. Raises DetectionError where the request is
-    nested too deep or no valid text, or where a value is still in it at the end; what ``find`` raises passes.
+    ``find`` is asked for each text that :func:`crossover.privacy.extract.read` reads, ``chosen`` what to do with each
+    finding: ``keep`` it, put a ``placeholder`` there, or ``blank`` it for good. Raises DetectionError where the request
+    is nested too deep or no valid text, or where a value is still in it at the end; what ``find`` raises passes.
     """
     try:
         return _redact(request, find, chosen, secret)
@@ -75,17 +72,14 @@ def redact(request: Asked, find: Find, chosen: Choose, secret: bytes) -> Redacte
 
 
 def _redact(request: Asked, find: Find, chosen: Choose, secret: bytes) -> Redacted:
-    root, slots = _copied(_sent(request) if request.tree is None else request.tree, "", "text")
-    plan = _Plan(find, chosen)
-    for slot in slots:
-        plan.look(slot)
+    plan = _Plan(request, find, chosen)
     if not plan.values:
         return Redacted(request=request, left=tuple(dict.fromkeys(plan.left)))
-    texts = [slot.text for slot in slots]
-    swap = _Swap(plan, Mint(conversation(request, secret), texts))
+    root, slots = _copied(_sent(request) if request.tree is None else request.tree, "", "text")
+    swap = _Swap(plan, Mint(conversation(request, secret), [slot.text for slot in slots]))
     changes: dict[str, Any] = {}
     if request.tree is not None:
-        _fill(slots, swap)
+        _fill([slot for slot in slots if slot.holder is not root or slot.at != "model"], swap)
         changes["tree"] = root
     count = swap.count
     words = _words(request, "", "text", swap)
@@ -107,11 +101,12 @@ def leftover(request: Asked, values: Iterable[str]) -> int:
     """How many of ``values`` are still in a request: in its body, its words, or JSON inside either."""
     wanted = frozenset(values)
     sent = [getattr(request, name) for name in request.__struct_fields__ if name not in _APART]
-    written = msgspec.json.encode((request.tree, sent)).decode()
+    tree = None if request.tree is None else {name: value for name, value in request.tree.items() if name != "model"}
+    written = msgspec.json.encode((tree, sent)).decode()
     # Written as JSON, a value is there letter by letter, unless a string holds escapes of its own.
     if "\\\\" not in written and not any(msgspec.json.encode(value).decode()[1:-1] in written for value in wanted):
         return 0
-    texts = {text for root in (request.tree, _sent(request)) for text in _strings(root)}
+    texts = {text for root in (tree, _sent(request)) for text in _strings(root)}
     needles, everything = Needles(wanted), _BETWEEN_TEXTS.join(texts)
     if not needles.find(everything):
         return 0
@@ -166,13 +161,13 @@ def _copied(root: Any, field: str, mode: Mode) -> tuple[Any, list[_Slot]]:
         elif kind is list or kind is tuple:
             rows = holder[at] = list(node)
             stack.extend((rows, index, rows[index], field, mode) for index in range(len(rows) - 1, -1, -1))
-        elif kind is int and _LONG <= abs(node) < _TOO_LONG:
-            slots.append(_Slot(holder, at, str(node), field, mode, "number"))
+        elif (kind is int or kind is float) and abs(node) < _TOO_LONG and node == int(node):
+            slots.append(_Slot(holder, at, str(int(node)), field, mode, "number"))
     return top[0], slots
 
 
 def _strings(root: Any) -> Iterator[str]:
-    """Every string of a tree and of JSON in its strings, keys and long numbers too, but for the protocol's words."""
+    """Every string of a tree and of JSON in its strings, keys and numbers too, but for the protocol's words."""
     stack: list[tuple[Any, str]] = [(root, "")]
     while stack:
         node, field = stack.pop()
@@ -191,100 +186,41 @@ def _strings(root: Any) -> Iterator[str]:
                     stack.append((value, key))
         elif kind is list or kind is tuple:
             stack.extend((each, field) for each in node)
-        elif kind is int and _LONG <= abs(node) < _TOO_LONG:
-            yield str(node)
+        elif (kind is int or kind is float) and abs(node) < _TOO_LONG and node == int(node):
+            yield str(int(node))
 
 
 class _Plan:
     """What was found and chosen: values with their first finding, and where they were found in each text."""
 
-    __slots__ = ("_chosen", "_find", "_read", "_seen", "blanks", "found", "left", "values")
+    __slots__ = ("_chosen", "blanks", "found", "left", "values")
 
-    def __init__(self, find: Find, chosen: Choose) -> None:
-        self._find = find
+    def __init__(self, request: Asked, find: Find, chosen: Choose) -> None:
         self._chosen = chosen
-        self._seen: set[tuple[str, str, bool]] = set()
-        self._read: dict[str, list[jsontext.Token] | None] = {}
         self.values: dict[str, Finding] = {}
         self.blanks: set[str] = set()
         self.found: dict[str, list[Span]] = {}
         self.left: list[Finding] = []
+        for text, field in dict.fromkeys(read(request, numbers=True).texts):
+            found = find(text, field)
+            for finding in sorted(found, key=_strength, reverse=True) if len(found) > 1 else found:
+                self._note(text, finding)
 
-    def look(self, slot: _Slot) -> None:
-        """Ask what is found in a string, and in JSON inside it."""
-        if slot.mode == "keep" and (fields.plain(slot.field, slot.text) or slot.text in fields.WORDS):
-            return
-        replaceable = slot.mode not in ("keep", "fixed") and (slot.kind != "number" or slot.mode == "free")
-        self._text(slot.text, slot.field, replaceable)
-
-    def tokens(self, text: str) -> list[jsontext.Token] | None:
-        """The tokens of a text that is JSON; read once."""
-        if text not in self._read:
-            self._read[text] = jsontext.tokens(text)
-        return self._read[text]
-
-    def _text(self, text: str, field: str, replaceable: bool) -> None:
-        if (text, field, replaceable) in self._seen:
-            return
-        self._seen.add((text, field, replaceable))
-        tokens = self._read[text] = jsontext.tokens(text, field)
-        if tokens is None:
-            for finding, blank in self._asked(text, field, replaceable):
-                self._note(text, finding.start, finding.end, finding, blank)
-            return
-        for token in tokens:
-            if token.kind != "number":
-                self._text(token.text, token.field if token.kind == "string" else token.text, replaceable)
-            elif len(token.text) > 6 and token.text.lstrip("-").isdigit():
-                for finding, blank in self._asked(token.text, token.field, replaceable):
-                    self._note(token.text, finding.start, finding.end, finding, blank)
-        for finding, blank in self._asked(text, field, replaceable):  # what is only found with its surroundings
-            self._within(text, tokens, finding, blank)
-
-    def _asked(self, text: str, field: str, replaceable: bool) -> list[tuple[Finding, bool]]:
-        """The chosen findings of a text that can be replaced and whether for good, the strongest first: it names."""
-        found: list[tuple[Finding, bool]] = []
-        for finding in self._find(text, field):
-            choice = self._chosen(finding)
-            if choice == "keep":
-                continue
-            if finding.kind in NARRATIVE and choice == "placeholder":
-                self.left.append(finding)
-                continue
-            if not replaceable:
-                self.left.append(finding)
-            found.append((finding, choice == "blank"))
-        found.sort(key=lambda row: _strength(row[0]), reverse=True)
-        return found
-
-    def _note(self, text: str, start: int, end: int, finding: Finding, blank: bool) -> None:
-        """Remember a value, without white space around it."""
-        value = text[start:end]
+    def _note(self, text: str, finding: Finding) -> None:
+        """Remember a value that was chosen, without white space around it."""
+        choice = self._chosen(finding)
+        value = text[finding.start : finding.end]
         said = value.strip()
-        if not said or is_placeholder(said):
+        if choice == "keep" or not said or is_placeholder(said):
             return
-        start += value.index(said)
+        if finding.kind in NARRATIVE and choice == "placeholder":
+            self.left.append(finding)
+            return
+        start = finding.start + value.index(said)
         self.found.setdefault(text, []).append((start, start + len(said)))
         self.values.setdefault(said, finding)
-        if blank:
+        if choice == "blank":
             self.blanks.add(said)
-
-    def _within(self, text: str, tokens: list[jsontext.Token], finding: Finding, blank: bool) -> None:
-        """A value found in the writing of JSON belongs to the string it stands in; one across several is left."""
-        start, end = finding.start, finding.end
-        while start < end and text[start] in _MARKS:
-            start += 1
-        while end > start and text[end - 1] in _MARKS:
-            end -= 1
-        token = tokens[bisect_right(tokens, start, key=_start) - 1]
-        if token.start <= start < end <= token.end:
-            at = jsontext.places(text, token)
-            self._note(token.text, bisect_right(at, start) - 1, bisect_left(at, end), finding, blank)
-        elif start < end:
-            self.left.append(finding)
-
-
-_start = attrgetter("start")
 
 
 def _strength(finding: Finding) -> tuple[int, float, int]:
@@ -330,7 +266,8 @@ class _Swap:
     def _edits(self, text: str, bare: bool) -> list[Edit]:
         known = self._written.get((text, bare))
         if known is None:
-            tokens = self._plan.tokens(text)
+            # What was looked at as a whole is changed as a whole: text, and JSON nested too deep to be read as such.
+            tokens = None if text in self._plan.found else jsontext.tokens(text)
             known = self._plain(text, bare) if tokens is None else self._inside(text, tokens, bare)
             self._written[text, bare] = known
         return known
