@@ -1,4 +1,4 @@
-"""What the ledger costs: CPU per row beside a reader, latency of reservations, forgetting a month.
+"""What the ledger costs: CPU per row beside a reader, the audit, latency of reservations, forgetting a month.
 
     python benchmarks/ledger_speed.py [--rows 40000]
 
@@ -16,18 +16,23 @@ import statistics
 import tempfile
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
-from crossover.ledger import care, queries
+import msgspec
+
+from crossover.ledger import audit, care, queries
 from crossover.ledger.rows import batch_of
 from crossover.ledger.schema import ALTERNATIVE_COLUMNS, ATTEMPT_COLUMNS, RECORD_COLUMNS
 from crossover.ledger.store import Ledger, open_ledger
-from crossover.ledger.words import Alternative, AttemptRow, Budget, Record
+from crossover.ledger.words import Alternative, AttemptRow, Budget, Privacy, Record
 from crossover.ledger.writer import Writer
 
 NOON = 1_794_916_800.0
 ROW_BAR, IDLE_BAR = 10.0, 0.3  # µs of CPU a row; ms of a reservation while nothing else happens
+AUDIT_BAR = 8.0  # µs of CPU that the entry of a request adds
 BATCH = 500  # rows of 100 ms at 5,000 requests a second
 REPEATS = 3
 
@@ -41,7 +46,32 @@ def record(number: int) -> Record:
         input_tokens=number % 900, output_tokens=number % 200, cost=cost, price_source="$1.99/h",
         decision="first local",
         alternatives=(Alternative("mini", cost), Alternative("large", cost * 9)),
-        attempts=(AttemptRow(deployment="box", outcome="ok", start_ms=0.1, duration_ms=899.0),),
+        attempts=(
+            AttemptRow(
+                deployment="box", outcome="ok", start_ms=0.1, duration_ms=899.0, zone="home", provider="ollama",
+                party="own",
+            ),
+        ),
+        privacy=Privacy(profile="balanced", detector="2026.11.1", rule="balanced"),
+    )  # fmt: skip
+
+
+def that_left(number: int) -> Record:
+    """The same request, answered by an API; in every second one two names and an address were replaced."""
+    found = number % 2 == 1
+    counts = (("personal", "person", "soft", 2), ("identifiers", "email", "hard", 1)) if found else ()
+    action: Literal["allow", "redact"] = "redact" if found else "allow"
+    attempt = AttemptRow(
+        deployment="mini", outcome="ok", start_ms=0.1, duration_ms=899.0, zone="openai-eu", provider="openai",
+        party="openai", left=True, action=action, redacted=3 if found else 0,
+    )  # fmt: skip
+    return msgspec.structs.replace(
+        record(number), deployment="mini", provider="openai", model="gpt-4o-mini", zone="openai-eu", local=False,
+        attempts=(attempt,), tier="hard" if found else "none", categories=("identifiers", "personal") if found else (),
+        privacy=Privacy(
+            profile="balanced", detector="2026.11.1", counts=counts, action=action,
+            rule="balanced: identifiers/email redact" if found else "balanced",
+        ),
     )  # fmt: skip
 
 
@@ -89,6 +119,27 @@ def plain(path: Path, records: list[Record]) -> float:
     spent = time.process_time() - started
     connection.close()
     return spent / len(records) * 1e6
+
+
+def show_audit(folder: Path, count: int, without: float) -> None:
+    """What an entry of the audit costs beside its row, on disk, and when the chain is verified."""
+    records = [that_left(number) for number in range(count)]
+    added = min(ours(folder / f"a{n}.db", records) for n in range(REPEATS)) - without
+    verdict = "ok" if added <= AUDIT_BAR else "FALLS SHORT"
+    print(f"{'entry of the audit with its hash, CPU a request':52} {added:7.2f} µs  bar {AUDIT_BAR:g} µs  {verdict}")
+    with open_ledger(folder / "a0.db", readonly=True) as ledger:
+        text, whole = ledger.rows("SELECT avg(length(entry)), count(*) FROM audit")[0]
+        size = ((folder / "a0.db").stat().st_size - (folder / "o0.db").stat().st_size) / whole
+        print(f"{f'bytes an entry on disk ({text:.0f} of them text)':52} {size:7.0f}")
+        started = time.process_time()
+        checked = audit.verify(ledger)
+        spent = (time.process_time() - started) / whole * 1e6
+        tracemalloc.start()
+        checked = audit.verify(ledger)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    what = f"verifying {whole:,} entries with their records, each"
+    print(f"{what:52} {spent:7.2f} µs  {'good' if checked.good else 'BROKEN'}, at most {peak / 2**20:.1f} MiB")
 
 
 def rate_beside_readers(path: Path, records: list[Record]) -> tuple[float, int]:
@@ -187,6 +238,7 @@ def main() -> None:
         print(f"{'rows a second beside a reader that never rests':52} {rate:7,.0f}     ({answered:,} summaries read)")
         size = (folder / "o0.db").stat().st_size / len(records)
         print(f"{'bytes a row on disk, children and index included':52} {size:7.0f}")
+        show_audit(folder, len(records), best)
         with writing(folder / "reserve.db") as (_, writer):
             show("reservation while idle", asyncio.run(reserve_idle(writer)), IDLE_BAR)
             together, a_second = asyncio.run(reserve_together(writer))

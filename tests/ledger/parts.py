@@ -38,6 +38,57 @@ def local(id_: str = "req_1", **facts: Any) -> Record:
     return record(id_, **{**usual, **facts})
 
 
+def judged(action: Any = "allow", *counts: tuple[str, str, str, int], **facts: Any) -> Privacy:
+    """What privacy knew: a profile, a detector, findings."""
+    usual: dict[str, Any] = {"profile": "balanced", "detector": "2026.11.1", "rule": f"balanced: {action}"}
+    return Privacy(action=action, counts=counts, **{**usual, **facts})
+
+
+def call(deployment: str = "mini", party: str = "openai", **facts: Any) -> AttemptRow:
+    """A call to a hosted model, which got the request."""
+    usual: dict[str, Any] = {
+        "outcome": "ok", "start_ms": 1.0, "duration_ms": 799.0, "left": True, "zone": "us", "provider": party,
+        "action": "allow",
+    }  # fmt: skip
+    return AttemptRow(deployment=deployment, party=party, **{**usual, **facts})
+
+
+PERSON = ("personal", "person", "soft", 2)
+ILLNESS = ("health", "diagnosis", "hard", 1)
+
+
+def away(id_: str = "req_1", **facts: Any) -> Record:
+    """A request in which nothing was found, and which left."""
+    return record(id_, **{"privacy": judged(), "attempts": (call(),), "key": "key_1", **facts})
+
+
+def redacted(id_: str = "req_1", **facts: Any) -> Record:
+    """A request that left with two names replaced."""
+    usual: dict[str, Any] = {
+        "privacy": judged("redact", PERSON), "attempts": (call(action="redact", redacted=2),), "tier": "soft",
+        "categories": ("personal",),
+    }  # fmt: skip
+    return away(id_, **{**usual, **facts})
+
+
+def stayed(id_: str = "req_1", **facts: Any) -> Record:
+    """A request with a diagnosis, which an own machine answered."""
+    usual: dict[str, Any] = {
+        "privacy": judged("local_only", ILLNESS), "tier": "hard", "categories": ("health",), "key": "key_1",
+        "attempts": (call("box", "own", left=False, zone="home", provider="ollama", action=""),),
+    }  # fmt: skip
+    return local(id_, **{**usual, **facts})
+
+
+def stopped(id_: str = "req_1", **facts: Any) -> Record:
+    """A request with a diagnosis that nobody answered."""
+    usual: dict[str, Any] = {
+        "privacy": judged("block", ILLNESS), "status": "error", "http_status": 503, "error": "no_target",
+        "deployment": "", "provider": "", "model": "", "zone": "", "attempts": (), "key": "key_1",
+    }  # fmt: skip
+    return record(id_, **{**usual, **facts})
+
+
 def ticking(now: float = NOON) -> Callable[[], float]:
     """A clock that stands."""
     return lambda: now

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from crossover.ledger import care, queries
+from crossover.ledger import audit, care, queries
 from tests.ledger.parts import opened, writing
 
 ROUNDS = 10
@@ -82,4 +82,5 @@ def test_no_committed_row_is_lost_and_reservations_stay_charged(tmp_path: Path) 
         assert said["reserved"] <= {each.id for each in left}
         assert queries.standings(ledger)[0].reserved == 7 * len(left)
         assert care.check(ledger) == []
+        assert audit.verify(ledger).good
     assert [each.name for each in tmp_path.iterdir() if "-writer-" in each.name] == []  # the dead leave no sign

@@ -184,22 +184,27 @@ def prune(
     bodies_days: Annotated[
         int, typer.Option(min=0, help="Keep prompts and answers of at least so many days (0: as long as their rows).")
     ] = 0,
+    audit_days: Annotated[
+        int, typer.Option(min=0, help="Keep entries of the audit of at least so many days (0: for ever).")
+    ] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and leave it.")] = False,
     ledger: File = None,
     as_json: Json = False,
 ) -> None:
     """Forget whole months that ended long ago; their sums stay."""
     with open_ledger(place(ledger, ctx, must_exist=True), readonly=dry_run) as book:
-        found = care.prune(book, keep_days, bodies_days, dry_run=dry_run)
+        found = care.prune(book, keep_days, bodies_days, audit_days, dry_run=dry_run)
     if as_json:
-        _print_json({"months": found.months, "bodies": found.bodies, "dry_run": dry_run})
+        _print_json({"months": found.months, "bodies": found.bodies, "audit": found.audit, "dry_run": dry_run})
         return
     verb = "Would forget" if dry_run else "Forgot"
     for month, count in found.months.items():
         typer.echo(f"{verb} {month.replace('_', '-')}: {count:,} requests")
     for month, count in found.bodies.items():
         typer.echo(f"{verb} prompts and answers of {month.replace('_', '-')}: {count:,} requests")
-    if not found.months and not found.bodies:
+    if found.audit:
+        typer.echo(f"{verb} the beginning of the audit: {found.audit:,} {'entry' if found.audit == 1 else 'entries'}")
+    if not found.months and not found.bodies and not found.audit:
         typer.echo(f"No month ended more than {keep_days} days ago")
 
 

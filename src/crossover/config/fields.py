@@ -164,6 +164,7 @@ _RETENTION: Rows = {
     "records": Field("rows of requests; 0: for ever", "days", 0, 36_500),
     "bodies": Field("whether prompts and answers are kept"),
     "bodies_days": Field("prompts and answers; 0: for ever", "days", 0, 36_500),
+    "audit_days": Field("entries of the audit of what left; 0: for ever", "days", 0, 36_500),
 }
 _RESERVE: Rows = {
     "output_tokens": Field("answer assumed where the request states no maximum", "tokens", 1, _TOKENS),

@@ -136,11 +136,15 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How long the ledger keeps rows, in days (0: for ever). ``bodies``: keep prompts and answers (off by default)."""
+    """How long the ledger keeps rows, in days (0: for ever). ``bodies``: keep prompts and answers (off by default).
+
+    ``audit_days`` is for the audit of what left, which outlives the rows of its requests.
+    """
 
     records: int = 400
     bodies: bool = False
     bodies_days: int = 30
+    audit_days: int = 0
 
 
 class ReserveSettings(msgspec.Struct, frozen=True, kw_only=True):

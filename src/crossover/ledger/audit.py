@@ -14,7 +14,19 @@ from typing import Any, Literal
 import msgspec
 
 from crossover.errors import InputError
-from crossover.ledger.chain import CUT, FIRST, MICRO, Entry, Row, action_of, add_audit, audit_hash, head, read_entry
+from crossover.ledger.chain import (
+    CUT,
+    FIRST,
+    MICRO,
+    Entry,
+    Row,
+    action_of,
+    add_audit,
+    audit_hash,
+    from_outside,
+    head,
+    read_entry,
+)
 from crossover.ledger.schema import AUDITED_SINCE, month_of
 from crossover.ledger.store import Ledger
 
@@ -178,17 +190,22 @@ def rows_of(ledger: Ledger, after: int = _LOWEST, until: int = _HIGHEST) -> Iter
 
 
 def begin_walk(ledger: Ledger, *, after: int | None = None, expect: Mark | None = None) -> Walk:
-    """A walk from the beginning that there is, or from behind one entry. Where a beginning was cut, from there."""
-    if after is not None and (row := _row(ledger, after)) is not None:
-        mark = Mark(after, row[3])
-        return Walk(at=mark, begin=mark, expect=expect)
+    """A walk from the beginning that there is, or from behind one entry (or the last before it that is there).
+
+    Where the beginning was cut, from there.
+    """
+    if after is not None:
+        there = ledger.rows("SELECT number, hash FROM audit WHERE number <= ? ORDER BY number DESC LIMIT 1", (after,))
+        if there:
+            mark = Mark(*there[0])
+            return Walk(at=mark, begin=mark, expect=expect)
     first = ledger.rows(f"SELECT {_COLUMNS} FROM audit ORDER BY number LIMIT 1")
     cut = last_cut(ledger)
     begin = ORIGIN
     if first and cut is not None and 1 < first[0][0] <= cut.number + 1:
         begin = Mark(first[0][0] - 1, first[0][2])
         if begin.number == cut.number:
-            begin = cut  # so that an entry behind the cut that does not follow from it is found
+            begin = cut  # what comes first must follow from what was cut
     return Walk(at=begin, begin=begin, expect=expect, cut=cut)
 
 
@@ -280,7 +297,7 @@ def verify(ledger: Ledger, expect: Mark | None = None) -> Checked:
     with ledger.at_once():  # from here on others may write: what they add lies behind this end
         end = ledger.rows("SELECT coalesce(max(number), 0) FROM audit")[0][0]
         months = [month for (month,) in ledger.rows("SELECT month FROM segments ORDER BY month")]
-        sums = _answers_by_hour(ledger)
+        sums = answers_by_hour(ledger)
     walk, tally = begin_walk(ledger, expect=expect), _Tally()
     waiting: list[tuple[int, int, Entry]] = []
     for number, at, _, _, text in follow(rows_of(ledger, until=end), walk):
@@ -311,7 +328,7 @@ def _compare(ledger: Ledger, found: Sequence[tuple[int, int, Entry]], months: Se
     for number, at, entry in found:
         tally.requests += 1
         tally.left += entry.left
-        if entry.status == "ok" and any(went.left and went.outcome == "ok" for went in entry.to):
+        if from_outside(entry):
             hour = at // (3600 * MICRO)
             tally.answers[hour] = tally.answers.get(hour, 0) + 1
         by_month.setdefault(month_of(at / MICRO), {})[entry.request] = (number, entry)
@@ -361,12 +378,13 @@ def _without_entry(ledger: Ledger, months: Sequence[str], walk: Walk, tally: _Ta
             tally.differ(f"{month.replace('_', '-')}: {named:,} records name an entry, and {entries:,} are there")
 
 
-def _answers_by_hour(ledger: Ledger) -> dict[int, int]:
-    """Answers from places that are not the user's own, by hour, from the first whole hour of the audit on."""
+def answers_by_hour(ledger: Ledger, key: str = "") -> dict[int, int]:
+    """Answers from outside (to one key) by hour, as the roll-ups know them, from the audit's first whole hour on."""
     return dict(
         ledger.rows(
-            "SELECT hour, sum(ok) FROM rollups WHERE local = 0 AND deployment <> '' AND hour > ? GROUP BY hour",
-            (int(audited_since(ledger) // 3600),),
+            "SELECT hour, sum(ok) FROM rollups WHERE local = 0 AND deployment <> '' AND hour > ? "
+            "AND (? = '' OR key = ?) GROUP BY hour",
+            (int(audited_since(ledger) // 3600), key, key),
         )
     )
 
@@ -394,7 +412,7 @@ def audited_since(ledger: Ledger) -> float:
 # -------------------------------------------------------------------------------------------------------- forgetting
 
 
-def cut(ledger: Ledger, keep_days: int) -> int:
+def cut(ledger: Ledger, keep_days: int, *, dry_run: bool = False) -> int:
     """Forget the beginning of the chain, up to the first entry of the last ``keep_days`` days; how many entries.
 
     An entry is written first that holds the number and the hash of the last one that goes, so that the rest can still
@@ -402,16 +420,19 @@ def cut(ledger: Ledger, keep_days: int) -> int:
     """
     if keep_days <= 0:
         return 0
+    limit = round((ledger.clock() - keep_days * 86_400) * MICRO)
+    kept = ledger.rows("SELECT min(number) FROM audit WHERE time >= ?", (limit,))[0][0]
+    kept = _HIGHEST if kept is None else kept
+    old = (kept, f'{{"action":"{CUT}"%')  # what earlier cuts left is no reason for another one
+    going = ledger.rows("SELECT count(*) FROM audit WHERE number < ? AND entry NOT LIKE ?", old)[0][0]
+    if dry_run:
+        return int(going)
     with ledger.change() as connection:
-        limit = round((ledger.clock() - keep_days * 86_400) * MICRO)
-        kept = connection.execute("SELECT min(number) FROM audit WHERE time >= ?", (limit,)).fetchone()[0]
-        going = connection.execute(
-            "SELECT number, hash FROM audit WHERE number < ? ORDER BY number DESC LIMIT 1",
-            (_HIGHEST if kept is None else kept,),
-        ).fetchone()
-        said = connection.execute("SELECT value FROM meta WHERE name = 'audit_cut'").fetchone()
-        if going is not None and (said is None or int(said[0]) != going[0]):  # more than the entry of the last cut
-            add_audit(connection, CUT, {"through": going[0], "hash": going[1]}, ledger.clock())
+        if going:
+            last = connection.execute(
+                "SELECT number, hash FROM audit WHERE number < ? ORDER BY number DESC LIMIT 1", (kept,)
+            ).fetchone()
+            add_audit(connection, CUT, {"through": last[0], "hash": last[1]}, ledger.clock())
             connection.execute(
                 "INSERT INTO meta VALUES ('audit_cut', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
                 (str(head(connection)[0]),),

@@ -239,17 +239,23 @@ def settle_by_hand(ledger: Ledger, request_id: str, amount: int) -> int:
 
 
 class Pruned(msgspec.Struct, frozen=True, kw_only=True):
-    """Months that go: whole (``months``), or only their prompts and answers (``bodies``), with their rows."""
+    """Months that go: whole (``months``), or only their prompts and answers (``bodies``), with their rows.
+
+    ``audit`` counts the entries at the beginning of the audit that go.
+    """
 
     months: dict[str, int]
     bodies: dict[str, int]
+    audit: int = 0
 
 
-def prune(ledger: Ledger, keep_days: int, bodies_days: int = 0, *, dry_run: bool = False) -> Pruned:
+def prune(
+    ledger: Ledger, keep_days: int, bodies_days: int = 0, audit_days: int = 0, *, dry_run: bool = False
+) -> Pruned:
     """Forget months that ended more than ``keep_days`` ago (0: none), and bodies that did ``bodies_days`` ago.
 
-    A month goes whole: its tables are dropped, which takes no time per row. Roll-ups stay. The month of the clock
-    never goes. A gateway may run meanwhile.
+    The audit outlives the months; its entries go after ``audit_days`` (0: never). A month goes whole: its tables are
+    dropped, which takes no time per row. Roll-ups stay. The month of the clock never goes. A gateway may run meanwhile.
     """
     now = ledger.clock()
     months = [str(month) for (month,) in ledger.rows("SELECT month FROM segments ORDER BY month")]
@@ -263,6 +269,7 @@ def prune(ledger: Ledger, keep_days: int, bodies_days: int = 0, *, dry_run: bool
     found = Pruned(
         months={month: _count(ledger, f"records_{month}") for month in whole},
         bodies={month: count for month in only if (count := _count(ledger, f"bodies_{month}"))},
+        audit=audit.cut(ledger, audit_days, dry_run=True),
     )
     if dry_run:
         return found
@@ -281,7 +288,7 @@ def prune(ledger: Ledger, keep_days: int, bodies_days: int = 0, *, dry_run: bool
             _wipe_bodies(connection, month)
     if found.months:
         ledger.audit("months pruned", {"months": ", ".join(found.months)})
-    return found
+    return msgspec.structs.replace(found, audit=audit.cut(ledger, audit_days))
 
 
 def _wipe_bodies(connection: sqlite3.Connection, month: str) -> None:

@@ -100,15 +100,25 @@ def left(record: Record, attempt: AttemptRow) -> bool:
     return attempt.left or (attempt.outcome == "ok" and not record.local and attempt.deployment == record.deployment)
 
 
+def unsaid(record: Record) -> bool:
+    """Whether it was answered from outside, and no attempt says so."""
+    if record.status != "ok" or record.local or not record.deployment:
+        return False
+    for attempt in record.attempts:
+        if attempt.outcome == "ok" and (attempt.left or attempt.deployment == record.deployment):
+            return False
+    return True
+
+
 def needs_entry(record: Record) -> bool:
     """Whether the audit keeps this request: it left, something was found in it, nobody could read it, or it stopped."""
     privacy = record.privacy
     if privacy is not None and (privacy.counts or privacy.opaque or privacy.action in STOPPED):
         return True
-    for attempt in record.attempts:  # as ``left``; this runs for every request
-        if attempt.left or (
-            attempt.outcome == "ok" and not record.local and attempt.deployment == record.deployment
-        ):  # fmt: skip
+    if record.status == "ok" and not record.local and record.deployment:
+        return True
+    for attempt in record.attempts:  # noqa: SIM110 - this runs for every request, and a generator takes twice as long
+        if attempt.left or (not record.local and left(record, attempt)):
             return True
     return False
 
@@ -126,6 +136,8 @@ def entry_of(record: Record) -> str:
         )
         for attempt in record.attempts
     ]  # fmt: skip
+    if unsaid(record):
+        went.append(Went(own, record.provider, zone=record.zone, left=True, accepted=True, outcome="ok"))
     if privacy is None:
         entry = Entry(
             record.id, record.door, asked, record.key, record.status, record.error[:LONGEST], labels=labels,
@@ -133,7 +145,7 @@ def entry_of(record: Record) -> str:
         )  # fmt: skip
         return _ENCODE(entry).decode()
     if labels and privacy.counts:
-        found = [category for category, *_ in privacy.counts]
+        found = [row[0] for row in privacy.counts]
         labels = tuple([label for label in labels if label not in found])
     entry = Entry(
         record.id, record.door, asked, record.key, record.status, record.error[:LONGEST], privacy.profile[:LONGEST],
@@ -141,6 +153,11 @@ def entry_of(record: Record) -> str:
         privacy.rule[:LONGEST], tuple(went),
     )  # fmt: skip
     return _ENCODE(entry).decode()
+
+
+def from_outside(entry: Entry) -> bool:
+    """Whether the answer came from a place that is not the user's own."""
+    return entry.status == "ok" and any(went.left and went.outcome == "ok" for went in entry.to)
 
 
 def read_entry(text: str) -> Entry | None:

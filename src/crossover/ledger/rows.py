@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from crossover.ledger.chain import left, needs_entry
+from crossover.ledger.chain import left, needs_entry, unsaid
 from crossover.ledger.schema import (
     ATTEMPT_COLUMNS,
     CHILDREN,
@@ -80,6 +80,8 @@ def decision_of(record: Record) -> Row:
         went += (
             (attempt.left, attempt.zone, attempt.provider, attempt.party, attempt.action, attempt.redacted),
         )  # fmt: skip
+    if unsaid(record):
+        away += 1
     if went and not went[0][1] and not any(map(any, went)):
         went = ()  # nobody said where
     return (

@@ -131,12 +131,15 @@ class Station:
         while True:
             rule = self.settings.retention
             try:
-                found = await asyncio.to_thread(_prune, self.ledger.path, rule.records, rule.bodies_days)
+                days = (rule.records, rule.bodies_days, rule.audit_days)
+                found = await asyncio.to_thread(_prune, self.ledger.path, *days)
             except StoreError as error:
                 _LOG.warning("old rows were not dropped: %s", error.sentence())
             else:
                 if found.months or found.bodies:
                     _LOG.info("dropped from the ledger: %s", ", ".join(sorted({*found.months, *found.bodies})))
+                if found.audit:
+                    _LOG.info("dropped from the audit: its first %d entries", found.audit)
             await asyncio.sleep(FORGET_S)
 
     def _kept(self, plant: Plant, settings: Settings) -> Plant:
@@ -214,9 +217,9 @@ def _renewed(secret: Secret, folder: Path) -> str | None:
         return None
 
 
-def _prune(path: Path, keep_days: int, bodies_days: int) -> Pruned:
+def _prune(path: Path, keep_days: int, bodies_days: int, audit_days: int) -> Pruned:
     with open_ledger(path) as ledger:
-        return prune(ledger, keep_days, bodies_days)
+        return prune(ledger, keep_days, bodies_days, audit_days)
 
 
 def _today() -> dt.date:
