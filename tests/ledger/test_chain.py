@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from crossover.ledger import chain
+from crossover.ledger import audit, chain, queries
 from crossover.ledger.chain import FIRST, action_of, audit_hash, entry_of, link, needs_entry, read_entry
+from crossover.ledger.spill import spill, spill_of
 from crossover.ledger.words import Record
 from tests.ledger.parts import (
     ILLNESS,
@@ -135,3 +136,12 @@ def test_entries_of_a_later_version_are_read_as_far_as_they_are_known() -> None:
 def test_links_go_on_from_a_place() -> None:
     rows = link([(5, "{}"), (6, "[]")], 7, "before")
     assert [(row[0], row[1], row[2]) for row in rows] == [(8, 5, "before"), (9, 6, rows[0][3])]
+
+
+def test_a_row_that_waited_in_a_spill_file_has_its_entry_too(tmp_path: Path) -> None:
+    with opened(tmp_path / "ledger.db") as ledger:
+        spill(spill_of(ledger.path, "deadbeef"), [redacted("late"), stayed("home")])
+        write(ledger, [])
+        assert queries.one(ledger, "late") == redacted("late")
+        assert ledger.rows("SELECT count(*) FROM audit") == [(2,)]
+        assert audit.verify(ledger).good
