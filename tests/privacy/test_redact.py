@@ -158,6 +158,17 @@ def test_a_short_word_is_replaced_as_a_word_only() -> None:
     assert redacted.request.messages[0].text == f"[{name}] lives in Annapolis ([{name}]_1, ANNA)"
 
 
+def test_a_short_word_beside_a_placeholder_is_a_word() -> None:
+    find = finds({CARD: KINDS[CARD], "Anna": KINDS[NAME], "Bo": KINDS[NAME]})
+
+    def alone(text: str, field: str = "") -> list[Finding]:
+        return [one for one in find(text) if text in ("Anna", "Bo") or one.kind == "card"]
+
+    redacted = done(asked(Text("Anna"), Text("Bo"), Text(f"{CARD}Anna{CARD} AnnaBo")), alone)
+    card, name = code(CARD, redacted), code("Anna", redacted)
+    assert redacted.request.messages[0].parts[2].text == f"[{card}][{name}][{card}] AnnaBo"
+
+
 def test_findings_that_overlap_are_replaced_as_one() -> None:
     text = "at Anna Schmidt Street 5 now"
 

@@ -20,10 +20,11 @@ class Needles:
     ``Annapolis``; what is longer, of several words, or has digits counts anywhere.
     """
 
-    __slots__ = ("_heads", "_single", "values")
+    __slots__ = ("_heads", "_single", "bounded", "values")
 
     def __init__(self, values: Iterable[str]) -> None:
         self.values = frozenset(filter(None, values))
+        self.bounded = tuple([value for value in self.values if not _anywhere(value)])  # for whom neighbours matter
         many = len(self.values) > _FEW
         self._single = sorted(value for value in self.values if not many or len(value) < _HEAD)
         self._heads: dict[str, list[str]] = {}
@@ -32,35 +33,45 @@ class Needles:
                 if len(value) >= _HEAD:
                     self._heads.setdefault(value[:_HEAD], []).append(value)
 
-    def find(self, text: str) -> list[Span]:
-        """Every place of every value, in no order; they may overlap."""
+    def find(self, text: str, begin: int = 0, stop: int | None = None) -> list[Span]:
+        """Every place of every value from ``begin`` to ``stop``, in no order; they may overlap.
+
+        What lies beyond these two counts as no letter.
+        """
+        stop = len(text) if stop is None else stop
         found: list[Span] = []
         for value in self._single:
-            start = text.find(value)
+            start = text.find(value, begin, stop)
             while start >= 0:
                 end = start + len(value)
-                if _counts(text, start, end):
+                if _counts(text, start, end, begin, stop):
                     found.append((start, end))
-                start = text.find(value, start + 1)
+                start = text.find(value, start + 1, stop)
         if self._heads:
-            self._by_heads(text, found)
+            self._by_heads(text, begin, stop, found)
         return found
 
-    def _by_heads(self, text: str, found: list[Span]) -> None:
+    def _by_heads(self, text: str, begin: int, stop: int, found: list[Span]) -> None:
         heads = self._heads
-        for start in range(len(text) - _HEAD + 1):
+        for start in range(begin, stop - _HEAD + 1):
             for value in heads.get(text[start : start + _HEAD], ()):
                 end = start + len(value)
-                if text.startswith(value, start) and _counts(text, start, end):
+                if end <= stop and text.startswith(value, start) and _counts(text, start, end, begin, stop):
                     found.append((start, end))
 
 
-def _counts(text: str, start: int, end: int) -> bool:
+def _counts(text: str, start: int, end: int, begin: int, stop: int) -> bool:
     """Whether a value counts where it stands."""
-    if (start and _joined(text[start - 1], text[start])) or (end < len(text) and _joined(text[end - 1], text[end])):
-        value = text[start:end]
-        return len(value) >= 8 or " " in value or (len(value) >= 6 and any(char.isdigit() for char in value))
+    if (start > begin and _joined(text[start - 1], text[start])) or (
+        end < stop and _joined(text[end - 1], text[end])
+    ):  # fmt: skip
+        return _anywhere(text[start:end])
     return True
+
+
+def _anywhere(value: str) -> bool:
+    """Whether a value counts inside a word too."""
+    return len(value) >= 8 or " " in value or (len(value) >= 6 and any(map(str.isdigit, value)))
 
 
 def _joined(first: str, second: str) -> bool:

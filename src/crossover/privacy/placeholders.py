@@ -11,12 +11,11 @@ Values exist in memory only, and in no ``repr``.
 
 from __future__ import annotations
 
-import hmac
 import re
 import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import NamedTuple
 
 from crossover.chat import ChatRequest, EmbedRequest
@@ -88,7 +87,7 @@ def conversation(request: ChatRequest | EmbedRequest, secret: bytes) -> bytes:
     if isinstance(request, ChatRequest):
         first = next((message for message in request.messages if message.role == "user"), None)
         begun = "chat\0" if first is None else f"chat\0{first.text}"
-    return hmac.digest(secret, _bytes(f"{request.caller.key}\0{begun}"), "sha256")
+    return blake2b(_bytes(f"{request.caller.key}\0{begun}"), key=sha256(secret).digest(), digest_size=32).digest()
 
 
 class Mint:

@@ -277,8 +277,17 @@ class _Swap:
         found += self._plan.found.get(text, ())
         if not found:
             return []
+        spans = merged(found)
+        words = self._needles.bounded
+        # Beside a placeholder a short word stands alone that did not before.
+        while words and any(text.startswith(words, end) or text.endswith(words, 0, start) for start, end in spans):
+            more = [span for gap in _gaps(spans, len(text)) for span in self._needles.find(text, *gap)]
+            if not more:
+                break
+            found += more
+            spans = merged(found)
         edits: list[Edit] = []
-        for start, end in merged(found):
+        for start, end in spans:
             one = self.issued.get(text[start:end]) or self._issue(text, start, end, found)
             edits.append((start, end, one.bare if bare else one.bracketed))
         return edits
@@ -307,6 +316,15 @@ class _Swap:
         blank = not self._plan.blanks.isdisjoint(held)
         one = self.issued[value] = removed(kind, value) if blank else self._mint.issue(kind, value)
         return one
+
+
+def _gaps(spans: Sequence[Span], size: int) -> Iterator[Span]:
+    """What lies before, between and behind spans."""
+    place = 0
+    for start, end in spans:
+        yield place, start
+        place = end
+    yield place, size
 
 
 def _edited(text: str, edits: Sequence[Edit]) -> str:
