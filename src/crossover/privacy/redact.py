@@ -27,7 +27,7 @@ from crossover.sensitivity import TIERS
 Choose = Callable[[Finding], Chosen]
 Edit = tuple[int, int, str]  # from, to, what stands there now
 
-# Letters of a tool's name: OpenAI and Gemini take 64, Anthropic now 128 (API references and error messages, 2026-11-27).
+# Letters of a tool's name: OpenAI and Gemini take 64, Anthropic now 128 (API references and errors, 2026-11-27).
 LONGEST_NAME = 64
 _TOO_LONG = 10**100  # what has more than a hundred digits names nobody
 _BETWEEN_TEXTS = "\uffff"  # no character, so of no value
