@@ -19,11 +19,20 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     ``pattern`` is in the syntax that RE2 and ``re`` share (no look-around, no back references; ASCII classes); the
     value is its group ``group`` (0: the whole match). With ``edges`` the characters beside the value must not be ASCII
-    letters, digits or ``_``. ``verify`` names a function of :mod:`crossover.privacy.verify` that says yes or no to the
-    value. ``context`` are words of which one must stand near (up to ``window`` characters before, or 24 behind, or in
-    the name of the field); needed only with ``needs_context``, else it raises the score. ``keywords`` are lower-case
-    literals of which every match holds at least one: only the gate without RE2 looks at them. Every rule matches its
-    ``example``: proved at each start.
+    letters, digits or ``_``. ``verify`` names a function of :mod:`crossover.privacy.verify` (``group.function``) that
+    says yes or no to the value. ``context`` are words of which one must stand near (up to ``window`` characters before,
+    or 24 behind, or in the name of the field); needed only with ``needs_context``, else it raises the score. ``unless``
+    are words of which none may end right before the value (only marks and spaces between). Words are whole words,
+    whatever their case, a plural *s* allowed; one that ends in ``*`` is the beginning of a word, and one in
+    capitals (``EIN``) counts in capitals only, but for fields. ``alone``: a text that holds the value and nothing else
+    needs no word (an answer to a question). ``apart``: the value is no piece of a longer row with the same separator.
+
+    For the gate: ``keywords`` are lower-case literals of which every match holds at least one; ``digits`` is how many
+    digits every match holds at least in one row (up to three marks or spaces between two of them); ``gate`` is a short
+    pattern that stands in every match, for a rule whose own pattern is long and whose literals are common.
+
+    ``words`` instead of a pattern: a dictionary, any of these words or phrases. ``untrusted``: a user's pattern; it is
+    tried by RE2, whose time is bounded. Every rule matches its ``example``, which is proved (a user's may have none).
     """
 
     id: str
@@ -39,8 +48,15 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     verify: str = ""
     context: tuple[str, ...] = ()
     needs_context: bool = False
+    unless: tuple[str, ...] = ()
     window: int = 48
+    alone: bool = False
+    apart: bool = False
     keywords: tuple[str, ...] = ()
+    digits: int = 0
+    gate: str = ""
+    words: tuple[str, ...] = ()
+    untrusted: bool = False
     score: float = 0.9
     country: str = ""
     vendor: str = ""

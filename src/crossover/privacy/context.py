@@ -1,0 +1,215 @@
+"""Words near a value: "passport", "ssn", "geboren am" beside what could be any number.
+
+A text is folded once (lower case, every character in its place) and each word is looked up in it once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+BEHIND = 24  # characters behind a value in which a word still counts
+LONGEST = 64  # of a value in front of its word
+_ANYTHING = frozenset(
+    {"", "answer", "body", "content", "input", "message", "output", "prompt", "query", "text", "value"}
+)
+_SPACES = "\t\n\r\x0b\x0c_-\xa0"
+_CAMEL = re.compile("([a-z0-9])([A-Z])")
+_BLANKS = bytes.maketrans(_SPACES[:-1].encode(), b" " * (len(_SPACES) - 1))
+_FOLD = str.maketrans(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + _SPACES[:-1], "abcdefghijklmnopqrstuvwxyz" + " " * (len(_SPACES) - 1)
+)
+
+
+def folded(text: str) -> str:
+    """The text in lower case with spaces for every blank, ``_`` and ``-``; each character stays in its place."""
+    if text.isascii():
+        return text.translate(_FOLD)
+    low = text.lower()
+    if len(low) != len(text):  # one letter (I with a dot) becomes two
+        low = "".join(character.lower()[0] for character in text)
+    for blank in _SPACES:
+        if blank in low:
+            low = low.replace(blank, " ")
+    return low
+
+
+def spaced(field: str) -> str:
+    """The name of a field as words: ``passportNumber`` as ``passport Number``."""
+    return _CAMEL.sub(r"\1 \2", field)
+
+
+def literals(words: Iterable[str]) -> str:
+    """A pattern of RE2 that matches wherever one of the literals stands, whatever its case."""
+    # RE2 does not know that Python lowers a dotted I to i
+    return "(?i:" + "|".join(re.escape(word).replace("i", "[iİ]") for word in words) + ")"
+
+
+def alternatives(words: Iterable[str]) -> str:
+    """A pattern of RE2 that matches wherever one of the words might stand in a folded text: more often, never less.
+
+    A word in ASCII begins where no letter or digit stands before it, and ends where no letter follows (but for a
+    plural). The rest is left to :class:`Scan`.
+    """
+    inside: list[str] = []
+    whole: list[str] = []
+    for word in words:
+        stem = folded(word.removesuffix("*"))
+        if in_ascii(word):
+            whole.append(re.escape(stem) + ("s?(?:$|[^a-z])" if _ends(word) else ""))
+        else:
+            inside.append(re.escape(stem))
+    parts = ["|".join(inside)] if inside else []
+    if whole:
+        parts.append(f"(?:^|[^0-9a-z])(?:{'|'.join(whole)})")
+    return "|".join(parts)
+
+
+def camels(words: Iterable[str]) -> str:
+    """As :func:`alternatives`, for a text that keeps its capitals: one behind a small letter may begin a word.
+
+    Empty where no word is in ASCII.
+    """
+    first: list[str] = []
+    inner: list[str] = []
+    for word in words:
+        if in_ascii(word):
+            stem = folded(word.removesuffix("*"))
+            end = "(?-i:s?(?:$|[^a-z]))" if _ends(word) else ""
+            first.append(re.escape(stem) + end)
+            inner.append(f"(?-i:{re.escape(stem[0].upper())}){re.escape(stem[1:])}{end}")
+    if not first:
+        return ""
+    return f"(?:^|[^0-9A-Za-z])(?i:{'|'.join(first)})|(?:[a-z]|[^\\x00-\\x7f])(?i:{'|'.join(inner)})"
+
+
+def blank_folded(data: bytes) -> bytes:
+    """A text in UTF-8 with a space for every blank, ``_`` and ``-`` in ASCII; capitals stay."""
+    return data.translate(_BLANKS)
+
+
+def in_ascii(word: str) -> bool:
+    """Whether a word is written in ASCII and begins with a letter or digit."""
+    return word.isascii() and word[:1].isalnum()
+
+
+def _ends(word: str) -> bool:
+    return not word.endswith("*") and word[-1:].isalpha()
+
+
+def _unspaced(word: str) -> bool:
+    """Whether the word is of a script that puts no spaces between words (Thai, Chinese, Japanese) or glues endings."""
+    return any(character >= "\u0e00" for character in word)
+
+
+class Scan:
+    """One text under examination, with what was looked up in it. ``field`` is the name under which it stood."""
+
+    __slots__ = ("_any_case", "_field", "_folded", "_places", "field", "text")
+
+    def __init__(self, text: str, field: str = "", *, any_case: bool = False) -> None:
+        self._any_case = any_case  # in names of fields capitals say nothing
+        self.text = text
+        self.field = field
+        self._folded: str | None = None
+        self._field: Scan | None = None
+        self._places: dict[str, tuple[tuple[int, int], ...]] = {}
+
+    @property
+    def folded(self) -> str:
+        """The text folded, once."""
+        if self._folded is None:
+            self._folded = folded(self.text)
+        return self._folded
+
+    def near(self, words: Iterable[str], start: int, end: int, window: int) -> bool:
+        """Whether a word stands up to ``window`` characters before ``start``, close behind ``end``, or in the field."""
+        first, last = start - window, end + BEHIND
+        for word in words:
+            for begin, finish in self.places(word):
+                if first <= finish <= start or end <= begin <= last:
+                    return True
+        return bool(self.field) and self.in_field(words)
+
+    def is_all(self, start: int, end: int) -> bool:
+        """Whether the text holds nothing else: no letter or digit, and its field says nothing of it."""
+        return self.may_be_all() and not _has_word(self.text[:start]) and not _has_word(self.text[end:])
+
+    def may_be_all(self) -> bool:
+        """Whether the text is short enough to hold one value, under a field that anything may stand in."""
+        return len(self.text) <= LONGEST and self.field.lower() in _ANYTHING
+
+    def stretches(self, words: Iterable[str], window: int) -> list[tuple[int, int]]:
+        """Where a value that needs one of the words may begin, as disjoint stretches in order."""
+        if self.in_field(words):
+            return [(0, len(self.text))]
+        wide = sorted(
+            (max(0, begin - BEHIND - LONGEST), finish + window) for word in words for begin, finish in self.places(word)
+        )
+        merged: list[tuple[int, int]] = []
+        for first, last in wide:
+            if merged and first <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+            else:
+                merged.append((first, last))
+        return merged
+
+    def right_before(self, words: Iterable[str], start: int) -> bool:
+        """Whether one of the words ends right before ``start``, with nothing but marks and spaces between."""
+        for word in words:
+            for _, end in self.places(word):
+                if 0 <= start - end <= 4 and not _has_word(self.text[end:start]):
+                    return True
+        return False
+
+    def anywhere(self, words: Iterable[str]) -> bool:
+        """Whether one of the words stands in the text or in the name of the field."""
+        return any(self.places(word) for word in words) or self.in_field(words)
+
+    def in_field(self, words: Iterable[str]) -> bool:
+        """Whether one of the words stands in the name of the field."""
+        if not self.field:
+            return False
+        if self._field is None:
+            self._field = Scan(spaced(self.field), any_case=True)
+        return self._field.anywhere(words)
+
+    def places(self, word: str) -> tuple[tuple[int, int], ...]:
+        """Where a word stands in the text, looked up once: its starts and ends, in order."""
+        known = self._places.get(word)
+        if known is None:
+            known = tuple(self._find(word))
+            self._places[word] = known
+        return known
+
+    def _find(self, word: str) -> Iterator[tuple[int, int]]:
+        prefix, capitals = word.endswith("*"), len(word) > 1 and word.isascii() and word.isupper()
+        stem = folded(word.removesuffix("*"))
+        low, size = self.folded, len(stem)
+        at = low.find(stem)
+        while at >= 0:
+            as_written = not capitals or self._any_case or self.text[at : at + size].isupper()
+            if as_written and self._whole(at, at + size, prefix=prefix):
+                yield at, at + size
+            at = low.find(stem, at + size)
+
+    def _whole(self, start: int, end: int, *, prefix: bool) -> bool:
+        """Whether a word and not a piece of one stands from ``start`` to ``end``."""
+        text, low = self.text, self.folded
+        if _unspaced(low[start:end]):
+            return True
+        camel = False
+        if start and low[start - 1].isalnum():
+            camel = text[start].isupper() and text[start - 1].islower()
+            if not camel:
+                return False
+        last = end + 1 if low[end : end + 1] == "s" else end  # a plural
+        if not prefix and low[last : last + 1].isalnum():
+            camel = text[last].isupper() and text[last - 1].islower()
+            if not camel:
+                return False
+        return not (camel and _CAMEL.search(text[start:last]))
+
+
+def _has_word(text: str) -> bool:
+    return any(character.isalnum() for character in text)

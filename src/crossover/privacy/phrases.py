@@ -1,0 +1,67 @@
+"""A dictionary of words and phrases, up to a hundred thousand of them, found in one pass over the words of a text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from crossover.privacy.context import folded
+
+_WORD = re.compile(r"[^\W_]+")
+_GLUED = "\u0e00"  # scripts from here on do not put spaces between words (Thai, Chinese, Japanese, Korean)
+
+
+class Phrases:
+    """Finds whole words and phrases, whatever their case; blanks, ``-`` and ``_`` are one and the same."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._phrases = frozenset(folded(" ".join(word.split())) for word in words) - {""}
+        by_word: dict[str, set[tuple[int, int]]] = {}
+        by_letter: dict[str, set[int]] = {}
+        for phrase in self._phrases:
+            first = _WORD.search(phrase)
+            if first is None or first[0] >= _GLUED:
+                by_letter.setdefault(phrase[0], set()).add(len(phrase))
+            else:
+                by_word.setdefault(first[0], set()).add((first.start(), len(phrase)))
+        # by its first word: what stands before that word, and how long the phrase is; the longest first
+        shapes: dict[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]] = {}
+        self._by_word: dict[str, tuple[tuple[int, int], ...]] = {}
+        for word, sizes in by_word.items():
+            ordered = tuple(sorted(sizes, key=lambda size: (-size[1], size[0])))
+            self._by_word[word] = shapes.setdefault(ordered, ordered)  # most are alike: kept once
+        self._by_letter = {letter: tuple(sorted(sizes, reverse=True)) for letter, sizes in by_letter.items()}
+
+    def spans(self, low: str) -> Iterator[tuple[int, int]]:
+        """Start and end of each phrase in a folded text: the longest at each place, none inside another."""
+        end = 0
+        by_word, phrases = self._by_word, self._phrases
+        for word in _WORD.finditer(low):
+            sizes = by_word.get(word[0])
+            if sizes is None:
+                continue
+            for before, length in sizes:
+                start = word.start() - before
+                if start >= end and low[start : start + length] in phrases and _whole(low, start, start + length):
+                    end = start + length
+                    yield start, end
+                    break
+        yield from self._glued(low)
+
+    def _glued(self, low: str) -> Iterator[tuple[int, int]]:
+        if not self._by_letter or (low.isascii() and not any(letter.isascii() for letter in self._by_letter)):
+            return
+        end = 0
+        for start, letter in enumerate(low):
+            for length in self._by_letter.get(letter, ()):
+                if start >= end and low[start : start + length] in self._phrases:
+                    end = start + length
+                    yield start, end
+                    break
+
+
+def _whole(low: str, start: int, end: int) -> bool:
+    """Whether no letter or digit goes on at either end."""
+    left = start > 0 and low[start].isalnum() and low[start - 1].isalnum()
+    right = end < len(low) and low[end - 1].isalnum() and low[end].isalnum()
+    return not left and not right

@@ -1,0 +1,289 @@
+"""Rules in force: read from data files, compiled, proved by their own examples, and tried on a text.
+
+The gate chooses which rules are tried; the trying is one code path whatever the gate. Shipped patterns are tried by the
+standard library (they are written so that none takes long), users' patterns by RE2.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import resources
+from typing import Any
+
+import msgspec
+
+from crossover.errors import FileError, InputError
+from crossover.privacy import verify
+from crossover.privacy.context import Scan
+from crossover.privacy.gate import Gate, GateError, PlainGate, SetGate, library, options, readable
+from crossover.privacy.phrases import Phrases
+from crossover.privacy.words import Find, Finding, Rule
+
+_LOG = logging.getLogger("crossover.privacy")
+_EDGE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
+_TOKEN = re.compile(r"[A-Za-z0-9_]*")
+_CUTS = 3  # how many groups a value may lose at its end before it is given up
+_USERS_MEMORY = 8 << 20  # of one pattern
+
+
+class Matcher:
+    """One rule, ready to be tried. Its pattern is compiled, and proved by its example, when it is first needed."""
+
+    __slots__ = ("_regex", "_verify", "cuts", "edges", "phrases", "rule", "users")
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self.phrases = Phrases(rule.words) if rule.words else None
+        self.edges = rule.edges
+        self.cuts = not rule.group and (rule.category == "financial" or not rule.needs_context)
+        self.users = _by_re2(rule) if rule.untrusted and not rule.words else None
+        self._regex: re.Pattern[str] | None = None
+        self._verify: Callable[[str], bool] | None = None
+
+    @property
+    def regex(self) -> re.Pattern[str]:
+        """The pattern with its right edge. Raises InputError where it cannot be read."""
+        if self._regex is None:
+            rule = self.rule
+            right = r"(?![A-Za-z0-9_])" if rule.edges and not rule.group else ""
+            flags = re.ASCII | (re.IGNORECASE if rule.ignore_case else 0)
+            try:
+                self._regex = re.compile(f"(?:{rule.pattern}){right}", flags)
+            except re.error as error:
+                raise InputError(f"the pattern of rule {rule.id!r} cannot be read: {error}", field=rule.id) from None
+            prove(self)
+        return self._regex
+
+    @property
+    def verify(self) -> Callable[[str], bool]:
+        """The check that the rule names. Raises InputError where there is none of that name."""
+        if self._verify is None:
+            self._verify = verify.function(self.rule.verify)
+        return self._verify
+
+
+class Rulebook:
+    """Rules with their gate. Build it with :func:`rulebook`, ask it with :func:`find`."""
+
+    __slots__ = ("gate", "matchers", "rules")
+
+    def __init__(self, rules: Sequence[Rule], gate: Gate, matchers: Sequence[Matcher]) -> None:
+        self.rules = tuple(rules)
+        self.gate = gate
+        self.matchers = tuple(matchers)
+
+
+def load(*names: str) -> tuple[Rule, ...]:
+    """The rules of shipped data files (``identifiers``), in their order. Raises FileError with the file and the row."""
+    rules: list[Rule] = []
+    for name in names:
+        file = f"{name}.toml"
+        text = resources.files("crossover.privacy").joinpath("data", file).read_text(encoding="utf-8")
+        rules.extend(rows(tomllib.loads(text), file))
+    return tuple(rules)
+
+
+def rows(tree: dict[str, Any], file: str) -> Iterator[Rule]:
+    """The rules of a parsed data file. A word list ``@name`` in ``context`` or ``unless`` stands for ``words.name``.
+
+    Keys under ``defaults`` are those of every row that does not say otherwise. Raises FileError with the row.
+    """
+    lists: dict[str, list[str]] = tree.get("words", {})
+    defaults: dict[str, Any] = tree.get("defaults", {})
+    seen: set[str] = set()
+    for number, row in enumerate(tree.get("rule", ()), start=1):
+        name = f"rule {row.get('id', number)!r}" if isinstance(row, dict) else f"rule {number}"
+        try:
+            filled = {**defaults, **row}
+            for field in ("context", "unless"):
+                if field in filled:
+                    filled[field] = _expanded(filled[field], lists)
+            rule = msgspec.convert(filled, Rule, strict=False)
+        except (msgspec.ValidationError, TypeError, KeyError) as error:
+            raise FileError(f"{name}: {error}", file=file) from None
+        if rule.id in seen:
+            raise FileError(f"{name}: there are two of that id", file=file)
+        seen.add(rule.id)
+        yield rule
+
+
+def rulebook(rules: Iterable[Rule], *, engine: str = "re2") -> Rulebook:
+    """The rules behind a gate, which every example has passed.
+
+    ``engine`` ``stdlib`` asks for the gate of the standard library; it also stands in, with a logged warning, where RE2
+    is not installed, cannot hold the patterns or holds back an example. Each user's rule is tried on its example here,
+    each shipped one when it is first needed: to try them all takes longer than all else at a start, and a test does.
+    Raises InputError where a rule does not find its own example.
+    """
+    chosen = tuple(rules)
+    matchers = [Matcher(rule) for rule in chosen]
+    for matcher in matchers:
+        if matcher.rule.untrusted or matcher.rule.words:
+            prove(matcher)
+    return Rulebook(chosen, _gate(chosen, engine), matchers)
+
+
+def prove(matcher: Matcher) -> None:
+    """Tries a rule on its example. Raises InputError where it does not find it."""
+    rule = matcher.rule
+    if rule.example and not any(True for _ in found(matcher, Scan(rule.example))):
+        raise InputError(f"the rule {rule.id!r} does not find its own example", field=rule.id)
+
+
+def find(book: Rulebook, text: str, field: str = "") -> list[Finding]:
+    """Every finding in the text, in no order; they may overlap (:func:`crossover.privacy.merge.merge`)."""
+    fired = book.gate.fired(text, field)
+    if not fired:
+        return []
+    scan = Scan(text, field)
+    findings: list[Finding] = []
+    for index in fired:
+        findings.extend(found(book.matchers[index], scan))
+    return findings
+
+
+def finder(book: Rulebook) -> Find:
+    """The rules as a detector of the one shape that all detectors have."""
+
+    def look(text: str, field: str = "") -> Sequence[Finding]:
+        return find(book, text, field)
+
+    return look
+
+
+def found(matcher: Matcher, scan: Scan) -> Iterator[Finding]:
+    """What one rule finds."""
+    if matcher.phrases is not None:
+        for start, end in matcher.phrases.spans(scan.folded):
+            yield from _judged(matcher, scan, start, end)
+    elif matcher.users is not None:
+        for match in matcher.users.finditer(readable(scan.text)):
+            start, end = match.span(matcher.rule.group)
+            if start >= 0 and start < end and not (matcher.edges and _touches(scan.text, start, end)):
+                yield from _judged(matcher, scan, start, end)
+    else:
+        yield from _searched(matcher, scan)
+
+
+def _searched(matcher: Matcher, scan: Scan) -> Iterator[Finding]:
+    """Every place where the shape stands; after one that is none, the search goes on inside of it.
+
+    A value that needs a word is looked for near those words only.
+    """
+    rule = matcher.rule
+    stretches = [(0, len(scan.text))]
+    if rule.needs_context and not (rule.alone and scan.may_be_all()):
+        stretches = scan.stretches(rule.context, rule.window)
+    at = 0
+    for first, last in stretches:
+        at = max(at, first)
+        while (match := matcher.regex.search(scan.text, at)) is not None and match.start(rule.group) <= last:
+            start, end = match.span(rule.group)
+            finding = None
+            if 0 <= start < end and not (matcher.edges and _touches(scan.text, start, end)):
+                finding = next(_judged(matcher, scan, start, end), None)
+            if finding is not None:
+                yield finding
+                at = max(finding.end, match.start() + 1)
+            else:
+                at = _next_start(scan.text, match.start(), skip=matcher.edges and not rule.group)
+
+
+def _judged(matcher: Matcher, scan: Scan, start: int, end: int) -> Iterator[Finding]:
+    """The finding, where what stands around the value and what its check says allow one."""
+    rule = matcher.rule
+    if rule.unless and scan.right_before(rule.unless, start):
+        return
+    near = bool(rule.context) and scan.near(rule.context, start, end, rule.window)
+    if rule.needs_context and not near and not (rule.alone and scan.is_all(start, end)):
+        return
+    if rule.verify:
+        end = _verified(matcher, matcher.verify, scan.text, start, end)
+        if end < 0:
+            return
+    score = 1 - (1 - rule.score) / 2 if near and not rule.needs_context else rule.score
+    if rule.apart and _continues(scan.text, start, end):
+        return
+    yield Finding(
+        category=rule.category, kind=rule.kind, tier=rule.tier, start=start, end=end, score=score, rule=rule.id
+    )
+
+
+def _verified(matcher: Matcher, check: Callable[[str], bool], text: str, start: int, end: int) -> int:
+    """Where the value ends that passes the check, or -1.
+
+    What follows a value may look like more of it ("4111 1111 1111 1111 12/27"): its last groups are given up in turn.
+    """
+    for _ in range(_CUTS):
+        if check(text[start:end]):
+            return end
+        cut = max(text.rfind(" ", start, end), text.rfind("-", start, end)) if matcher.cuts else -1
+        if cut < 0 or matcher.regex.fullmatch(text, start, cut) is None:
+            return -1
+        end = cut
+    return -1
+
+
+def _touches(text: str, start: int, end: int) -> bool:
+    return (start > 0 and text[start - 1] in _EDGE) or (end < len(text) and text[end] in _EDGE)
+
+
+def _continues(text: str, start: int, end: int) -> bool:
+    """Whether the row of digits goes on beyond the value, behind the separator that stands inside of it."""
+    separators = {character for character in text[start:end] if not character.isalnum()}
+    before = start > 1 and text[start - 1] in separators and text[start - 2].isdigit()
+    return before or (end + 1 < len(text) and text[end] in separators and text[end + 1].isdigit())
+
+
+def _next_start(text: str, start: int, *, skip: bool) -> int:
+    """Where the next try begins. With ``skip`` no value begins inside a word, so the rest of one is passed over."""
+    if skip and text[start : start + 1] in _EDGE:
+        rest = _TOKEN.match(text, start)
+        return max(rest.end() if rest else 0, start + 1)
+    return start + 1
+
+
+def _by_re2(rule: Rule) -> Any:
+    """A user's pattern as RE2 reads it; None where RE2 is not installed."""
+    re2 = library()
+    if re2 is None:
+        return None
+    flags = options(re2, _USERS_MEMORY)
+    flags.case_sensitive = not rule.ignore_case
+    try:
+        return re2.compile(rule.pattern, flags)
+    except re2.error:
+        raise InputError(f"the pattern of rule {rule.id!r} cannot be read", field=rule.id) from None
+
+
+def _gate(rules: Sequence[Rule], engine: str) -> Gate:
+    """The gate asked for, or the plain one where RE2 fails its proof: slower, and as strict."""
+    if engine == "stdlib":
+        return PlainGate(rules)
+    examples = [(index, rule.example) for index, rule in enumerate(rules) if rule.example]
+    try:
+        gate = SetGate(rules)
+    except GateError as error:
+        _LOG.warning("The privacy gate runs without RE2, about ten times slower: %s", error)
+        return PlainGate(rules)
+    held = [index for index, example in examples if not gate.lets(index, example)]
+    if held:
+        names = ", ".join(rules[index].id for index in held[:3])
+        _LOG.warning("The privacy gate runs without RE2, about ten times slower: its self-test missed %s", names)
+        return PlainGate(rules)
+    return gate
+
+
+def _expanded(words: Iterable[str], lists: dict[str, list[str]]) -> list[str]:
+    whole: list[str] = []
+    for word in words:
+        if word.startswith("@"):
+            if word[1:] not in lists:
+                raise TypeError(f"there is no list of words {word[1:]!r}")
+            whole.extend(lists[word[1:]])
+        else:
+            whole.append(word)
+    return whole
