@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossover.stats import Z80, normal_quantile, weighted_quantiles
+from crossover.stats import Z80, normal_quantile, weighted_quantiles, wilson
 
 values = st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=40)
 shares = st.lists(st.floats(0, 1), min_size=1, max_size=5)
@@ -56,3 +56,18 @@ def test_nothing_has_no_quantile(data: list[float], weights: list[float]) -> Non
 
 def test_one_share_gives_one_value() -> None:
     assert weighted_quantiles([5.0, 7.0], [1.0, 1.0], 0.5).tolist() == [5.0]
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "low", "high"),
+    [
+        (0, 10, 0.0, 0.2775328),  # as scipy.stats.binomtest gives them
+        (1, 10, 0.017876213, 0.404150027),
+        (14, 120, 0.070781178, 0.186333516),
+        (120, 120, 0.968980834, 1.0),
+        (3, 4000, 0.0002551, 0.002202904),
+        (0, 0, 0.0, 1.0),
+    ],
+)
+def test_wilson_intervals(count: int, total: int, low: float, high: float) -> None:
+    assert wilson(count, total) == pytest.approx((low, high), abs=1e-8)

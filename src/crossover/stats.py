@@ -1,7 +1,8 @@
-"""Plain mathematics: quantiles and the normal distribution. No product word stands here."""
+"""Plain mathematics: quantiles, shares and the normal distribution. No product word stands here."""
 
 from __future__ import annotations
 
+import math
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,18 @@ Z80 = _NORMAL.inv_cdf(0.9)  # half-width of an 80 % interval in standard deviati
 def normal_quantile(share: float) -> float:
     """The standard normal quantile of a share strictly between 0 and 1."""
     return _NORMAL.inv_cdf(share)
+
+
+def wilson(count: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval of a share, for ``count`` of ``total`` (0 ≤ count ≤ total); (0, 1) of nothing."""
+    if total <= 0:
+        return 0.0, 1.0
+    z = _NORMAL.inv_cdf((1 + confidence) / 2)
+    share, spread = count / total, z * z / total
+    middle = (share + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * math.sqrt(share * (1 - share) / total + spread / total / 4)
+    low = 0.0 if count == 0 else max(middle - half, 0.0)
+    return low, 1.0 if count == total else min(middle + half, 1.0)
 
 
 def weighted_quantiles(values: ArrayLike, weights: ArrayLike, shares: ArrayLike) -> NDArray[np.float64]:
