@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from crossover.chat import ChatRequest, EmbedRequest, Media, Message, Part, ToolResult, Unknown
+from crossover.chat import ChatRequest, EmbedRequest, Media, Message, Part, Text, ToolResult, Unknown
 from crossover.privacy import jsontext
 from crossover.privacy.decoding import reads_as_text
 from crossover.privacy.fields import WORDS, plain
@@ -29,6 +29,7 @@ _LONG, _TOO_LONG = 10**6, 10**100  # numbers from seven digits on; what has more
 _APART = frozenset({"caller", "tree", "dialect", "clearance"})  # fields of a request that are not sent
 _DEPTH = 8  # how deep JSON in JSON is read; deeper it is text with escapes
 _BRACKETS = frozenset('{["')
+_JSON_MAY_BEGIN = _BRACKETS | frozenset(" \t\r\n")
 # Fields that say nothing of what stands in them.
 SILENT = frozenset(
     {"", "content", "text", "input", "prompt", "instructions", "system", "arguments", "output", "parts", "messages"}
@@ -92,19 +93,24 @@ def opaque(request: Asked) -> str:
 
 
 def _unreadable(messages: Iterable[Message]) -> Iterator[str]:
-    waiting: list[Part] = []
     for message in messages:
-        waiting.extend(message.parts)
-        while waiting:
-            part = waiting.pop()
-            if isinstance(part, ToolResult):
-                waiting.extend(part.parts)
-            elif isinstance(part, Media):
-                if not _is_text(part):
-                    yield f"it holds {'an' if part.kind[0] in 'aeiou' else 'a'} {part.kind}"
-            elif isinstance(part, Unknown):
-                named = f" ({part.kind})" if _CALM.fullmatch(part.kind) else ""
-                yield f"it holds a part of an unknown kind{named}"
+        for part in message.parts:
+            if type(part) is not Text:  # most are
+                yield from _closed(part)
+
+
+def _closed(part: Part) -> Iterator[str]:
+    waiting = [part]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, ToolResult):
+            waiting.extend(part.parts)
+        elif isinstance(part, Media):
+            if not _is_text(part):
+                yield f"it holds {'an' if part.kind[0] in 'aeiou' else 'a'} {part.kind}"
+        elif isinstance(part, Unknown):
+            named = f" ({part.kind})" if _CALM.fullmatch(part.kind) else ""
+            yield f"it holds a part of an unknown kind{named}"
 
 
 def _is_text(media: Media) -> bool:
@@ -131,14 +137,14 @@ class _Reader:
         while stack:
             node, field = stack.pop()
             kind = type(node)
-            if kind is str:
-                self._text(node, field, 0)
-            elif kind is dict:
+            if kind is dict:
                 self._table(node, stack)
             elif kind is list or kind is tuple:
                 if len(node) > 1:
                     self._joints(node)
-                stack.extend((item, field) for item in node)
+                stack += [(item, field) for item in node]
+            elif kind is str:
+                self._text(node, field, 0)
             elif kind is int or kind is float:
                 self._number(node, field)
             elif isinstance(node, bytes | bytearray | memoryview):
@@ -147,13 +153,18 @@ class _Reader:
                 stack.append((_plain_data(node), field))
 
     def _table(self, table: dict[Any, Any], stack: list[tuple[Any, str]]) -> None:
-        """The keys of an object and its strings; what else it holds waits."""
+        """The keys of an object and its strings; what else it holds waits. Most of a request passes through here."""
+        texts = self.texts
         for key, value in table.items():
             name = key if type(key) is str else str(key)
             if name not in WORDS:
-                self.texts.append((name, ""))
+                texts.append((name, ""))
             if type(value) is str:
-                if not (value in WORDS and plain(name, value)):
+                if value in WORDS and plain(name, value):
+                    continue
+                if len(value) < _BLOB and value[:1] not in _JSON_MAY_BEGIN:
+                    texts.append((value, name))
+                else:
                     self._text(value, name, 0)
             elif value is not None and value is not True and value is not False:
                 stack.append((value, name))
@@ -161,7 +172,7 @@ class _Reader:
     def _text(self, text: str, field: str, depth: int) -> None:
         if len(text) >= _BLOB and not self._readable(text, field):
             return
-        if text[:1] in _BRACKETS or (text[:1].isspace() and text.lstrip()[:1] in _BRACKETS):
+        if text[:1] in _JSON_MAY_BEGIN and text.lstrip()[:1] in _BRACKETS:
             tokens = jsontext.tokens(text, field) if depth < _DEPTH else None
             if tokens is not None:
                 for token in tokens:
@@ -196,7 +207,8 @@ class _Reader:
 
     def _joints(self, parts: list[Any] | tuple[Any, ...]) -> None:
         """What neighbouring texts of a list of parts say where they meet: a value may go on in the next."""
-        row = [part["text"] for part in parts if type(part) is dict and type(part.get("text")) is str]
+        row = [part["text"] for part in parts if type(part) is dict and "text" in part]
+        row = [text for text in row if type(text) is str] if row else row
         if len(row) < 2:
             return
         said: list[str] = []

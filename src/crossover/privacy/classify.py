@@ -1,0 +1,169 @@
+"""What a whole request holds: every text of it looked at once, what is known of them put together.
+
+Texts seen before are looked up (:mod:`crossover.privacy.memory`), so a conversation costs its newest message. More than
+one window of new text is looked at in a worker thread, a window at a time, while others are served. What nobody can
+read, and a value in pieces that no single text holds, makes the request *opaque*: then the policy decides without
+knowing. A detector that fails raises DetectionError, and nothing is known at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Sequence
+from typing import TypeAlias
+
+from crossover.privacy.detector import WINDOW, Detector
+from crossover.privacy.extract import MOST, SILENT, Asked, Joint, read
+from crossover.privacy.memory import Found, Memory
+from crossover.privacy.merge import merge
+from crossover.privacy.words import NOTHING_FOUND, Classified, Finding
+from crossover.sensitivity import TIERS, Category, Sensitivity, Tier
+
+MOST_OF_ALL = 16 * MOST  # characters of new text in one request
+_WORKERS = 2  # large requests looked at at a time; more would only take turns at the interpreter
+_AT_ONCE = 512  # texts looked up before others are served
+_IDENTITIES = frozenset({"identifiers", "financial"})
+_PERSONS = frozenset({"person", "address"})
+IN_PIECES = "a value goes on from one part of a message into the next"
+
+_New: TypeAlias = tuple[str, str, Hashable]  # a text that was not seen before, its field, its key
+
+
+class Classifier:
+    """Classifies requests for one event loop. ``made_of`` names what it was made of, for who wants to keep it."""
+
+    def __init__(
+        self,
+        detector: Detector,
+        *,
+        secret: bytes,
+        made_of: object = None,
+        entries: int = 32_768,
+        size: int = 16 << 20,
+    ) -> None:
+        """``secret`` keys the memory where the interpreter's own hash is not keyed; ``entries`` and bytes bound it."""
+        self._detector = detector
+        self._memory = Memory(secret, entries=entries, size=size)
+        self._silent: frozenset[str] = frozenset() if detector.by_field else SILENT
+        self._workers = asyncio.Semaphore(_WORKERS)
+        self.made_of = made_of
+        self.version = detector.version
+
+    async def classify(self, request: Asked) -> Classified:
+        """What is known of the request. Raises DetectionError where a detector failed: then nothing is."""
+        texts, joints, opaque = read(request, numbers=self._detector.by_field)
+        tally = Tally()
+        new: list[_New] = []
+        for start in range(0, len(texts), _AT_ONCE):
+            if start:
+                await asyncio.sleep(0)
+            hits, missing = self._memory.known(texts[start : start + _AT_ONCE], self._silent)
+            new += missing
+            for found in hits:
+                tally.add(found)
+        if new:
+            opaque = await self._look(new, tally) or opaque
+        for joint in joints:
+            if over := await self._over(joint):
+                tally.add(over)
+                opaque = opaque or IN_PIECES
+        return tally.classified(opaque)
+
+    def findings(self, text: str, field: str = "") -> Found:
+        """The findings of one text, remembered. Raises DetectionError as :meth:`Detector.scan` does."""
+        said = "" if field in self._silent or field == text else field
+        key = self._memory.key_of(text, said)
+        found = self._memory.get(key)
+        if found is None:
+            found = self._detector.scan(text, said)
+            self._memory.put(key, found)
+        return found
+
+    async def _look(self, new: Sequence[_New], tally: Tally) -> str:
+        """Looks at texts that were not seen before; why it did not, where they are too many."""
+        total = sum(len(text) for text, _, _ in new)
+        if total > MOST_OF_ALL:
+            return f"it holds {total // 1000:,} thousand characters"
+        if total <= WINDOW:
+            for text, field, key in new:
+                found = self._memory.get(key)  # the same text may stand there twice
+                if found is None:
+                    found = self._detector.scan(text, field)
+                    self._memory.put(key, found)
+                if found:
+                    tally.add(found)
+            return ""
+        async with self._workers:
+            for batch in _batches(new):
+                for (_, _, key), found in zip(batch, await self._in_worker(batch), strict=True):
+                    self._memory.put(key, found)
+                    if found:
+                        tally.add(found)
+        return ""
+
+    async def _in_worker(self, batch: Sequence[_New]) -> list[Found]:
+        """The findings of a batch: several short texts at once, or one long text, a window at a time."""
+        text, field, _ = batch[0]
+        if len(text) <= WINDOW:
+            return await asyncio.to_thread(self._scan_all, batch)
+        steps = self._detector.steps(text, field)
+        found: list[Finding] = []
+        while (step := await asyncio.to_thread(next, steps, None)) is not None:
+            found += step
+        return [tuple(merge(found))]
+
+    def _scan_all(self, batch: Sequence[_New]) -> list[Found]:
+        return [self._detector.scan(text, field) for text, field, _ in batch]
+
+    async def _over(self, joint: Joint) -> list[Finding]:
+        """What is found over the edges of joined parts."""
+        key = self._memory.key_of(joint.text, "")
+        found = self._memory.get(key)
+        if found is None:
+            found = self._detector.scan(joint.text)
+            self._memory.put(key, found)
+            await asyncio.sleep(0)
+        return [one for one in found if any(one.start < edge < one.end for edge in joint.edges)] if found else []
+
+
+class Tally:
+    """Findings counted: nothing of where they stand or what they say is kept."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[Category, str, Tier], int] = {}
+
+    def add(self, found: Sequence[Finding]) -> None:
+        """Counts some findings."""
+        counts = self._counts
+        for one in found:
+            kind = one.category, one.kind, one.tier
+            counts[kind] = counts.get(kind, 0) + 1
+
+    def classified(self, opaque: str = "") -> Classified:
+        """What is known. A health story beside anything that says whose it is, is hard: it is health information."""
+        counts = self._counts
+        if not counts:
+            return Classified(opaque=opaque) if opaque else NOTHING_FOUND
+        health = [kind for kind in counts if kind[0] == "health" and kind[2] == "soft"]
+        if health and any(category in _IDENTITIES or kind in _PERSONS for category, kind, _ in counts):
+            for category, kind, tier in health:
+                hard: tuple[Category, str, Tier] = category, kind, "hard"
+                counts[hard] = counts.get(hard, 0) + counts.pop((category, kind, tier))
+        tier = max((tier for _, _, tier in counts), key=TIERS.index)
+        categories = frozenset(category for category, _, _ in counts)
+        rows = tuple(sorted((*kind, count) for kind, count in counts.items()))
+        return Classified(sensitivity=Sensitivity(tier, categories), counts=rows, opaque=opaque)
+
+
+def _batches(new: Sequence[_New]) -> list[list[_New]]:
+    """Texts put into batches of about one window; a longer one is a batch of its own."""
+    batches: list[list[_New]] = []
+    room = 0
+    for one in new:
+        size = len(one[0])
+        if size > WINDOW or size > room or not batches:
+            batches.append([])
+            room = WINDOW
+        batches[-1].append(one)
+        room -= size
+    return batches

@@ -1,0 +1,250 @@
+"""The whole detector: rules, secrets, names, health, the user's own, and the views of a text, under one deadline.
+
+A text is looked at as it stands by every part; then its views are (:mod:`crossover.privacy.views`), where something was
+written another way: what was decoded by the rules and the secrets, and by the models too where it is long enough to be
+prose; what was put together by the rules alone. Places are always those of the text as it was handed in.
+
+Whatever goes wrong in here ends as a DetectionError: a part that raises, one that is too slow, a text that is too long.
+So a caller that has findings knows that all parts have looked at all of the text; a caller that has none sends nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+import msgspec
+
+from crossover.errors import DetectionError
+from crossover.privacy.extract import MOST
+from crossover.privacy.gate import readable
+from crossover.privacy.merge import merge
+from crossover.privacy.views import View, Views
+from crossover.privacy.words import Find, Finding, Rule
+
+BASE_S, PER_CHARACTER_S = 0.020, 1e-6  # seconds a text may take: 20 ms and 1 ms for each thousand characters
+WINDOW, OVERLAP = 32_768, 1_024  # characters looked at in one step; no value that is found is longer than the overlap
+_LATE = "looking at a text took too long"
+_SMALL = 4_096  # characters up to which the clock is asked only once at the end
+_BOOKS = ("identifiers", "secrets")  # data files with rules
+_KINDS = frozenset(
+    {"person", "address", "health", "password", "secret", "token", "private_key"}
+)  # found without a rule
+_WARM = (
+    "Dear Mia Keller, 12 High Street, Springfield: password = 'hunter2!', the token is x8Kq72mZp0, born 1990-01-31, "
+    "diabetes since May. 4 1 1 1 1 1 1 1 1 1 &#52;&#49; \u0041 NDExMSAxMTExIDExMTEgMTExMQ== mia@acme.example \u0430b"
+)
+_BY_SHAPE = ("documents.",)  # checks that know a form only: what was put together could have it by chance
+
+
+class Part(NamedTuple):
+    """One detector. ``values``: it looks at decoded pieces too; else (a model) only where they read as prose."""
+
+    name: str
+    find: Find
+    values: bool = True
+
+
+class Detector:
+    """Looks at texts. One object may be used by several threads; it remembers nothing of what it saw."""
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        *,
+        views: Views | None = None,
+        joinable: frozenset[str] = frozenset(),
+        version: str = "",
+        by_field: bool = False,
+        clock: Callable[[], float] = time.thread_time,
+    ) -> None:
+        """``parts`` in their order, the rules first; ``joinable`` names rules that may find in what was put together.
+
+        ``by_field``: a part may find by the name of any field, so none counts as saying nothing.
+
+        ``clock`` gives seconds. The one of a thread counts only the work done in it: a busy machine makes no text
+        unreadable.
+        """
+        self._parts = tuple(parts)
+        self._of_values = tuple(part for part in parts if part.values)
+        self._views: Callable[[str], Iterable[View]] = views if views is not None else _no_views
+        self._joinable = joinable
+        self._clock = clock
+        self.version = version
+        self.by_field = by_field
+
+    def scan(self, text: str, field: str = "") -> tuple[Finding, ...]:
+        """Every finding in a text, merged, in order; ``field`` is the name under which the text stands.
+
+        Raises DetectionError where a part fails, the deadline passes, or the text holds more than ``MOST`` characters.
+        """
+        if len(text) <= WINDOW:
+            found = self._look(text, field)
+            return tuple(merge(found)) if found else ()
+        return tuple(merge([finding for step in self.steps(text, field) for finding in step]))
+
+    def steps(self, text: str, field: str = "") -> Iterator[list[Finding]]:
+        """The findings of a long text, one window after the other: each step is its own piece of work.
+
+        They overlap where windows do: :func:`crossover.privacy.merge.merge` all of them in the end.
+        """
+        if len(text) > MOST:
+            raise DetectionError(f"a text of {len(text):,} characters is longer than any that is looked at")
+        for start in range(0, max(1, len(text) - OVERLAP), WINDOW - OVERLAP):
+            found = self._look(text[start : start + WINDOW], field)
+            yield [_moved(finding, finding.start + start, finding.end + start) for finding in found]
+
+    def _look(self, text: str, field: str) -> list[Finding]:
+        clock = self._clock
+        limit = clock() + BASE_S + PER_CHARACTER_S * len(text)
+        small = len(text) <= _SMALL
+        if not text.isascii():
+            text = readable(text)
+        found: list[Finding] = []
+        closed = _Closed()
+        with closed:
+            for part in self._parts:
+                closed.name = part.name
+                found += part.find(text, field)
+                if not small and clock() > limit:
+                    raise DetectionError(_LATE)
+            closed.name = "views"
+            for view in self._views(text):
+                self._see(view, found)
+                if clock() > limit:
+                    raise DetectionError(_LATE)
+        if clock() > limit:
+            raise DetectionError(_LATE)
+        return found
+
+    def _see(self, view: View, found: list[Finding]) -> None:
+        """What a view shows and the text did not."""
+        if view.joined:
+            parts: Sequence[Part] = self._parts[:1]
+        else:
+            parts = self._parts if view.prose else self._of_values
+        for part in parts:
+            for finding in part.find(view.text, ""):
+                if view.joined and finding.rule not in self._joinable:
+                    continue
+                span = view.span(finding.start, finding.end)
+                if span is not None:
+                    found.append(_moved(finding, *span))
+
+
+class _Closed:
+    """Turns whatever a part raises into a DetectionError: a detector that was plugged in may raise anything.
+
+    The message names the part and the sort of error, never its words, which may hold the text.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self) -> None:
+        self.name = ""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: TracebackType | None) -> None:
+        if isinstance(error, Exception) and not isinstance(error, DetectionError):
+            raise DetectionError(f"the detector {self.name} failed: {type(error).__name__}") from None
+
+
+def _no_views(_text: str) -> Iterable[View]:
+    return ()
+
+
+def _moved(finding: Finding, start: int, end: int) -> Finding:
+    return Finding(
+        category=finding.category, kind=finding.kind, tier=finding.tier, start=start, end=end,
+        score=finding.score, rule=finding.rule,
+    )  # fmt: skip
+
+
+def joinable(rules: Sequence[Rule]) -> frozenset[str]:
+    """The rules that may find in what was put together: those with a check beyond the form, keys, the user's own."""
+    return frozenset(
+        rule.id
+        for rule in rules
+        if rule.category in ("secrets", "custom") or (rule.verify and not rule.verify.startswith(_BY_SHAPE))
+    )
+
+
+def shipped(
+    *,
+    names: bool = True,
+    health: bool = True,
+    rules: Sequence[Rule] = (),
+    more: Mapping[str, Find] = {},
+    models: str | None = None,
+    engine: str = "re2",
+    clock: Callable[[], float] = time.thread_time,
+) -> Detector:
+    """The shipped detector, with or without its models, with the user's ``rules``, and with ``more`` detectors by name.
+
+    ``models`` is a folder whose models take the place of the shipped ones of the same name.
+    ``engine`` ``stdlib`` does without RE2: slower, and with the same findings. Takes some 100 ms and reads the data
+    files of this package: build it once. Raises InputError where a rule of the user or a model cannot be used.
+    """
+    from crossover.privacy import rules as book
+    from crossover.privacy import secrets, views
+
+    chosen = (*book.load(*_BOOKS), *rules)
+    parts = [
+        Part("rules", book.finder(book.rulebook(chosen, engine=engine))),
+        Part("secrets", secrets.find),
+    ]
+    if names:
+        from crossover.privacy import names as people
+
+        parts.append(Part("names", people.load(_own(models, "names")).find, values=False))
+    if health:
+        from crossover.privacy import health as stories
+
+        parts.append(Part("health", stories.load(_own(models, "health")).find, values=False))
+    made = views.shipped(engine)
+    for part in parts:  # what a part puts off until it is first needed is no part of a text's deadline
+        part.find(_WARM, "password")
+    for _ in made(_WARM):
+        pass
+    parts += [Part(name, find, values=False) for name, find in more.items()]
+    return Detector(
+        parts,
+        views=made,
+        joinable=joinable(chosen),
+        version=_version([part.name for part in parts], rules, models),
+        by_field=bool(more),
+        clock=clock,
+    )
+
+
+def _own(models: str | None, name: str) -> Path | None:
+    """The user's own model of that name; None where there is none."""
+    found = sorted(Path(models).glob(f"{name}.*")) if models is not None else []
+    return found[0] if found else None
+
+
+def kinds() -> frozenset[str]:
+    """Every kind of finding that the shipped detector has, for matrices that name some."""
+    from crossover.privacy import rules as book
+
+    return frozenset(rule.kind for rule in book.load(*_BOOKS)) | _KINDS
+
+
+def _version(parts: Sequence[str], rules: Sequence[Rule], models: str | None) -> str:
+    """A name for all that decides what is found: code, data, models, the parts that look, and the user's rules."""
+    state = hashlib.blake2b(" ".join(parts).encode(), digest_size=6)
+    here = Path(__file__).parent
+    files = [*here.rglob("*.py"), *(here / "data").iterdir(), *(here / "models").iterdir()]
+    if models is not None:
+        files += Path(models).iterdir()
+    for path in sorted(files):
+        if path.is_file():
+            state.update(path.name.encode() + path.read_bytes())
+    state.update(msgspec.json.encode(rules))
+    return f"d-{state.hexdigest()}"
