@@ -44,8 +44,8 @@ def coarse_pattern(pattern: str, *, ignore_case: bool = False) -> str | None:
         if sort == "kept":
             flags = re.fullmatch(r"\(\?([a-z]*):", text)
             if text.startswith("("):
-                if flags is None and text != "(" and not text.startswith("(?P<"):
-                    return None
+                if text == "(" and pattern.startswith("(?", token.start()):
+                    return None  # look-around and other things that RE2 does not know
                 insensitive.append(insensitive[-1] or (flags is not None and "i" in flags[1]))
             elif text == ")":
                 insensitive.pop()

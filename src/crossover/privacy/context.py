@@ -14,7 +14,7 @@ _ANYTHING = frozenset(
     {"", "answer", "body", "content", "input", "message", "output", "prompt", "query", "text", "value"}
 )
 _SPACES = "\t\n\r\x0b\x0c_-\xa0"
-_CAMEL = re.compile("([a-z0-9])([A-Z])")
+_CAMEL = re.compile("([a-z])([A-Z])")
 _BLANKS = bytes.maketrans(_SPACES[:-1].encode(), b" " * (len(_SPACES) - 1))
 _FOLD = str.maketrans(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + _SPACES[:-1], "abcdefghijklmnopqrstuvwxyz" + " " * (len(_SPACES) - 1)
@@ -200,12 +200,12 @@ class Scan:
             return True
         camel = False
         if start and low[start - 1].isalnum():
-            camel = text[start].isupper() and text[start - 1].islower()
+            camel = _CAMEL.match(text, start - 1) is not None
             if not camel:
                 return False
         last = end + 1 if low[end : end + 1] == "s" else end  # a plural
         if not prefix and low[last : last + 1].isalnum():
-            camel = text[last].isupper() and text[last - 1].islower()
+            camel = _CAMEL.match(text, last - 1) is not None
             if not camel:
                 return False
         return not (camel and _CAMEL.search(text[start:last]))

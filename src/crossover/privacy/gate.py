@@ -131,7 +131,7 @@ class SetGate:
         self._plain = PlainGate(rules)
         self._always = tuple(index for index, rule in enumerate(rules) if len(rule.words) > _PHRASES_IN_SET)
         shapes, long, fixed, exact, phrases = _Parts(), _Parts(), _Parts(), _Parts(), _Parts()
-        shapes.add("[0a]A", _CAMEL)
+        shapes.add("aA", _CAMEL)
         contexts: dict[tuple[str, ...], int] = {}
         self._needs: dict[int, frozenset[int]] = {}  # rule → number of its list of context words
         self._whole: dict[int, Rule] = {}  # rules whose own shape is asked last
@@ -229,7 +229,7 @@ class SetGate:
             asked.append((self._words, low))
             if len(low) != len(written):
                 asked.append((self._foreign, low))
-            if camel and not written.islower():
+            if camel or (written is field and not written.islower()):
                 asked.append((self._camels, blank_folded(readable(written).encode())))
         if field:
             asked.append((self._words, folded(spaced(readable(field)))))

@@ -41,9 +41,9 @@ class Phrases:
             if sizes is None:
                 continue
             for before, length in sizes:
-                start = word.start() - before
-                if start >= end and low[start : start + length] in phrases and _whole(low, start, start + length):
-                    end = start + length
+                start, last = word.start() - before, word.start() - before + length
+                if start >= end and last <= len(low) and low[start:last] in phrases and _whole(low, start, last):
+                    end = last
                     yield start, end
                     break
         yield from self._glued(low)
@@ -54,8 +54,9 @@ class Phrases:
         end = 0
         for start, letter in enumerate(low):
             for length in self._by_letter.get(letter, ()):
-                if start >= end and low[start : start + length] in self._phrases:
-                    end = start + length
+                last = start + length
+                if start >= end and last <= len(low) and low[start:last] in self._phrases:
+                    end = last
                     yield start, end
                     break
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from crossover.errors import FileError, InputError
+from crossover.errors import FileError, InputError, nearest
 from crossover.privacy import verify
 from crossover.privacy.context import Scan
 from crossover.privacy.gate import Gate, GateError, PlainGate, SetGate, library, options, readable
@@ -98,6 +98,7 @@ def rows(tree: dict[str, Any], file: str) -> Iterator[Rule]:
         name = f"rule {row.get('id', number)!r}" if isinstance(row, dict) else f"rule {number}"
         try:
             filled = {**defaults, **row}
+            _known(filled, name, file)
             for field in ("context", "unless"):
                 if field in filled:
                     filled[field] = _expanded(filled[field], lists)
@@ -275,6 +276,15 @@ def _gate(rules: Sequence[Rule], engine: str) -> Gate:
         _LOG.warning("The privacy gate runs without RE2, about ten times slower: its self-test missed %s", names)
         return PlainGate(rules)
     return gate
+
+
+def _known(row: Iterable[str], name: str, file: str) -> None:
+    """Raises FileError, with what it may have meant, for a key that no rule has."""
+    for key in row:
+        if key not in Rule.__struct_fields__:
+            near = nearest(key, Rule.__struct_fields__)
+            hint = f"Did you mean {near[0]}?" if near else None
+            raise FileError(f"{name}: there is no key {key!r}", file=file, hint=hint)
 
 
 def _expanded(words: Iterable[str], lists: dict[str, list[str]]) -> list[str]:

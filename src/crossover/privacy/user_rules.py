@@ -28,6 +28,7 @@ _NOT_IN_RE2 = (
 _MOST_WAYS = 10_000  # in which bounded repeats can share a text
 _BOUNDED = re.compile(r"\{\d*,(\d+)\}")
 _UNBOUNDED = re.compile(r"[*+]|\{\d*,\}")
+_CLASS = re.compile(r"(?<!\\)\[(?:\\.|[^\]\\])*\]")
 _NOT_PLAIN = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]")
 
 
@@ -117,8 +118,9 @@ def _compiled(re2: Any, pattern: str, *, ignore_case: bool) -> Any:
 
 def _foreign(pattern: str) -> str:
     """What of the pattern RE2 does not know, in words; empty where it is something else."""
+    outside = _CLASS.sub("x", pattern)
     for construct, words in _NOT_IN_RE2:
-        match = construct.search(pattern)
+        match = construct.search(outside)
         if match is not None:
             return words.format(match[0])
     return ""

@@ -54,7 +54,7 @@ def password(value: str) -> bool:
 def url_password(value: str) -> bool:
     """What stands where a URL, a flag or a connection string has its password. A word is one, a placeholder is none."""
     low = value.casefold()
-    if value[0] in "([{" or low in values.words("values") - {
+    if not value or value[0] in "([{" or low in values.words("values") - {
         "secret",
         "letmein",
         "qwerty",

@@ -1,0 +1,193 @@
+"""How rules are read, tried and judged: edges, words near and before, the field, rows, what is given up at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crossover.errors import FileError, InputError
+from crossover.privacy import rules
+from crossover.privacy.context import Scan, folded
+from crossover.privacy.words import Rule
+
+ENGINES = ("re2", "stdlib")
+
+
+def rule(pattern: str = r"\d{4}", **more: Any) -> Rule:
+    facts: dict[str, Any] = {"id": "it", "kind": "it", "category": "identifiers", "tier": "hard", "example": "", **more}
+    return Rule(pattern=pattern, **facts)
+
+
+def found(one: Rule, text: str, field: str = "") -> list[str]:
+    answers = []
+    for engine in ENGINES:
+        book = rules.rulebook([one], engine=engine)
+        answers.append([text[hit.start : hit.end] for hit in rules.find(book, text, field)])
+    assert answers[0] == answers[1]
+    return answers[0]
+
+
+def test_a_value_is_no_piece_of_a_word() -> None:
+    assert found(rule(), "1234, x1234 1234y _1234 12345 (1234) é1234") == ["1234", "1234", "1234"]
+    assert found(rule(edges=False), "x1234y") == ["1234"]
+
+
+def test_after_a_shape_that_is_none_the_search_goes_on_inside_it() -> None:
+    card = rule(r"\d{2,4}(?:[ -]?\d{4}){3}", verify="cards.payment_card", category="financial")
+    assert found(card, "12 4556 7375 8689 9855") == ["4556 7375 8689 9855"]
+
+
+def test_what_follows_a_value_is_given_up_in_groups() -> None:
+    card = rule(r"\d{4}(?:[ -]?\d{2,4}){3,6}", verify="cards.payment_card", category="financial")
+    assert found(card, "4556 7375 8689 9855 12-27") == ["4556 7375 8689 9855"]
+    assert (
+        found(
+            rule(card.pattern, verify=card.verify, needs_context=True, context=("no",)), "no 4556 7375 8689 9855 12 12"
+        )
+        == []
+    )
+
+
+def test_the_value_is_the_group() -> None:
+    named = rule(r"(?:pin|code): ?(\d{4})", group=1)
+    assert found(named, "code: 1234 pin:9876 code: 12345x") == ["1234", "9876"]
+    assert found(rule(r"a(\d{4})?b", group=1), "ab a1234b", "") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "hits"),
+    [
+        ("my badge is 1234", ["1234"]),
+        ("BADGES: 1234", ["1234"]),
+        ("1234 is my badge", ["1234"]),
+        ("staff_badge=1234", ["1234"]),
+        ("staffBadge 1234 badgeNumber 5678", ["1234", "5678"]),
+        ("the number 1234", []),
+        ("badger 1234", []),
+        ("subbadge 1234", []),
+        ("badge" + " " * 60 + "1234", []),
+        ("1234" + " " * 30 + "badge", []),
+        ("my id\tcard 1234", ["1234"]),
+        ("reisepassnummer 1234", ["1234"]),
+        ("여권번호는 1234", ["1234"]),
+        ("EIN 1234", ["1234"]),
+        ("ein 1234", []),
+    ],
+)
+def test_a_rule_may_need_a_word_near(text: str, hits: list[str]) -> None:
+    near = rule(context=("badge", "id card", "reisepass*", "여권", "EIN"), needs_context=True)
+    assert found(near, text) == hits
+
+
+@pytest.mark.parametrize("field", ["badge", "staff_badge", "badgeNumber", "STAFF-BADGE", "ein"])
+def test_the_name_of_a_field_is_a_word_near(field: str) -> None:
+    near = rule(context=("badge", "EIN"), needs_context=True)
+    assert found(near, "1234", field) == ["1234"]
+    assert found(near, "1234", "order") == []
+
+
+def test_a_word_that_is_not_needed_raises_the_score() -> None:
+    near = rules.rulebook([rule(context=("badge",), score=0.8)])
+    assert [round(hit.score, 2) for hit in rules.find(near, "badge 1234")] == [0.9]
+    assert [round(hit.score, 2) for hit in rules.find(near, "number 1234")] == [0.8]
+
+
+def test_some_words_right_before_forbid() -> None:
+    order = rule(unless=("order", "order no"))
+    assert found(order, "order 1234, Order No. 5678, order of 4321, 8765 order") == ["4321", "8765"]
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "hits"),
+    [
+        ("1234", "", ["1234"]), (" 1234.\n", "content", ["1234"]), ("1234", "order", []), ("no 1234", "", []),
+        ("1234" + " " * 80, "", []),
+    ],
+)  # fmt: skip
+def test_an_answer_needs_no_word(text: str, field: str, hits: list[str]) -> None:
+    assert found(rule(context=("badge",), needs_context=True, alone=True), text, field) == hits
+
+
+def test_a_value_may_have_to_stand_apart_from_a_row() -> None:
+    apart = rule(r"\d{3} \d{3}", apart=True)
+    assert found(apart, "12 345 678 and 345 678, 345 678-1 345 678 9") == ["345 678", "345 678"]
+
+
+def test_ignore_case_is_of_ascii_letters() -> None:
+    assert found(rule(r"[A-Z]{2}\d", ignore_case=True), "ab1 AB2 Ab3") == ["ab1", "AB2", "Ab3"]
+
+
+def test_a_text_is_folded_in_place() -> None:
+    for text in ("ABC\tdef_g", "KİMLİK-NO", "ΑΜΚΑΣ", "Straße\u00a0X"):
+        assert len(folded(text)) == len(text)
+    assert folded("KİMLİK-NO\n") == "kimlik no "
+
+
+def test_one_word_is_looked_up_once() -> None:
+    scan = Scan("badge badge", "")
+    assert scan.places("badge") is scan.places("badge")
+    assert scan.places("badge") == ((0, 5), (6, 11))
+
+
+TREE: dict[str, Any] = {
+    "words": {"near": ["badge", "card"]},
+    "defaults": {"category": "custom", "tier": "soft"},
+    "rule": [
+        {"id": "a", "kind": "k", "pattern": "x", "example": "x", "context": ["@near", "own"]},
+        {"id": "b", "kind": "k", "pattern": "y", "example": "y", "tier": "hard"},
+    ],
+}
+
+
+def test_rows_have_defaults_and_lists_of_words() -> None:
+    first, second = rules.rows(TREE, "x.toml")
+    assert first.context == ("badge", "card", "own")
+    assert (first.category, first.tier, second.tier) == ("custom", "soft", "hard")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": 7}, "rule 'b'.*kind"),
+        ({"categroy": "custom"}, "rule 'b'.*categroy"),
+        ({"category": "nothing"}, "rule 'b'.*category"),
+        ({"context": ["@far"]}, "rule 'b'.*no list of words 'far'"),
+        ({"id": "a"}, "rule 'a'.*two of that id"),
+    ],
+)
+def test_a_wrong_row_is_named(change: dict[str, Any], message: str) -> None:
+    tree = {**TREE, "rule": [TREE["rule"][0], {**TREE["rule"][1], **change}]}
+    with pytest.raises(FileError, match=message) as caught:
+        list(rules.rows(tree, "x.toml"))
+    assert caught.value.file == "x.toml"
+
+
+def test_a_row_that_is_no_table_is_named() -> None:
+    with pytest.raises(FileError, match="rule 1"):
+        list(rules.rows({"rule": ["x"]}, "x.toml"))
+
+
+def test_a_rule_that_does_not_find_its_example_says_so_when_it_is_needed() -> None:
+    book = rules.rulebook([rule(example="1234", verify="cards.payment_card")], engine="stdlib")
+    with pytest.raises(InputError, match="own example"):
+        rules.find(book, "1234")
+
+
+def test_a_pattern_that_cannot_be_read_says_so() -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        found(rule("(x"), "x")
+    with pytest.raises(InputError, match="cannot be read"):
+        rules.rulebook([rule("(x", untrusted=True)])
+
+
+def test_no_rules_find_nothing() -> None:
+    for engine in ENGINES:
+        assert rules.find(rules.rulebook([], engine=engine), "SSN 536-90-4399") == []
+
+
+def test_a_rulebook_is_a_detector() -> None:
+    look = rules.finder(rules.rulebook([rule()]))
+    assert [(hit.rule, hit.kind, hit.category, hit.tier) for hit in look("1234")] == [
+        ("it", "it", "identifiers", "hard")
+    ]
