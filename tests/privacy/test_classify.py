@@ -48,7 +48,7 @@ class Counting:
 
 def classifier(find: Callable[..., Sequence[Finding]] | None = None, **more: Any) -> Classifier:
     parts = [Part("rules", find or Counting())]
-    detector = Detector(parts, views=VIEWS, joinable=frozenset({"card"}), clock=lambda: 0.0)
+    detector = Detector(parts, views=VIEWS, joinable={"card": 0.0}, clock=lambda: 0.0)
     return Classifier(detector, secret=b"key", **more)
 
 

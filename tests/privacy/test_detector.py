@@ -37,7 +37,7 @@ NAMES = Part("names", pattern("name", r"\bMia Keller\b"), values=False)
 
 
 def detector(*parts: Part, **more: Any) -> Detector:
-    settings: dict[str, Any] = {"views": VIEWS, "joinable": frozenset({"card"}), "clock": lambda: 0.0, **more}
+    settings: dict[str, Any] = {"views": VIEWS, "joinable": {"card": 0.0}, "clock": lambda: 0.0, **more}
     return Detector(parts or (CARDS, NAMES), **settings)
 
 
@@ -78,18 +78,27 @@ def test_only_rules_that_may_join_find_in_what_was_put_together() -> None:
 
 
 def test_which_rules_may_join() -> None:
-    rule = Rule(id="a", kind="a", category="identifiers", tier="hard", pattern="a", example="a")
-    rows = {
-        "a": {},
-        "b": {"verify": "documents.passport"},
-        "c": {"verify": "cards.payment_card"},
-        "d": {"category": "secrets"},
-    }
-    made = [
-        Rule(**{**{f: getattr(rule, f) for f in rule.__struct_fields__}, "id": name, **more})
-        for name, more in rows.items()
-    ]
-    assert joinable(made) == {"c", "d"}
+    def rule(name: str, **more: Any) -> Rule:
+        settings = {
+            "kind": name,
+            "category": "identifiers",
+            "tier": "hard",
+            "pattern": "a",
+            "example": "a",
+            "score": 0.8,
+        }
+        return Rule(id=name, **{**settings, **more})
+
+    rules = (
+        rule("plain"),
+        rule("passport", verify="documents.passport"),
+        rule("card", kind="payment_card", category="financial"),
+        rule("key", category="secrets"),
+        rule("own", category="custom"),
+        rule("id", verify="europe.es_dni"),
+        rule("beside", verify="europe.es_dni", needs_context=True, context=("dni",)),
+    )
+    assert joinable(rules) == {"card": 0, "key": 0, "own": 0, "id": pytest.approx(0.801), "beside": 0.8}
 
 
 # ---------------------------------------------------------------------------------------------------------- fail closed

@@ -38,6 +38,7 @@ _WARM = (
     "Dear Mia Keller, 12 High Street, Springfield: password = 'hunter2!', the token is x8Kq72mZp0, born 1990-01-31, "
     "diabetes since May. 4 1 1 1 1 1 1 1 1 1 &#52;&#49; \u0041 NDExMSAxMTExIDExMTEgMTExMQ== mia@acme.example \u0430b"
 )
+_CERTAIN = frozenset({"payment_card", "iban", "email", "phone", "social_security_number", "crypto_address"})
 _BY_SHAPE = ("documents.",)  # checks that know a form only: what was put together could have it by chance
 
 
@@ -57,12 +58,12 @@ class Detector:
         parts: Sequence[Part],
         *,
         views: Views | None = None,
-        joinable: frozenset[str] = frozenset(),
+        joinable: Mapping[str, float] = {},
         version: str = "",
         by_field: bool = False,
         clock: Callable[[], float] = time.thread_time,
     ) -> None:
-        """``parts`` in their order, the rules first; ``joinable`` names rules that may find in what was put together.
+        """``parts`` in their order, the rules first; ``joinable`` says which may find in what was put together.
 
         ``by_field``: a part may find by the name of any field, so none counts as saying nothing.
 
@@ -129,7 +130,7 @@ class Detector:
             parts = self._parts if view.prose else self._of_values
         for part in parts:
             for finding in part.find(view.text, ""):
-                if view.joined and finding.rule not in self._joinable:
+                if view.joined and finding.score < self._joinable.get(finding.rule, 2):
                     continue
                 span = view.span(finding.start, finding.end)
                 if span is not None:
@@ -166,13 +167,19 @@ def _moved(finding: Finding, start: int, end: int) -> Finding:
     )  # fmt: skip
 
 
-def joinable(rules: Sequence[Rule]) -> frozenset[str]:
-    """The rules that may find in what was put together: those with a check beyond the form, keys, the user's own."""
-    return frozenset(
-        rule.id
-        for rule in rules
-        if rule.category in ("secrets", "custom") or (rule.verify and not rule.verify.startswith(_BY_SHAPE))
-    )
+def joinable(rules: Sequence[Rule]) -> dict[str, float]:
+    """The rules that may find in what was put together, with the least score that counts.
+
+    Those whose check few numbers pass by chance, keys, the user's own; with another check (one letter of 23, one digit
+    of ten) only where a word beside the value speaks for it, which raises the score.
+    """
+    found: dict[str, float] = {}
+    for rule in rules:
+        if rule.kind in _CERTAIN or rule.category in ("secrets", "custom"):
+            found[rule.id] = 0.0
+        elif rule.verify and not rule.verify.startswith(_BY_SHAPE):
+            found[rule.id] = rule.score if rule.needs_context else rule.score + 0.001
+    return found
 
 
 def shipped(

@@ -231,7 +231,7 @@ def _mixed(word: str) -> bool:
 
 _WORD = r"[A-Za-z0-9@._+-]"
 _BESIDE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@._+-")
-_MARK = r"<(?:[/!?]?[A-Za-z][^<>]{0,120}|!--[^<>]{0,120}--)>|\*\*?\*?|``?`?|~~|\|\||\[/?[a-z]{1,8}\]"
+_MARK = r"<(?:[/!?]?[A-Za-z][^<>]{0,120}|!--[^<>]{0,120}--)>|\*\*?\*?|``?`?|~~|\|\||\[/[a-z]{1,8}\]"
 _MARKS = f"(?:{_MARK})(?:{_MARK})*"  # alternatives begin with a character of their own: re skips ahead
 _MARKUP = re.compile(f"{_MARKS}(?:[ _.@-](?:{_MARK})+)?")
 _INNER = re.compile(_MARK)
@@ -244,20 +244,25 @@ _WORDS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 def _markup(text: str) -> Iterator[tuple[Edit, ...]]:
     """Tags, stars, backticks and underlines in the middle of a value or around it. Near ones are looked at together."""
     found: list[Edit] = []
+    tells: set[int] = set()  # where something speaks for a value
     for hit in _MARKUP.finditer(text):
         start, end = hit.span()
         if _beside(text, start, end):
             found.append((start, end, _INNER.sub("", hit.group())))
+            if _tells(text, start, end):
+                tells.add(start)
     if "_" in text:
-        found.extend(_underlines(text))
-        found.sort()
+        lines = list(_underlines(text))
+        tells.update(start for start, _, _ in lines)
+        found = sorted(found + lines)
     near: list[Edit] = []
     for edit in found:
         if near and edit[0] - near[-1][1] > _REACH:
-            yield tuple(near)
+            if not tells.isdisjoint(start for start, _, _ in near):
+                yield tuple(near)
             near = []
         near.append(edit)
-    if near:
+    if not tells.isdisjoint(start for start, _, _ in near):
         yield tuple(near)
 
 
@@ -293,6 +298,17 @@ def _beside(text: str, start: int, end: int) -> bool:
     elif after in (" ", "-"):
         after = text[end + 1 : end + 2]
     return before.isdigit() and after.isdigit()
+
+
+def _tells(text: str, start: int, end: int) -> bool:
+    """Whether what stands on both sides, read as one, could be a piece of a value: no two words, no ``2*3``."""
+    ahead = text[max(0, start - _REACH) : start].rstrip(" -")
+    before = ahead[len(ahead.rstrip(_PIECE)) :]
+    right = _RIGHT.search(text, end, end + _REACH)
+    after = "" if right is None else right.group()
+    if before.isdigit() and after.isdigit() and len(before) + len(after) > 4:
+        return True
+    return len(before) + len(after) > 6 and ("@" in before or "@" in after or _mixed(before) or _mixed(after))
 
 
 # ------------------------------------------------------------------------------------------------------ digits as words
@@ -336,7 +352,7 @@ JOINS = (
         _lines,
     ),
     Join(
-        rf"{_WORD}(?:<[/!?A-Za-z]|(?:\*{{1,3}}|`{{1,3}}|~~|\|\||\[/?[a-z]{{1,8}}\])[A-Za-z0-9@._+<*`~-])"
+        rf"{_WORD}(?:<[/!?A-Za-z]|(?:\*{{1,3}}|`{{1,3}}|~~|\|\||\[/[a-z]{{1,8}}\])[A-Za-z0-9@._+<*`~-])"
         r"|[0-9][ -]?(?:<[/!?A-Za-z]|[*`~|\[]{1,3}[ -]?[*`~|0-9a-z\]<])"
         r"|(?:^|[^A-Za-z0-9_])_{1,3}[A-Z]{0,2}[0-9]{2}|[0-9]{2}_{1,3}(?:[^A-Za-z0-9_]|$)"
         r"|(?:^|[^A-Za-z0-9_])__?[A-Za-z0-9][A-Za-z0-9_-]{14,}_(?:[^A-Za-z0-9_]|$)",
