@@ -5,11 +5,14 @@ A text is folded once (lower case, every character in its place) and each word i
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 BEHIND = 24  # characters behind a value in which a word still counts
 LONGEST = 64  # of a value in front of its word
+_FEW = 6  # words that are looked up faster one by one
+_MEMORY = 8 << 20  # bytes for the states of one list
 _ANYTHING = frozenset(
     {"", "answer", "body", "content", "input", "message", "output", "prompt", "query", "text", "value"}
 )
@@ -125,10 +128,9 @@ class Scan:
     def near(self, words: Iterable[str], start: int, end: int, window: int) -> bool:
         """Whether a word stands up to ``window`` characters before ``start``, close behind ``end``, or in the field."""
         first, last = start - window, end + BEHIND
-        for word in words:
-            for begin, finish in self.places(word):
-                if first <= finish <= start or end <= begin <= last:
-                    return True
+        for begin, finish in self._all(words):
+            if first <= finish <= start or end <= begin <= last:
+                return True
         return bool(self.field) and self.in_field(words)
 
     def is_all(self, start: int, end: int) -> bool:
@@ -143,9 +145,7 @@ class Scan:
         """Where a value that needs one of the words may begin, as disjoint stretches in order."""
         if self.in_field(words):
             return [(0, len(self.text))]
-        wide = sorted(
-            (max(0, begin - BEHIND - LONGEST), finish + window) for word in words for begin, finish in self.places(word)
-        )
+        wide = sorted((max(0, begin - BEHIND - LONGEST), finish + window) for begin, finish in self._all(words))
         merged: list[tuple[int, int]] = []
         for first, last in wide:
             if merged and first <= merged[-1][1]:
@@ -156,15 +156,13 @@ class Scan:
 
     def right_before(self, words: Iterable[str], start: int) -> bool:
         """Whether one of the words ends right before ``start``, with nothing but marks and spaces between."""
-        for word in words:
-            for _, end in self.places(word):
-                if 0 <= start - end <= 4 and not _has_word(self.text[end:start]):
-                    return True
-        return False
+        return any(
+            0 <= start - end <= 4 and not _has_word(self.text[end:start]) for _, end in self._all(words)
+        )  # fmt: skip
 
     def anywhere(self, words: Iterable[str]) -> bool:
         """Whether one of the words stands in the text or in the name of the field."""
-        return any(self.places(word) for word in words) or self.in_field(words)
+        return next(self._all(words), None) is not None or self.in_field(words)
 
     def in_field(self, words: Iterable[str]) -> bool:
         """Whether one of the words stands in the name of the field."""
@@ -175,16 +173,23 @@ class Scan:
         return self._field.anywhere(words)
 
     def places(self, word: str) -> tuple[tuple[int, int], ...]:
-        """Where a word stands in the text, looked up once: its starts and ends, in order."""
-        known = self._places.get(word)
-        if known is None:
-            known = tuple(self._find(word))
-            self._places[word] = known
-        return known
+        """Where a word stands in the text: its starts and ends, in order."""
+        next(self._all((word,)), None)
+        return self._places[word]
 
-    def _find(self, word: str) -> Iterator[tuple[int, int]]:
+    def _all(self, words: Iterable[str]) -> Iterator[tuple[int, int]]:
+        """Where the words stand in the text, word by word; each was looked up once."""
+        known, low = self._places, self.folded
+        for word in _sifted(words)(low) if type(words) is tuple else words:
+            places = known.get(word)
+            if places is None:
+                stem = _stem(word)
+                places = known[word] = tuple(self._find(word, stem)) if stem in low else ()
+            if places:
+                yield from places
+
+    def _find(self, word: str, stem: str) -> Iterator[tuple[int, int]]:
         prefix, capitals = word.endswith("*"), len(word) > 1 and word.isascii() and word.isupper()
-        stem = folded(word.removesuffix("*"))
         low, size = self.folded, len(stem)
         at = low.find(stem)
         while at >= 0:
@@ -209,6 +214,33 @@ class Scan:
             if not camel:
                 return False
         return not (camel and _CAMEL.search(text[start:last]))
+
+
+@functools.lru_cache(8192)
+def _stem(word: str) -> str:
+    """What of a word of context stands in a folded text."""
+    return folded(word.removesuffix("*"))
+
+
+@functools.lru_cache(1024)
+def _sifted(words: tuple[str, ...]) -> Callable[[str], Iterable[str]]:
+    """Which of many words a folded text may hold, told by RE2 in one pass; all of few, or without RE2."""
+    from crossover.privacy.gate import library, options
+
+    re2 = library() if len(words) > _FEW else None
+    if re2 is None:
+        return lambda _low: words
+    some = re2.Set.SearchSet(options(re2, _MEMORY))
+    for word in words:
+        some.Add(re.escape(_stem(word)))
+    some.Add(r"\A")  # always there, unless memory ran out
+    some.Compile()
+
+    def sift(low: str) -> Iterable[str]:
+        hits = some.Match(low.encode("utf-8", "replace"))
+        return [words[hit] for hit in sorted(hits)[:-1]] if hits else words
+
+    return sift
 
 
 def _has_word(text: str) -> bool:
