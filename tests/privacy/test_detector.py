@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -137,17 +137,27 @@ def test_what_stops_the_program_is_no_failure_of_a_part(stop: type[BaseException
         detector(Part("plugged", find)).scan("text")
 
 
-def test_a_text_has_20_ms_and_one_more_for_each_thousand_characters() -> None:
-    def clock_of(*times: float) -> Callable[[], float]:
-        row: Iterator[float] = iter(times)
-        last = times[-1]
-        return lambda: next(row, last)
+def clock_of(*steps: float) -> Callable[[], float]:
+    """A clock that goes on by each of these seconds in turn, and then stands still."""
+    row, now = iter(steps), [0.0]
 
+    def clock() -> float:
+        now[0] += next(row, 0.0)
+        return now[0]
+
+    return clock
+
+
+def test_a_text_has_20_ms_and_one_more_for_each_thousand_characters() -> None:
     assert detector(clock=clock_of(0, 0.0209)).scan("x" * 1000) == ()
     with pytest.raises(DetectionError, match="took too long"):
-        detector(clock=clock_of(0, 0.0211)).scan("x" * 1000)
+        detector(clock=clock_of(0, 0.0211, 0, 0.0211)).scan("x" * 1000)
     with pytest.raises(DetectionError):  # asked between the parts of a larger text
-        detector(clock=clock_of(0, 1.0)).scan("x" * 10_000)
+        detector(clock=clock_of(0, 1.0, 0, 1.0)).scan("x" * 10_000)
+
+
+def test_what_was_late_once_is_looked_at_again() -> None:
+    assert len(detector(clock=clock_of(0, 0.5)).scan(CARD)) == 1
 
 
 def test_a_text_longer_than_any_is_a_detection_error() -> None:

@@ -28,7 +28,6 @@ from crossover.privacy.words import Find, Finding, Rule
 
 BASE_S, PER_CHARACTER_S = 0.020, 1e-6  # seconds a text may take: 20 ms and 1 ms for each thousand characters
 WINDOW, OVERLAP = 32_768, 1_024  # characters looked at in one step; no value that is found is longer than the overlap
-_LATE = "looking at a text took too long"
 _SMALL = 4_096  # characters up to which the clock is asked only once at the end
 _BOOKS = ("identifiers", "secrets")  # data files with rules
 _KINDS = frozenset(
@@ -84,7 +83,7 @@ class Detector:
         Raises DetectionError where a part fails, the deadline passes, or the text holds more than ``MOST`` characters.
         """
         if len(text) <= WINDOW:
-            found = self._look(text, field)
+            found = self._seen(text, field)
             return tuple(merge(found)) if found else ()
         return tuple(merge([finding for step in self.steps(text, field) for finding in step]))
 
@@ -96,10 +95,20 @@ class Detector:
         if len(text) > MOST:
             raise DetectionError(f"a text of {len(text):,} characters is longer than any that is looked at")
         for start in range(0, max(1, len(text) - OVERLAP), WINDOW - OVERLAP):
-            found = self._look(text[start : start + WINDOW], field)
+            found = self._seen(text[start : start + WINDOW], field)
             yield [_moved(finding, finding.start + start, finding.end + start) for finding in found]
 
-    def _look(self, text: str, field: str) -> list[Finding]:
+    def _seen(self, text: str, field: str) -> list[Finding]:
+        """The findings of one window. What is late is looked at once more: parts make some things when first needed."""
+        found = self._look(text, field)
+        if found is None:
+            found = self._look(text, field)
+        if found is None:
+            raise DetectionError("looking at a text took too long")
+        return found
+
+    def _look(self, text: str, field: str) -> list[Finding] | None:
+        """The findings of one window; None where the deadline passed."""
         clock = self._clock
         limit = clock() + BASE_S + PER_CHARACTER_S * len(text)
         small = len(text) <= _SMALL
@@ -112,15 +121,13 @@ class Detector:
                 closed.name = part.name
                 found += part.find(text, field)
                 if not small and clock() > limit:
-                    raise DetectionError(_LATE)
+                    return None
             closed.name = "views"
             for view in self._views(text):
                 self._see(view, found)
                 if clock() > limit:
-                    raise DetectionError(_LATE)
-        if clock() > limit:
-            raise DetectionError(_LATE)
-        return found
+                    return None
+        return found if clock() <= limit else None
 
     def _see(self, view: View, found: list[Finding]) -> None:
         """What a view shows and the text did not."""
