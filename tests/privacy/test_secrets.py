@@ -117,8 +117,8 @@ def test_a_header_that_code_compares_with_is_no_key() -> None:
     ("pattern", "first"),
     [
         (secrets._ASSIGNED, secrets._FIRST),
-        (secret_prose._TELLING, secret_prose._FIRST_TELLING),
-        (secret_prose._NEAR, secret_prose._FIRST_NEAR),
+        (secret_prose.TELLING, secret_prose._FIRST_TELLING),
+        (secret_prose.NEAR, secret_prose._FIRST_NEAR),
     ],
 )
 def test_without_re2_the_same_places_are_looked_at(pattern: str, first: str) -> None:

@@ -48,7 +48,7 @@ _SOMETHING = (
     rf"(?:{_OPEN}[^\s\"'`]{{4}}|[^\s]{{0,40}}[^\s0-9][^\s]{{0,20}}[0-9!@#$%^&*]|[0-9][^\s]{{3}}"
     r"|[a-z]{5,20}(?:[.!\n]|$)|[^\s/:|,]{2,40}\s?[/:|]\s?[^\s]{5})"
 )
-_TELLING = (
+TELLING = (
     rf"({_PASSWORDS}|{_PINS}|{_KEYS}|log(?:in|on)\b)\w{{0,3}}[)\]*”]{{0,2}}"
     rf"(?:[^\n:=：]{{0,48}}?(?:[:=：]|\s(?:{_IS})\s|\s[-–—>]{{1,2}}\s|[是为為は는은が])\s{{0,3}}|\s){_SOMETHING}"
     r"|(pass ?phrase)\b[^\n:]{0,40}?(?::|\sis)\s(?:[a-z]{3,12}[ \-]){3}"
@@ -94,7 +94,7 @@ _NAMES = (
     r"|schl[üu]ssel|mot de passe|\bcl[ée]\b|jeton|contrase[ñn]a|\bclave\b|senha|\bchave\b|\bchiave\b|wachtwoord|sleutel"
     r"|ключ|токен|парол|密钥|密码|令牌|トークン)"
 )
-_NEAR = (
+NEAR = (
     rf"{_NAMES}(?:[^\n]{{0,80}}?[^A-Za-z0-9_\-+/=.~\n]|[^\n]{{0,60}}\n\s{{0,8}}[\"'`*]{{0,3}})"
     r"([A-Za-z0-9_\-+/=.~]{20,})"
 )
@@ -114,12 +114,12 @@ _AGAINST = re.compile(
 
 @functools.cache
 def _telling() -> Seek:
-    return seeker(_TELLING, _FIRST_TELLING)
+    return seeker(TELLING, _FIRST_TELLING)
 
 
 @functools.cache
 def _near() -> Seek:
-    return seeker(_NEAR, _FIRST_NEAR)
+    return seeker(NEAR, _FIRST_NEAR)
 
 
 def said(text: str) -> Iterator[Place]:
