@@ -230,6 +230,30 @@ print(took, first, resident() - before)
 """
 
 
+WITHOUT_RE2 = """
+import json, sys, time
+sys.modules["re2"] = None
+from crossover.privacy.detector import shipped
+detector = shipped()
+texts = json.load(sys.stdin)
+best = 1e9
+for part in range(0, len(texts), 50):
+    before = time.thread_time()
+    for text in texts[part:part + 50]:
+        detector.scan(text)
+    if part:
+        best = min(best, (time.thread_time() - before) / 50 * 1e6)
+print(best)
+"""
+
+
+def without_re2() -> float:
+    """Microseconds for 2 kB where google-re2 is not installed."""
+    texts = json.dumps(prompts(300, 2000, 6))
+    done = subprocess.run([sys.executable, "-c", WITHOUT_RE2], input=texts, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
 def fresh() -> tuple[float, float, float]:
     """Milliseconds to build the detector, milliseconds of its first scan, MiB it takes after some hundred texts."""
     text = "".join(prompts(100, 2000, 77))
@@ -275,7 +299,7 @@ def main() -> None:
     row("32 kB", least(detector.scan, 32_000, 20), "µs")
     for name, more in (("names", {"names": False}), ("health", {"health": False})):
         row(f"2 kB without {name}", least(shipped(**more).scan, 2000, 200), "µs")  # type: ignore[arg-type]
-    row("2 kB without RE2", least(shipped(engine="stdlib").scan, 2000, 100), "µs", 3000)
+    row("2 kB without RE2", without_re2(), "µs", 3000)
     unseen = [request(*prompts(2, 480, 100 + seed)) for seed in range(1500)]
     row("request of 1 kB, never seen, whole", classify(detector, unseen[:1000], warm=unseen[1000:]), "µs", 150)
     row("request of 1 kB, seen before", classify(detector, unseen[:500], warm=unseen[:500]), "µs", 15)

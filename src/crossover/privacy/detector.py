@@ -220,7 +220,7 @@ def shipped(
     if health:
         from crossover.privacy import health as stories
 
-        parts.append(Part("health", stories.load(_own(models, "health")).find, values=False))
+        parts.append(Part("health", stories.load(_own(models, "health"), engine=engine).find, values=False))
     made = views.shipped(engine)
     for part in parts:  # what a part puts off until it is first needed is no part of a text's deadline
         part.find(_WARM, "password")
