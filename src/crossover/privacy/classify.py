@@ -21,6 +21,7 @@ from crossover.sensitivity import TIERS, Category, Sensitivity, Tier
 
 MOST_OF_ALL = 16 * MOST  # characters of new text in one request
 _WORKERS = 2  # large requests looked at at a time; more would only take turns at the interpreter
+_EACH = 150  # a text costs as much as so many characters more
 _AT_ONCE = 512  # texts looked up before others are served
 _IDENTITIES = frozenset({"identifiers", "financial"})
 _PERSONS = frozenset({"person", "address"})
@@ -84,7 +85,7 @@ class Classifier:
         total = sum(len(text) for text, _, _ in new)
         if total > MOST_OF_ALL:
             return f"it holds {total // 1000:,} thousand characters"
-        if total <= WINDOW:
+        if total + _EACH * len(new) <= WINDOW:
             for text, field, key in new:
                 found = self._memory.get(key)  # the same text may stand there twice
                 if found is None:
@@ -156,12 +157,12 @@ class Tally:
 
 
 def _batches(new: Sequence[_New]) -> list[list[_New]]:
-    """Texts put into batches of about one window; a longer one is a batch of its own."""
+    """Texts put into batches of about one window's work; a longer one is a batch of its own."""
     batches: list[list[_New]] = []
     room = 0
     for one in new:
-        size = len(one[0])
-        if size > WINDOW or size > room or not batches:
+        size = len(one[0]) + _EACH
+        if size > room:
             batches.append([])
             room = WINDOW
         batches[-1].append(one)
