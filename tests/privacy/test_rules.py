@@ -33,6 +33,10 @@ def test_a_value_is_no_piece_of_a_word() -> None:
     assert found(rule(edges=False), "x1234y") == ["1234"]
 
 
+def test_the_places_behind_a_decimal_point_are_no_value() -> None:
+    assert found(rule(), "0.1234, 1234.5 and 12,1234. No.1234 1234.") == ["1234", "1234", "1234"]
+
+
 def test_after_a_shape_that_is_none_the_search_goes_on_inside_it() -> None:
     card = rule(r"\d{2,4}(?:[ -]?\d{4}){3}", verify="cards.payment_card", category="financial")
     assert found(card, "12 4556 7375 8689 9855") == ["4556 7375 8689 9855"]

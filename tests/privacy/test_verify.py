@@ -106,7 +106,9 @@ def drawn(form: str, chance: random.Random) -> str:
     return "".join(parts[one]() if one in parts else chance.choice(LETTERS) if one == "A" else one for one in form)
 
 
-@pytest.mark.parametrize(("check", "module", "form", "lenient"), SAME, ids=str)
+@pytest.mark.parametrize(
+    ("check", "module", "form", "lenient"), SAME, ids=lambda value: getattr(value, "__name__", None)
+)
 def test_a_check_agrees_with_python_stdnum(check: Callable[[str], bool], module: str, form: str, lenient: bool) -> None:
     valid = importlib.import_module(f"stdnum.{module}").is_valid
     chance = random.Random(module)
@@ -169,7 +171,9 @@ def test_the_arithmetic_agrees_with_python_stdnum() -> None:
         (documents.number, "S530-4607-8129", "2024-05-31"),
         (network.ipv4, "203.1.14.77", "203.0.113.77"),
         (network.ipv6, "2a02:8071:2c81::4f3b:9d21", "fe80::1:2:3"),
+        (contact.grouped_phone, "06.24.31.24.07", "6.131.15"),
     ],
+    ids=lambda value: getattr(value, "__name__", None),
 )  # fmt: skip
 def test_a_published_example_passes_and_a_typing_mistake_does_not(
     check: Callable[[str], bool], right: str, wrong: str

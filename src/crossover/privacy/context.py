@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 
 BEHIND = 24  # characters behind a value in which a word still counts
@@ -105,10 +106,56 @@ def _unspaced(word: str) -> bool:
     return any(character >= "\u0e00" for character in word)
 
 
+class Nearby:
+    """Where any of some words stands in a text. ``in_field``: one of them is in the name of its field."""
+
+    __slots__ = ("_ends", "_starts", "_text", "in_field")
+
+    def __init__(self, text: str, places: Iterable[tuple[int, int]], *, in_field: bool) -> None:
+        pairs = sorted(places)
+        self._text = text
+        self._starts = [start for start, _ in pairs]
+        self._ends = sorted(end for _, end in pairs)
+        self.in_field = in_field
+
+    def __bool__(self) -> bool:
+        return self.in_field or bool(self._starts)
+
+    def near(self, start: int, end: int, window: int) -> bool:
+        """Whether a word stands up to ``window`` characters before ``start``, close behind ``end``, or in the field."""
+        if self.in_field:
+            return True
+        before = bisect_right(self._ends, start) - 1
+        if before >= 0 and start - self._ends[before] <= window:
+            return True
+        behind = bisect_left(self._starts, end)
+        return behind < len(self._starts) and self._starts[behind] - end <= BEHIND
+
+    def right_before(self, start: int) -> bool:
+        """Whether one of the words ends right before ``start``, with nothing but marks and spaces between."""
+        before = bisect_right(self._ends, start) - 1
+        if before < 0 or start - self._ends[before] > 4:
+            return False
+        return not _has_word(self._text[self._ends[before] : start])
+
+    def stretches(self, window: int) -> list[tuple[int, int]]:
+        """Where a value that needs one of the words may begin, as disjoint stretches in order."""
+        if self.in_field:
+            return [(0, len(self._text))]
+        merged: list[tuple[int, int]] = []
+        for begin, finish in zip(self._starts, self._ends, strict=True):
+            first, last = max(0, begin - BEHIND - LONGEST), finish + window
+            if merged and first <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+            else:
+                merged.append((first, last))
+        return merged
+
+
 class Scan:
     """One text under examination, with what was looked up in it. ``field`` is the name under which it stood."""
 
-    __slots__ = ("_any_case", "_field", "_folded", "_places", "field", "text")
+    __slots__ = ("_any_case", "_field", "_folded", "_nearby", "_places", "field", "text")
 
     def __init__(self, text: str, field: str = "", *, any_case: bool = False) -> None:
         self._any_case = any_case  # in names of fields capitals say nothing
@@ -117,6 +164,7 @@ class Scan:
         self._folded: str | None = None
         self._field: Scan | None = None
         self._places: dict[str, tuple[tuple[int, int], ...]] = {}
+        self._nearby: dict[tuple[str, ...], Nearby] = {}
 
     @property
     def folded(self) -> str:
@@ -125,13 +173,12 @@ class Scan:
             self._folded = folded(self.text)
         return self._folded
 
-    def near(self, words: Iterable[str], start: int, end: int, window: int) -> bool:
-        """Whether a word stands up to ``window`` characters before ``start``, close behind ``end``, or in the field."""
-        first, last = start - window, end + BEHIND
-        for begin, finish in self._all(words):
-            if first <= finish <= start or end <= begin <= last:
-                return True
-        return bool(self.field) and self.in_field(words)
+    def nearby(self, words: tuple[str, ...]) -> Nearby:
+        """Where the words stand, looked up once."""
+        known = self._nearby.get(words)
+        if known is None:
+            known = self._nearby[words] = Nearby(self.text, self._all(words), in_field=self.in_field(words))
+        return known
 
     def is_all(self, start: int, end: int) -> bool:
         """Whether the text holds nothing else: no letter or digit, and its field says nothing of it."""
@@ -141,30 +188,11 @@ class Scan:
         """Whether the text is short enough to hold one value, under a field that anything may stand in."""
         return len(self.text) <= LONGEST and self.field.lower() in _ANYTHING
 
-    def stretches(self, words: Iterable[str], window: int) -> list[tuple[int, int]]:
-        """Where a value that needs one of the words may begin, as disjoint stretches in order."""
-        if self.in_field(words):
-            return [(0, len(self.text))]
-        wide = sorted((max(0, begin - BEHIND - LONGEST), finish + window) for begin, finish in self._all(words))
-        merged: list[tuple[int, int]] = []
-        for first, last in wide:
-            if merged and first <= merged[-1][1]:
-                merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
-            else:
-                merged.append((first, last))
-        return merged
-
-    def right_before(self, words: Iterable[str], start: int) -> bool:
-        """Whether one of the words ends right before ``start``, with nothing but marks and spaces between."""
-        return any(
-            0 <= start - end <= 4 and not _has_word(self.text[end:start]) for _, end in self._all(words)
-        )  # fmt: skip
-
-    def anywhere(self, words: Iterable[str]) -> bool:
+    def anywhere(self, words: tuple[str, ...]) -> bool:
         """Whether one of the words stands in the text or in the name of the field."""
         return next(self._all(words), None) is not None or self.in_field(words)
 
-    def in_field(self, words: Iterable[str]) -> bool:
+    def in_field(self, words: tuple[str, ...]) -> bool:
         """Whether one of the words stands in the name of the field."""
         if not self.field:
             return False
@@ -173,20 +201,17 @@ class Scan:
         return self._field.anywhere(words)
 
     def places(self, word: str) -> tuple[tuple[int, int], ...]:
-        """Where a word stands in the text: its starts and ends, in order."""
-        next(self._all((word,)), None)
-        return self._places[word]
+        """Where a word stands in the text, looked up once: its starts and ends, in order."""
+        known = self._places.get(word)
+        if known is None:
+            stem = _stem(word)
+            known = self._places[word] = tuple(self._find(word, stem)) if stem in self.folded else ()
+        return known
 
-    def _all(self, words: Iterable[str]) -> Iterator[tuple[int, int]]:
-        """Where the words stand in the text, word by word; each was looked up once."""
-        known, low = self._places, self.folded
-        for word in _sifted(words)(low) if type(words) is tuple else words:
-            places = known.get(word)
-            if places is None:
-                stem = _stem(word)
-                places = known[word] = tuple(self._find(word, stem)) if stem in low else ()
-            if places:
-                yield from places
+    def _all(self, words: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+        """Where the words stand in the text, word by word."""
+        for word in _sifted(words)(self.folded):
+            yield from self.places(word)
 
     def _find(self, word: str, stem: str) -> Iterator[tuple[int, int]]:
         prefix, capitals = word.endswith("*"), len(word) > 1 and word.isascii() and word.isupper()

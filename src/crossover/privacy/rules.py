@@ -177,7 +177,7 @@ def _searched(matcher: Matcher, scan: Scan) -> Iterator[Finding]:
     rule = matcher.rule
     stretches = [(0, len(scan.text))]
     if rule.needs_context and not (rule.alone and scan.may_be_all()):
-        stretches = scan.stretches(rule.context, rule.window)
+        stretches = scan.nearby(rule.context).stretches(rule.window)
     at = 0
     for first, last in stretches:
         at = max(at, first)
@@ -196,9 +196,9 @@ def _searched(matcher: Matcher, scan: Scan) -> Iterator[Finding]:
 def _judged(matcher: Matcher, scan: Scan, start: int, end: int) -> Iterator[Finding]:
     """The finding, where what stands around the value and what its check says allow one."""
     rule = matcher.rule
-    if rule.unless and scan.right_before(rule.unless, start):
+    if rule.unless and scan.nearby(rule.unless).right_before(start):
         return
-    near = bool(rule.context) and scan.near(rule.context, start, end, rule.window)
+    near = bool(rule.context) and scan.nearby(rule.context).near(start, end, rule.window)
     if rule.needs_context and not near and not (rule.alone and scan.is_all(start, end)):
         return
     if rule.verify:
@@ -229,7 +229,11 @@ def _verified(matcher: Matcher, check: Callable[[str], bool], text: str, start: 
 
 
 def _touches(text: str, start: int, end: int) -> bool:
-    return (start > 0 and text[start - 1] in _EDGE) or (end < len(text) and text[end] in _EDGE)
+    """Whether the value is a piece of a word or the places behind a decimal point."""
+    if (start > 0 and text[start - 1] in _EDGE) or (end < len(text) and text[end] in _EDGE):
+        return True
+    before = start > 1 and text[start - 1] == "." and text[start - 2].isdigit() and text[start].isdigit()
+    return before or (end + 1 < len(text) and text[end] == "." and text[end + 1].isdigit() and text[end - 1].isdigit())
 
 
 def _continues(text: str, start: int, end: int) -> bool:

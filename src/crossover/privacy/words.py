@@ -19,13 +19,15 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     ``pattern`` is in the syntax that RE2 and ``re`` share (no look-around, no back references; ASCII classes); the
     value is its group ``group`` (0: the whole match). With ``edges`` the characters beside the value must not be ASCII
-    letters, digits or ``_``. ``verify`` names a function of :mod:`crossover.privacy.verify` (``group.function``) that
-    says yes or no to the value. ``context`` are words of which one must stand near (up to ``window`` characters before,
-    or 24 behind, or in the name of the field); needed only with ``needs_context``, else it raises the score. ``unless``
-    are words of which none may end right before the value (only marks and spaces between). Words are whole words,
-    whatever their case, a plural *s* allowed; one that ends in ``*`` is the beginning of a word, and one in
-    capitals (``EIN``) counts in capitals only, but for fields. ``alone``: a text that holds the value and nothing else
-    needs no word (an answer to a question). ``apart``: the value is no piece of a longer row with the same separator.
+    letters, digits or ``_``, nor a decimal point with digits on both sides. ``verify`` names a function of
+    :mod:`crossover.privacy.verify` (``group.function``) that says yes or no to the value.
+
+    ``context`` are words of which one must stand near (up to ``window`` characters before, or 24 behind, or in the name
+    of the field); needed only with ``needs_context``, else it raises the score. ``unless`` are words of which none may
+    end right before the value (only marks and spaces between). Words are whole words, whatever their case, a plural *s*
+    allowed; one that ends in ``*`` is the beginning of a word, and one in capitals (``EIN``) counts in capitals only,
+    but for fields. ``alone``: a text that holds the value and nothing else needs no word (an answer to a question).
+    ``apart``: the value is no piece of a longer row with the same separator.
 
     For the gate: ``keywords`` are lower-case literals of which every match holds at least one; ``digits`` is how many
     digits every match holds at least in one row (up to three marks or spaces between two of them); ``gate`` is a short

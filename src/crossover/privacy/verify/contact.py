@@ -65,10 +65,12 @@ def phone_beside_word(value: str) -> bool:
 
 
 def grouped_phone(value: str) -> bool:
-    """As beside a word, and written in groups as phone numbers are, not as thousands are."""
+    """As beside a word, and written in groups as phone numbers are, not as thousands or versions are."""
     core = _EXTENSION.sub("", value).strip()
     groups = _GROUPS.findall(core)
-    return phone_beside_word(value) and len(groups) > 1 and max(map(len, groups)) < 9 and not _THOUSANDS.fullmatch(core)
+    if len(groups) < 2 or max(map(len, groups)) > 8 or _THOUSANDS.fullmatch(core):
+        return False
+    return phone_beside_word(value) and ("." not in core or len(digits(core)) >= 8)
 
 
 def birth_date(value: str) -> bool:
