@@ -18,6 +18,7 @@ from crossover.sensitivity import (
     label,
     of,
     stricter,
+    unspecified,
 )
 
 known = st.builds(Sensitivity, st.sampled_from(TIERS), st.frozensets(st.sampled_from(CATEGORIES)))
@@ -59,6 +60,17 @@ def test_knowing_nothing_more_changes_nothing(known_before: Sensitivity) -> None
 @given(st.lists(st.sampled_from(CATEGORIES)), st.lists(st.sampled_from(CATEGORIES)))
 def test_categories_found_together_or_apart(first: list[Category], second: list[Category]) -> None:
     assert of([*first, *second]) == stricter(of(first), of(second))
+
+
+@given(known, known)
+def test_a_tier_without_a_name_is_not_forgotten_beside_a_category(first: Sensitivity, second: Sensitivity) -> None:
+    both = unspecified(stricter(first, second))
+    assert both == max(unspecified(first), unspecified(second), key=TIERS.index)
+
+
+def test_hard_and_health_is_more_than_health() -> None:
+    assert unspecified(stricter(label("hard"), label("health"))) == "hard"
+    assert unspecified(stricter(label("health"), label("financial"))) == "none"
 
 
 @pytest.mark.parametrize("word", LABELS)

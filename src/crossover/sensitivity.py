@@ -30,10 +30,14 @@ DEFAULT_TIER: dict[Category, Tier] = {
 
 
 class Sensitivity(msgspec.Struct, frozen=True):
-    """What is known of a request or of a share of traffic: its tier and the categories found."""
+    """What is known of a request or of a share of traffic: its tier and the categories found.
+
+    ``unnamed`` is the tier that was said beside the categories without a word about what it is; a tier alone says it.
+    """
 
     tier: Tier = "none"
     categories: frozenset[Category] = frozenset()
+    unnamed: Tier = "none"
 
 
 NOT_SENSITIVE = Sensitivity()
@@ -49,7 +53,14 @@ def of(categories: Iterable[Category]) -> Sensitivity:
 def stricter(first: Sensitivity, second: Sensitivity) -> Sensitivity:
     """The stricter of two: the higher tier and all categories; so a second opinion can only raise."""
     tier = max(first.tier, second.tier, key=TIERS.index)
-    return Sensitivity(tier, first.categories | second.categories)
+    categories = first.categories | second.categories
+    unnamed = max(unspecified(first), unspecified(second), key=TIERS.index) if categories else "none"
+    return Sensitivity(tier, categories, unnamed)
+
+
+def unspecified(one: Sensitivity) -> Tier:
+    """The tier of what nobody named: data of any category may be meant. ``none`` where every category is known."""
+    return one.unnamed if one.categories else one.tier
 
 
 def label(text: str, *, field: str | None = None) -> Sensitivity:

@@ -249,7 +249,8 @@ class Recorder:
         self.world, self.name, self.zone = world, name, zone
 
     def _took(self, request: ChatRequest | EmbedRequest) -> None:
-        self.world.received[self.zone].append(msgspec.json.encode(request))
+        sent = msgspec.structs.replace(request, clearance=None)  # a pass is an object, nothing that is sent
+        self.world.received[self.zone].append(msgspec.json.encode(sent))
         self.world.calls[self.name] += 1
 
     def _failure(self) -> UpstreamError:

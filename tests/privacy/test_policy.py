@@ -22,7 +22,7 @@ from crossover.privacy.policy import (
     verdict,
 )
 from crossover.privacy.words import NOTHING_FOUND, Classified, Finding
-from crossover.sensitivity import CATEGORIES, NOT_SENSITIVE, Category, Sensitivity, Tier, label, of
+from crossover.sensitivity import CATEGORIES, NOT_SENSITIVE, Category, Sensitivity, Tier, label, of, stricter
 
 OUTSIDE, HOME = Place("api", local=False), Place("own", local=True)
 STRICT, BALANCED, OPEN = (PROFILES[name] for name in ("strict", "balanced", "open"))
@@ -73,6 +73,15 @@ def test_the_profiles_that_ship(one: Profile, what: Classified, action: Action) 
     assert verdict(known(one, what=what), HOME).action == "allow"
 
 
+def test_where_the_detector_failed_nothing_leaves_whatever_the_row_of_pictures_says() -> None:
+    unseen = Classified(opaque="the detector failed", failed=True)
+    for one in (STRICT, BALANCED, OPEN, profile("mine", OPEN, {"opaque": "redact"}, {"api": {"opaque": "allow"}})):
+        assert verdict(known(one, what=unseen), OUTSIDE).action == "local_only"
+        assert verdict(known(one, what=unseen), HOME).action == "allow"
+    blocked = profile("mine", OPEN, {"opaque": "block"}, {})
+    assert verdict(known(blocked, what=unseen), HOME).action == "block"
+
+
 def test_a_refusal_names_the_profile_the_row_and_what_was_found() -> None:
     said = verdict(known(BALANCED, what=CARD), OUTSIDE)
     assert said.rule == "balanced: financial/payment_card local_only"
@@ -94,6 +103,14 @@ def test_a_label_cannot_be_redacted_so_it_stays(name: str) -> None:
 
 def test_a_label_of_a_category_that_was_also_found_stays_too() -> None:
     assert verdict(known(BALANCED, what=NAME, labels=of(["personal"])), OUTSIDE).action == "local_only"
+
+
+def test_a_tier_without_a_name_counts_beside_a_category() -> None:
+    ward = profile("ward", BALANCED, {"health": "allow", "personal": "allow"}, {})
+    for words, action in (("health", "allow"), ("hard", "local_only"), ("soft", "allow")):
+        assert verdict(known(ward, labels=label(words)), OUTSIDE).action == action
+    both = stricter(label("health"), label("hard"))
+    assert verdict(known(ward, labels=both), OUTSIDE).action == "local_only", "more labels never make it laxer"
 
 
 def test_an_own_profile_stands_on_another_and_rows_of_kinds_win() -> None:

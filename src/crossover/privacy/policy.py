@@ -20,7 +20,16 @@ from typing import Literal, get_args
 import msgspec
 
 from crossover.privacy.words import NOTHING_FOUND, Classified, Finding
-from crossover.sensitivity import CATEGORIES, DEFAULT_TIER, NOT_SENSITIVE, Category, Sensitivity, Tier, stricter
+from crossover.sensitivity import (
+    CATEGORIES,
+    DEFAULT_TIER,
+    NOT_SENSITIVE,
+    Category,
+    Sensitivity,
+    Tier,
+    stricter,
+    unspecified,
+)
 
 Action = Literal["allow", "redact", "local_only", "block"]
 Rows = Mapping[str, Action]
@@ -36,7 +45,7 @@ _OUTSIDE_DEFAULT: Rows = {
 }
 NARRATIVE = frozenset({"health"})  # kinds without a value that could be replaced: the story itself is the secret
 ONE_WAY = frozenset({"secrets"})  # never given back
-OPAQUE = "opaque"  # the row of what nobody can read: images, files, unknown parts, a detector that failed
+OPAQUE = "opaque"  # the row of what nobody can read: images, files, unknown parts; what a failed detector left unseen
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,8 +182,8 @@ def _judged(
         yield action, f"{name}: {_label(category, kind)} {action}", f"{kind.replace('_', ' ')} ×{count} found"
     if found.opaque:
         action = strictest([_opaque(one, place) for one in profiles])
-        if action == "redact":
-            action = "local_only"
+        if action == "redact" or (found.failed and action == "allow" and not place.local):
+            action = "local_only"  # who lets pictures out has not said that anything may go where a detector fails
         yield action, f"{name}: {OPAQUE} {action}", found.opaque
     seen = {category for category, *_ in found.counts}
     for category in labels.categories:
@@ -182,12 +191,13 @@ def _judged(
         if action == "redact":
             action = "local_only"  # also where something of it was found: there may be more
         yield action, f"{name}: {category} {action}", f"labelled {category}{' and found' * (category in seen)}"
-    if labels.tier != "none" and not labels.categories:
-        concerned: tuple[Category, ...] = ("personal",) if labels.tier == "soft" else CATEGORIES
+    stated = unspecified(labels)
+    if stated != "none":
+        concerned: tuple[Category, ...] = ("personal",) if stated == "soft" else CATEGORIES
         action = strictest([action_of(profiles, place, one, one, DEFAULT_TIER[one]) for one in concerned])
         if action == "redact":
             action = "local_only"
-        yield action, f"{name}: {labels.tier} {action}", f"labelled {labels.tier}"
+        yield action, f"{name}: {stated} {action}", f"labelled {stated}"
 
 
 def _opaque(one: Profile, place: Place) -> Action:

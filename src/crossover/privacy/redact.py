@@ -202,10 +202,14 @@ class _Plan:
         self.blanks: set[str] = set()
         self.found: dict[str, list[Span]] = {}
         self.left: list[Finding] = []
-        for text, field in dict.fromkeys(read(request, numbers=True).texts):
+        said = read(request, numbers=True)
+        for text, field in dict.fromkeys(said.texts):
             found = find(text, field)
             for finding in sorted(found, key=_strength, reverse=True) if len(found) > 1 else found:
                 self._note(text, finding)
+        for joint in said.joints:  # a value over two parts: what is found in one of them is not all of it
+            crossing = (one for one in find(joint.text) if any(one.start < edge < one.end for edge in joint.edges))
+            self.left += [one for one in crossing if chosen(one) != "keep"]
 
     def _note(self, text: str, finding: Finding) -> None:
         """Remember a value that was chosen, without white space around it."""
