@@ -168,7 +168,7 @@ def test_errors_have_their_type_and_their_facts(where: str, tmp_path: Path) -> N
             with pytest.raises(NoTargetError) as nobody:
                 await client.chat("auto", "Hello", sensitivity="hard")
             assert nobody.value.status == 422
-            assert "blocked by" in str(nobody.value)
+            assert "labelled hard" in str(nobody.value)
             with pytest.raises(CrossoverError, match="temperature must be between 0 and 2"):
                 await client.chat("auto", "Hello")
             with pytest.raises(UpstreamError):

@@ -172,7 +172,7 @@ def test_flags_that_cannot_be(words: tuple[str, ...], said: str, upstream: Fault
     ("words", "said"),
     [
         (("hello", "--model", "nobody"), "no model 'nobody' here"),
-        (("hello", "--sensitivity", "hard"), "blocked by"),
+        (("hello", "--sensitivity", "hard"), "labelled hard"),
         (("hello", "--sensitivity", "local_only, none"), "must stay local"),
         (("error",), "something broke"),
     ],

@@ -278,6 +278,11 @@ def test_a_part_that_nobody_here_knows_reaches_a_target_of_the_same_dialect_only
         async with FaultyServer("openai") as same, FaultyServer("anthropic") as other:
             text = configured(deployed("other", other), deployed("same", same))
             async with house(text, tmp_path, environ=ENV) as at:
+                unreadable = await at.chat(body)
+                assert unreadable.status == 422
+                assert "balanced: opaque local_only" in unreadable.error["message"]
+            text += "[privacy]\nprofile = 'open'\n"
+            async with house(text, tmp_path, environ=ENV) as at:
                 answer = await at.chat(body)
                 assert answer.headers["x-crossover-deployment"] == "same"
                 assert same.journal[0].tree["messages"][0]["content"] == [strange]

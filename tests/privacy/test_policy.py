@@ -22,7 +22,7 @@ from crossover.privacy.policy import (
     verdict,
 )
 from crossover.privacy.words import NOTHING_FOUND, Classified, Finding
-from crossover.sensitivity import CATEGORIES, NOT_SENSITIVE, Category, Sensitivity, Tier, label, of, stricter
+from crossover.sensitivity import CATEGORIES, NOT_SENSITIVE, Category, Sensitivity, Tier, label, of, stricter, stricter
 
 OUTSIDE, HOME = Place("api", local=False), Place("own", local=True)
 STRICT, BALANCED, OPEN = (PROFILES[name] for name in ("strict", "balanced", "open"))
@@ -99,6 +99,14 @@ def test_a_label_cannot_be_redacted_so_it_stays(name: str) -> None:
     for one in (STRICT, BALANCED):
         assert verdict(known(one, labels=label(name)), OUTSIDE).action == "local_only"
         assert verdict(known(one, labels=label(name)), HOME).action == "allow"
+
+
+def test_a_label_without_a_category_is_not_lost_beside_one_with() -> None:
+    """Something hard may be anything: a place that may have health data may not have it for that."""
+    mine = profile("mine", BALANCED, {}, {"hospital": {"health": "allow"}})
+    hospital = Place("hospital", local=False)
+    assert verdict(known(mine, labels=label("health")), hospital).action == "allow"
+    assert verdict(known(mine, labels=stricter(label("health"), label("hard"))), hospital).action == "local_only"
 
 
 def test_a_label_of_a_category_that_was_also_found_stays_too() -> None:

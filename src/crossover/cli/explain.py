@@ -103,6 +103,7 @@ def _story(record: Record) -> list[tuple[str, str]]:
         ("Asked for", record.asked + (" (streamed)" if record.streamed else "")),
         ("Key", record.key or "none"),
         ("Sensitivity", sensitivity),
+        *_privacy(record),
         ("Decision", record.decision or "none was made"),
         ("Answered by", _where(record)),
         ("Result", _result(record)),
@@ -113,6 +114,25 @@ def _story(record: Record) -> list[tuple[str, str]]:
     if record.dropped:
         lines.append(("Left out", f"{', '.join(record.dropped)}: the deployment has no word for it"))
     return lines
+
+
+def _privacy(record: Record) -> list[tuple[str, str]]:
+    """What was found, and what the matrix did about it."""
+    seen = record.privacy
+    if seen is None:
+        return [("Privacy", "nobody looked: it is off")]
+    found = ", ".join(f"{kind.replace('_', ' ')} ×{count}" for _, kind, _, count in seen.counts)
+    said = [found or ("nothing found" if not seen.opaque else "")]
+    if seen.opaque:
+        said.append(seen.opaque)
+    text = "; ".join(filter(None, said))
+    if replaced := sum(row.redacted for row in record.attempts if row.left):
+        text += f"; {replaced} replaced before it left"
+    elif seen.rule:
+        text += f"; {seen.rule}"
+    else:
+        text += f" (profile {seen.profile})"
+    return [("Privacy", text)]
 
 
 def _where(record: Record) -> str:

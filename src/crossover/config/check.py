@@ -373,7 +373,7 @@ def _rules(settings: Settings, known: Known) -> Iterator[Problem]:
 
 
 _CHECKS: tuple[Callable[[Settings, Known], Iterator[Problem]], ...] = (
-    _server, _law, _zones, _deployments, _aliases, _budgets, _rules,
+    _server, _law, _zones, _deployments, _aliases, _budgets, _rules, _privacy,
 )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 from crossover.config.settings import RuleSettings, Settings
@@ -108,18 +108,12 @@ def _rule(name: str, rule: RuleSettings) -> _Found:
         yield (*path, "value"), "belongs to header or field", f"Put it into {said[0]}"
     if rule.header is not None and not _HEADER.fullmatch(rule.header):
         yield (*path, "header"), f"{rule.header!r} is no header's name", 'Write it like "x-department"'
-    tries: dict[str, Callable[[], object]] = {}
-    if rule.pattern is not None or rule.words:
-        from crossover.privacy.rules import user_rule
+    if rule.pattern is not None or rule.words or rule.value is not None:
+        from crossover.privacy.user_rules import user_rule
 
-        tries[said[0]] = lambda: user_rule(name, pattern=rule.pattern, words=rule.words, category=rule.category)
-    if rule.value is not None:
-        from crossover.privacy.rules import user_rule
-
-        tries["value"] = lambda: user_rule(name, pattern=rule.value, category=rule.category)
-    for field, work in tries.items():
+        field = "value" if rule.value is not None else said[0]
         try:
-            work()
+            user_rule(name, pattern=rule.value or rule.pattern or "", words=rule.words, category=rule.category)
         except InputError as error:
             yield (*path, field), error.message, error.hint
 

@@ -7,7 +7,7 @@ not leave, makes sure that it is out, and only then asks the guard for a pass. E
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -15,10 +15,9 @@ from crossover.chat import ChatRequest, EmbedRequest
 from crossover.egress import Guard
 from crossover.errors import DetectionError
 from crossover.privacy.policy import ALLOWED, Known, Place, Profile, Verdict, chosen, verdict
+from crossover.privacy.redact import redact
+from crossover.privacy.restore import Restorer
 from crossover.privacy.words import Classified, Find
-
-if TYPE_CHECKING:
-    pass
 
 Asked: TypeAlias = ChatRequest | EmbedRequest
 UNCLASSIFIED = "the detector failed, so nobody knows what it holds"
@@ -43,7 +42,7 @@ class Cleared(msgspec.Struct, frozen=True, kw_only=True):
 
     request: Any  # a ChatRequest or an EmbedRequest, as it came
     verdict: Verdict = ALLOWED
-    restorer: Any = None
+    restorer: Restorer | None = None
     redacted: int = 0
 
 
@@ -60,7 +59,7 @@ async def look(desk: Desk, request: Asked) -> Classified:
 
 
 def clear(
-    desk: Desk | None, guard: Guard, request: Asked, known: Known, place: Place, deployment: str
+    desk: Desk | None, guard: Guard, request: Any, known: Known, place: Place, deployment: str
 ) -> Cleared:  # fmt: skip
     """The request for this deployment, with its pass where it goes outside. Raises Withheld."""
     judged = verdict(known, place)
@@ -70,8 +69,6 @@ def clear(
     if judged.action == "redact":
         if desk is None:
             raise Withheld(f"{judged.why}: nobody is there to redact it ({judged.rule})")
-        from crossover.privacy.redact import redact
-
         try:
             done = redact(
                 request, desk.findings, lambda finding: chosen(known.profiles, place, finding), desk.secret

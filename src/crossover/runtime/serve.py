@@ -25,6 +25,7 @@ from crossover.gateway.hosts import Hosts
 from crossover.gateway.http import Limits, tls
 from crossover.gateway.keyring import KeyRing
 from crossover.gateway.server import Server
+from crossover.runtime.desk import header_rules
 from crossover.runtime.station import Station, open_station
 
 _LOG = logging.getLogger("crossover")
@@ -113,6 +114,7 @@ def access(settings: Settings, station: Station) -> Access:
         hosts=Hosts(names),
         policy_header=settings.policy_header,
         sensitivity_header=settings.sensitivity_header,
+        labels=header_rules(settings),
     )
 
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
+import secrets
 import time
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,11 @@ from crossover.ledger.care import Pruned, prune
 from crossover.ledger.store import Ledger, open_ledger
 from crossover.ledger.words import Key
 from crossover.ledger.writer import Writer
+from crossover.privacy.classify import Classifier
+from crossover.privacy.clearance import Desk
 from crossover.providers.estimate import estimate_embed, estimate_request
 from crossover.routing.eligibility import Laws
+from crossover.runtime.desk import desk
 from crossover.runtime.engines import Inside, Seen, look
 from crossover.runtime.plant import Site, build
 from crossover.sensitivity import label
@@ -58,6 +62,8 @@ class Station:
         self.writer: Writer = ledger.writer(on_keys=self._take_keys)
         self.dispatcher: Dispatcher
         self._book: CountedBook
+        self._secret = secrets.token_bytes(32)  # keys placeholders and what the classifier remembers
+        self._classifier: Classifier | None = None
 
     @property
     def settings(self) -> Settings:
@@ -200,7 +206,16 @@ class Station:
             inner_key=self.inside.api_key,
             cold=lambda name: name in self.seen.cold,
             renewed=lambda secret: _renewed(secret, folder),
+            desk=self._desk,
         )
+
+    def _desk(self, settings: Settings) -> Desk | None:
+        """The desk for privacy; a classifier whose settings did not change goes on with what it remembers."""
+        made = desk(settings, self._secret, self._classifier)
+        if made is None:
+            return None
+        self._classifier = made[1]
+        return made[0]
 
     def _key(self, id_: str) -> Key | None:
         return self._by_id.get(id_)
