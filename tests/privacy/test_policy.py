@@ -22,7 +22,7 @@ from crossover.privacy.policy import (
     verdict,
 )
 from crossover.privacy.words import NOTHING_FOUND, Classified, Finding
-from crossover.sensitivity import CATEGORIES, NOT_SENSITIVE, Category, Sensitivity, Tier, label, of, stricter, stricter
+from crossover.sensitivity import CATEGORIES, NOT_SENSITIVE, Category, Sensitivity, Tier, label, of, stricter
 
 OUTSIDE, HOME = Place("api", local=False), Place("own", local=True)
 STRICT, BALANCED, OPEN = (PROFILES[name] for name in ("strict", "balanced", "open"))

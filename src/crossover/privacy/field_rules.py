@@ -35,7 +35,7 @@ def by_field(rules: Sequence[FieldRule]) -> Find:
                 start=0,
                 end=len(text),
                 rule=rule.name,
-            )  # fmt: skip
+            )
             for rule in known.get(_plain(field), ())
             if rule.holds(text)
         ]
