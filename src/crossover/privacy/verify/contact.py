@@ -50,9 +50,9 @@ def american_phone(value: str) -> bool:
 
 
 def national_phone(value: str) -> bool:
-    """A number with the trunk prefix 0: ten or eleven digits (nine, where the area stands in brackets); no date."""
+    """A number with the trunk prefix 0: ten to twelve digits (nine, where the area stands in brackets); no date."""
     number = digits(value)
-    return (9 if value.startswith("(") else 10) <= len(number) <= 11 and number[1] != "0" and not _DATE.fullmatch(value)
+    return (9 if value.startswith("(") else 10) <= len(number) <= 12 and number[1] != "0" and not _DATE.fullmatch(value)
 
 
 def phone_beside_word(value: str) -> bool:
