@@ -29,9 +29,20 @@ port = 4000
 # tls_key = "key.pem"
 
 # Zones are places that you declare: who runs the machines, where, under which agreements. Nothing is guessed from an
-# address. Sensitive requests go to your own machines, or where an agreement covers them.
+# address. What is found in a request decides which zones may have it: see [privacy] below.
 """
 _TAIL = """\
+# Every request is looked at before it goes anywhere. balanced: secrets, cards, identity numbers and health stay on your
+# own machines; names and addresses are replaced by placeholders on their way out, and come back in the answer.
+# strict, balanced, open, a profile of your own, or off. What your traffic holds: crossover privacy scan
+[privacy]
+profile = "balanced"
+# [privacy.rules.projects]   # what else is sensitive here
+# words = ["Project Falcon"]
+# [privacy.profiles.mine]
+# base = "balanced"
+# actions = { email = "redact" }
+
 # Limits on what may be spent. What a request may cost is set aside before it is sent.
 # [budgets.all]
 # usd = 100
