@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("crossover.cli.init", "Write a first crossover.toml from what is found on this machine."),
     "config": ("crossover.cli.config", "Check crossover.toml, show what it says, print its schema for editors."),
     "ledger": ("crossover.cli.ledger", "What was asked, paid and saved, and where it went; export, check, backup."),
+    "privacy": ("crossover.cli.privacy", "What sensitive data texts hold; models refitted on your own labelled texts."),
     "audit": ("crossover.cli.audit", "What left, to whom, under which rule; prove that nobody changed what says so."),
     "keys": ("crossover.cli.keys", "API keys of the gateway: create, list, revoke."),
     "demo": (

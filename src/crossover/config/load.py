@@ -13,6 +13,7 @@ import msgspec
 from crossover import compliance
 from crossover.config.check import Known, notes, problems
 from crossover.config.places import paths
+from crossover.config.privacy import privacy_problems
 from crossover.config.read import Reading, read
 from crossover.config.secrets import Finder
 from crossover.config.settings import DeploymentSettings, PriceSettings, Settings
@@ -94,6 +95,24 @@ def hourly(file: Path) -> dict[str, Decimal]:
             price = read(PriceSettings, table["price"], ("deployments", name, "price"), reading).per_hour
             found |= {} if price is None else {name: price}
     return found
+
+
+def privacy(file: Path) -> Settings:
+    """The settings of a file with its zones and ``[privacy]`` alone.
+
+    Nothing else is looked at: who scans texts needs no key of a provider. Raises FileError as :func:`load` does.
+    """
+    text = read_text(file, MOST_BYTES)
+    data, folder = parse_toml(text, str(file)), file.absolute().parent
+    document = Document(str(file), text)
+    concerned = {name: data[name] for name in ("zones", "privacy") if name in data}
+    settings = read(Settings, concerned, (), Reading(document, folder, Finder({}, folder)))
+    wrong = [document.error(what, path, hint=hint) for path, what, hint in privacy_problems(settings)]
+    if wrong:
+        first, *more = sorted(wrong, key=lambda error: error.line or 0)
+        first.more = tuple(more)
+        raise first
+    return settings
 
 
 def _timeouts_below(settings: Settings, data: Mapping[str, Any]) -> Settings:

@@ -43,9 +43,9 @@ _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", 
 
 def page(plan: Plan) -> str:
     """The whole report as one HTML document; the plan itself is in it as JSON (element ``plan``)."""
-    style, library, script = (_asset(name) for name in ("report.css", "echarts.common.min.js", "report.js"))
+    style, library, script = (asset(name) for name in ("report.css", "echarts.common.min.js", "report.js"))
     policy = (
-        f"default-src 'none'; script-src {_hash(library)} {_hash(script)}; style-src {_hash(style)}; "
+        f"default-src 'none'; script-src {hashed(library)} {hashed(script)}; style-src {hashed(style)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
     return _PAGE.substitute(
@@ -71,10 +71,12 @@ def embedded(value: object) -> Markup:
     return Markup("".join(_UNSAFE.get(char, char) for char in text))
 
 
-def _asset(name: str) -> Markup:
+def asset(name: str) -> Markup:
+    """A file of ``assets`` as it is."""
     return Markup(resources.files("crossover.reports").joinpath("assets", name).read_text(encoding="utf-8"))
 
 
-def _hash(text: str) -> str:
+def hashed(text: str) -> str:
+    """The source expression of a Content-Security-Policy that allows exactly this text."""
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return f"'sha256-{digest}'"
