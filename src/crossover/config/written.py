@@ -37,8 +37,8 @@ _TAIL = """\
 # strict, balanced, open, a profile of your own, or off. What your traffic holds: crossover privacy scan
 [privacy]
 profile = "balanced"
-# [privacy.rules.projects]   # what else is sensitive here
-# words = ["Project Falcon"]
+# [privacy.rules.projects]
+# words = ["Project Falcon"]  # what else is sensitive here
 # [privacy.profiles.mine]
 # base = "balanced"
 # actions = { email = "redact" }
