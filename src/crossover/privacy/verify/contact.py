@@ -68,7 +68,7 @@ def grouped_phone(value: str) -> bool:
     """As beside a word, and written in groups as phone numbers are, not as thousands or versions are."""
     core = _EXTENSION.sub("", value).strip()
     groups = _GROUPS.findall(core)
-    if len(groups) < 2 or max(map(len, groups)) > 8 or _THOUSANDS.fullmatch(core):
+    if len(groups) < 2 or max(map(len, groups)) > 8 or _THOUSANDS.fullmatch(core) or (" " in core and "." in core):
         return False
     return phone_beside_word(value) and ("." not in core or len(digits(core)) >= 8)
 
