@@ -92,10 +92,11 @@ def scan(
         if writer is None or html is not None:
             listing.keep(name, hit)
 
-    most_listed = None if as_json else _LISTED
+    most_listed = limit if limit is not None else None if as_json else _LISTED
+    if quiet and html is None:
+        most_listed = 0
     surveyor = Surveyor(
-        look, matrices, keep=keep, per_file=0 if quiet else most_listed if limit is None else limit,
-        by_line=by_line, skipped=gathered.skipped,
+        look, matrices, keep=keep, per_file=most_listed, by_line=by_line, skipped=gathered.skipped
     )  # fmt: skip
     interrupted = _run(surveyor, gathered, listing, writer, bar=not (quiet or as_json))
     report = _report(surveyor.survey(), chosen, listing, version, _remarks(settings), show=show)
@@ -151,9 +152,8 @@ def train(
             f"{done.before.f1:.3f}), so it was not written", hint="Label more texts, or write it with --force",
         )  # fmt: skip
     if not as_json:
-        typer.echo(
-            f" Written to {place}. To use it, say in crossover.toml:\n\n [privacy]\n models = {_dumped(str(out.absolute()))}\n"
-        )
+        typer.echo(f" Written to {place}. To use it, say in crossover.toml:\n")
+        typer.echo(f" [privacy]\n models = {_dumped(str(out.absolute()))}\n")
 
 
 def _paths(paths: Sequence[str] | None) -> Sequence[str]:
