@@ -43,7 +43,7 @@ def log_texts(size: int, chance: random.Random) -> Iterator[str]:
             lines.append(
                 chance.choice(
                     (
-                        f"{day},{chance.randint(0, 999):03d} took {chance.random():.4f} ms order={chance.randint(1, 10**12)}",
+                        f"{day},{chance.randint(0, 999):03d} {chance.random():.4f} ms id={chance.randint(1, 10**12)}",
                         f"{day} GET /items/{uuid.UUID(int=chance.getrandbits(128))} 200 {chance.randint(1, 99999)}",
                         f"{day} commit {chance.getrandbits(160):040x} size={chance.randint(1, 10**9)}",
                     )

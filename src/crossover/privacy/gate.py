@@ -33,7 +33,7 @@ from crossover.privacy.words import Rule
 Engine: TypeAlias = Literal["re2", "stdlib"]
 
 # Both are bounds on a cache that is emptied when full: smaller is slower on strange texts, never wrong.
-MOST_MEMORY = 48 << 20
+MOST_MEMORY = 24 << 20
 _ALONE_MEMORY = 2 << 20
 _ALWAYS = r"\A"  # matches every text, at its very beginning
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -213,7 +213,7 @@ class SetGate:
             parts.add(shape(rule, whole=True), index)
             alone = self._alone[index] = _Set(self._re2, parts, _ALONE_MEMORY)
             if alone.match(rule.example.encode()) == []:  # cannot be: then it says nothing
-                del self._whole[index]
+                self._whole.pop(index, None)
                 return True
         return alone.match(data) != []
 
