@@ -33,10 +33,6 @@ _BOOKS = ("identifiers", "secrets")  # data files with rules
 _KINDS = frozenset(
     {"person", "address", "health", "password", "secret", "token", "private_key"}
 )  # found without a rule
-_WARM = (
-    "Dear Mia Keller, 12 High Street, Springfield: password = 'hunter2!', the token is x8Kq72mZp0, born 1990-01-31, "
-    "diabetes since May. 4 1 1 1 1 1 1 1 1 1 &#52;&#49; \u0041 NDExMSAxMTExIDExMTEgMTExMQ== mia@acme.example \u0430b"
-)
 _CERTAIN = frozenset({"payment_card", "iban", "email", "phone", "social_security_number", "crypto_address"})
 _BY_SHAPE = ("documents.",)  # checks that know a form only: what was put together could have it by chance
 
@@ -221,15 +217,10 @@ def shipped(
         from crossover.privacy import health as stories
 
         parts.append(Part("health", stories.load(_own(models, "health"), engine=engine).find, values=False))
-    made = views.shipped(engine)
-    for part in parts:  # what a part puts off until it is first needed is no part of a text's deadline
-        part.find(_WARM, "password")
-    for _ in made(_WARM):
-        pass
     parts += [Part(name, find, values=False) for name, find in more.items()]
     return Detector(
         parts,
-        views=made,
+        views=views.shipped(engine),
         joinable=joinable(chosen),
         version=_version([part.name for part in parts], rules, models),
         by_field=bool(more),

@@ -190,6 +190,8 @@ _RIGHT = re.compile(r"[A-Za-z0-9@._+/=-]{2,}")
 _DIGIT = re.compile(r"[0-9]")
 _NUMBER = re.compile(r"[+(]?[0-9][0-9 .()-]*")
 _REACH = 48
+_WORD_MORE = r"[A-Za-z0-9@._+/=-]*"
+_NEXT_LINE = r"[ \t\r\\]*\n[ \t]*(?:[>|#*/]{1,3}[ \t]+)?"
 _HALF = r"[A-Za-z0-9@._+/=-]*(?:[0-9_]|[a-z@._+/=-][A-Z]|[A-Z][A-Z])[A-Za-z0-9@._+/=-]*"  # of a key or of a number
 
 
@@ -205,7 +207,8 @@ def _lines(text: str) -> Iterator[tuple[Edit, ...]]:
         if right is None:
             continue
         after = right.group()
-        if not (_mixed(before) and _mixed(after)) and not ("@" in before or "@" in after):
+        both = _mixed(before) and _mixed(after) and (_DIGIT.search(before) or _DIGIT.search(after)) is not None
+        if not both and "@" not in before and "@" not in after:
             continue
         if _ADDRESS.search(before) is not None or _ADDRESS.search(after) is not None:
             continue  # one side is an address already
@@ -346,8 +349,8 @@ JOINS = (
     ),
     Join(rf"(?:^|[^0-9{_SHAPED}])[{_SHAPED}]*[0-9][0-9{_SHAPED}]{{10}}", "", _shapes),
     Join(
-        rf"(?:{_HALF}|{_WORD}{{2,}})[ \t\r\\]*\n[ \t]*(?:[>|#*/]{{1,3}}[ \t]+)?(?:{_HALF}|{_WORD}*@)"
-        rf"|@{_WORD}*[ \t\r\\]*\n[ \t]*(?:[>|#*/]{{1,3}}[ \t]+)?{_WORD}{{2}}",
+        rf"[0-9]{_WORD_MORE}{_NEXT_LINE}{_HALF}|{_HALF}{_NEXT_LINE}{_WORD_MORE}[0-9]"
+        rf"|{_WORD}{{2}}{_NEXT_LINE}{_WORD_MORE}@|@{_WORD}*{_NEXT_LINE}{_WORD}{{2}}",
         "\n",
         _lines,
     ),
