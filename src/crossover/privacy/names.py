@@ -1,0 +1,466 @@
+"""Names of people and postal addresses: a small network looks at the few words that could belong to one.
+
+:func:`load` gives the shipped model, :meth:`Names.find` the findings of a text, :func:`train` a model refitted on a
+user's own labelled texts. What it knows and what it misses is told in ``docs/models/privacy.md``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+import zipfile
+from collections.abc import Iterable, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from crossover.errors import FileError
+from crossover.privacy import addresses, network, tokens
+from crossover.privacy.network import MODES, NEAR, PERSON, SHAPES, SIDE, WINDOW, Floats, Network
+from crossover.privacy.tokens import CANDIDATE, CUE, GAPS, QUIET, SHOUTED, STRANGE, STREET
+from crossover.privacy.words import Finding
+
+if TYPE_CHECKING:
+    from crossover.privacy.learning import Labelled
+
+SURE, MAYBE = 0.75, 0.25  # a name has a word this likely and goes on over words that likely
+_CACHED = 4096  # words kept with what they add to the network's hidden layer
+_SAFE = 60_000  # words kept as uninteresting
+_BATCH = 256  # candidates judged at once
+_SHORT = 400  # bytes of a text in which a strange word may be a name in small letters
+_PROSE = frozenset(b" ,.?!:;'\"\n-")  # what stands beside words of prose
+_MANY = 32_768  # bytes of a text looked at in one go
+_JOINS = frozenset((tokens.SPACE, tokens.HYPHEN, tokens.APOSTROPHE, tokens.TIGHT, tokens.POINT))
+_PARTICLES = frozenset(
+    b"van von der den de del della di da dos das du la le al el bin ibn ben ter ten zu af av y e".split()
+)
+_TITLES = frozenset(b"mr mrs ms miss mx dr prof sir herr frau".split())
+_FIRMS = frozenset(
+    b"ltd limited inc incorporated llc llp corp corporation company gmbh ag plc group holdings partners associates"
+    b" university college hospital clinic foundation institute bank airlines motors brothers bros".split()
+)
+_FIELD = re.compile(r"name|addr|street|contact|person|author|owner|patient|customer|client|user|zip|postal", re.I)
+_OFFSETS = np.array(
+    [*range(WINDOW), *(MODES + place * GAPS for place in range(NEAR)), 0]
+)  # of a candidate's columns into the table of what is added
+_NAMED = tokens.GIVEN | tokens.FAMILY | tokens.RARE_FAMILY
+_NOTHING = [1.0, 0.0, 0.0, 0.0, 0.0]
+_PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A text cut into words, and which of them the network has to judge. ``starts`` are byte offsets into ``raw``."""
+
+    raw: bytes
+    words: list[bytes]
+    starts: list[int]
+    mode: int
+    kinds: dict[bytes, int]
+    chosen: list[int]
+
+    def gap(self, at: int) -> int:
+        """The class of the gap before word ``at``."""
+        if at <= 0 or at >= len(self.words):
+            return tokens.EDGE
+        return tokens.gap_class(self.raw[self.starts[at - 1] + len(self.words[at - 1]) : self.starts[at]])
+
+
+class _Memory:
+    """What was worked out about words. Bounded; a full one is replaced by an empty one."""
+
+    def __init__(self, model: Network) -> None:
+        self.safe: set[bytes] = set()
+        self.kinds: dict[bytes, int] = {}
+        self.gaps: dict[bytes, int] = {}
+        self.beside: dict[bytes, bool] = {}
+        self.rows: dict[bytes, int] = {}
+        fixed = model.fixed()
+        # One table, so that all that is known of a candidate is twelve of its rows: first gaps and case, then words.
+        self.added = np.zeros((len(fixed) + (_CACHED + 1) * WINDOW, network.HIDDEN), np.float32)
+        self.added[: len(fixed)] = fixed
+        self.begin = len(fixed)
+        self.used = 0
+        self.put(b"", model.projected([tokens.UNKNOWN]))
+        self.lock = threading.Lock()
+
+    def put(self, word: bytes, added: Floats) -> int:
+        """Keeps what a word adds; the row where that begins."""
+        row = self.begin + self.used * WINDOW
+        self.added[row : row + WINDOW] = added
+        self.used += 1
+        self.rows[word] = row
+        return row
+
+    def full(self) -> bool:
+        """Whether a batch could find no place any more."""
+        return (
+            self.used + _BATCH * WINDOW > _CACHED
+            or len(self.safe) + len(self.kinds) + len(self.gaps) + len(self.beside) > _SAFE
+        )
+
+
+class Names:
+    """Finds names of people and postal addresses. One object may be used by several threads."""
+
+    def __init__(self, model: Network, table: tokens.Words) -> None:
+        self.model = model
+        self.table = table
+        self._memory = _Memory(model)
+
+    def find(self, text: str, field: str = "") -> list[Finding]:
+        """The names (kind ``person``) and addresses (kind ``address``) of a text, in the order in which they stand.
+
+        ``field`` is the name under which the text stood; ``customer_name`` makes a name of what might be none.
+        """
+        lead = " ".join(_PIECES.findall(field)) + ": " if field and _FIELD.search(field) else ""
+        raw = (lead + text).encode("utf-8", "surrogatepass")
+        found: list[Finding] = []
+        for start, end in _slices(raw):
+            found += self._find(raw[start:end] if end - start < len(raw) else raw, start)
+        if not found:
+            return found
+        return _in_text(found, raw, len(lead), len(text))
+
+    def see(self, raw: bytes) -> Seen | None:
+        """Which words of a text could belong to a name or an address; None where there is no such word."""
+        memory = self._memory
+        if memory.full():
+            memory = self._memory = _Memory(self.model)
+        mode = 1 if raw.islower() else 2 if raw.isupper() else 0
+        always = CANDIDATE | (0, QUIET, SHOUTED)[mode] | (STRANGE if len(raw) < _SHORT else 0)
+        flat = tokens.blank(raw)
+        words = flat.split()
+        hits = set(words).difference(memory.safe)
+        kinds: dict[bytes, int] = {}
+        for word in hits:
+            kind = memory.kinds.get(word)
+            if kind is None:
+                kind = tokens.gate(word, self.table)
+                if kind:
+                    memory.kinds[word] = kind
+                else:
+                    memory.safe.add(word)
+            if kind & (always | CUE | STREET):
+                kinds[word] = kind
+        if not kinds:
+            return None
+        strange = [word for word, kind in kinds.items() if kind == STRANGE]
+        if len(strange) > 2 and len(strange) * 4 > len(words):  # another language
+            kinds = {word: kind for word, kind in kinds.items() if kind != STRANGE}
+        chosen = self._choose(words, kinds, always)
+        if not chosen:
+            return None
+        marks = np.frombuffer(b" " + flat, np.uint8) != 32
+        starts: list[int] = np.flatnonzero(marks[1:] & ~marks[:-1]).tolist()
+        kept = [at for at in sorted(chosen) if _capital(words[at]) or _in_prose(raw, starts[at], words[at])]
+        return Seen(raw, words, starts, mode, kinds, kept) if kept else None
+
+    def _choose(self, words: list[bytes], kinds: dict[bytes, int], always: int) -> set[int]:
+        """The words to judge: candidates, the capitalised words beside them, and what follows a cue."""
+        chosen: set[int] = set()
+        last = len(words) - 1
+        for at in [at for at, word in enumerate(words) if word in kinds]:
+            kind = kinds[words[at]]
+            if kind & always:
+                chosen.add(at)
+                if kind & CANDIDATE:
+                    chosen.update(near for near in (at - 1, at + 1) if 0 <= near <= last and self._beside(words[near]))
+            if kind & CUE:
+                sure = words[at].lower() in tokens.NAMERS
+                chosen.update(near for near in (at + 1, at + 2) if near <= last and self._may_follow(words[near], sure))
+            if kind & STREET:
+                around = range(max(at - 3, 0), min(at + 4, last + 1))
+                if any(words[other][-1:].isdigit() or words[other][:1].isdigit() for other in around):
+                    chosen.update(other for other in around if other == at or self._beside(words[other]))
+                elif at and _capital(words[at]):
+                    chosen.update((at - 1, at))
+        return chosen
+
+    def _beside(self, word: bytes) -> bool:
+        """Whether a word beside a candidate may be a part of the same name."""
+        known = self._memory.beside.get(word)
+        if known is None:
+            known = _name_like(word) and not self.table.known(tokens.lowered(word)) & tokens.NEVER
+            self._memory.beside[word] = known
+        return known
+
+    def _may_follow(self, word: bytes, sure: bool) -> bool:
+        """Whether a word after a cue may be a name; after a ``sure`` one any capitalised word may."""
+        known = self.table.known(tokens.lowered(word))
+        if _capital(word):
+            return _name_like(word) and (sure or not known & tokens.COMMON or bool(known & _NAMED))
+        if len(word) < 3 or not word.isalpha():
+            return False
+        return not known & tokens.WORD or bool(known & tokens.GIVEN)
+
+    def windows(self, seen: Seen, chosen: Sequence[int]) -> tuple[list[bytes], list[int]]:
+        """What stands around each chosen word: seven words (empty beyond the edges) and the classes of four gaps."""
+        around: list[bytes] = []
+        gaps: list[int] = []
+        raw, words, starts, count = seen.raw, seen.words, seen.starts, len(seen.words)
+        known = self._memory.gaps
+        for at in chosen:
+            if at >= SIDE and at + SIDE < count:
+                around += words[at - SIDE : at + SIDE + 1]
+            else:
+                around += [words[other] if 0 <= other < count else b"" for other in range(at - SIDE, at + SIDE + 1)]
+            for place in range(at - 1, at + 3):
+                if 0 < place < count:
+                    gap = raw[starts[place - 1] + len(words[place - 1]) : starts[place]]
+                    found = known.get(gap)
+                    if found is None:
+                        found = tokens.gap_class(gap)
+                        if len(gap) < 8:
+                            known[gap] = found
+                    gaps.append(found)
+                else:
+                    gaps.append(tokens.EDGE)
+        return around, gaps
+
+    def judge(self, seen: Seen) -> list[list[float]]:
+        """For each chosen word the probability of each label."""
+        judged: list[list[float]] = []
+        for at in range(0, len(seen.chosen), _BATCH):
+            memory = self._memory
+            if memory.full():
+                memory = self._memory = _Memory(self.model)
+            around, gaps = self.windows(seen, seen.chosen[at : at + _BATCH])
+            get = memory.rows.get
+            rows = [get(word, -1) for word in around]
+            if -1 in rows:
+                rows = [self._row(memory, word) for word in around]
+            places = np.empty((len(gaps) // NEAR, WINDOW + NEAR + 1), np.intp)
+            places[:, :WINDOW] = np.array(rows).reshape(-1, WINDOW)
+            places[:, WINDOW:-1] = np.array(gaps).reshape(-1, NEAR)
+            places[:, -1] = seen.mode
+            places += _OFFSETS
+            judged += self.model.scores(np.add.reduce(memory.added[places], axis=1)).tolist()
+        return [_shares(scores) for scores in judged]
+
+    def _row(self, memory: _Memory, word: bytes) -> int:
+        with memory.lock:
+            row = memory.rows.get(word)
+            if row is None:
+                row = memory.put(word, self.model.projected(tokens.features(word, self.table)))
+        return row
+
+    def _find(self, raw: bytes, offset: int) -> list[Finding]:
+        seen = self.see(raw)
+        if seen is None:
+            return []
+        shares = dict(zip(seen.chosen, self.judge(seen), strict=True))
+        taken = addresses.find(seen, shares)
+        spans = [("address", *span) for span in taken]
+        spans += [
+            ("person", *span)
+            for span in _people(seen, shares, taken, self.table)
+            if not self._only_a_word(seen, *span[:2])
+        ]
+        return [
+            Finding(
+                category="personal",
+                kind=kind,
+                tier="soft",
+                start=offset + seen.starts[first],
+                end=offset + seen.starts[last] + len(seen.words[last]),
+                score=round(score, 3),
+                rule="names",
+            )
+            for kind, first, last, score in spans
+        ]
+
+    def _only_a_word(self, seen: Seen, first: int, last: int) -> bool:
+        """Whether a name is a single ordinary word that nothing before it calls a name."""
+        if last > first:
+            return False
+        known = self.table.known(tokens.lowered(seen.words[first]))
+        return (
+            bool(known & tokens.WORD)
+            and not known & _NAMED
+            and not (first and seen.words[first - 1].lower() in tokens.CUES)
+        )
+
+
+def _capital(word: bytes) -> bool:
+    first = word[0]
+    if first < 128:
+        return 65 <= first <= 90
+    return word.decode("utf-8", "replace")[0].isupper()
+
+
+def _name_like(word: bytes) -> bool:
+    """Whether a word is written as a name may be: Ann, ANN, McCann, but not openFile, SHA256 or MAX_PATH."""
+    return _capital(word) and tokens.shape(word) not in (8, 9, 10, 26)
+
+
+def _in_prose(raw: bytes, start: int, word: bytes) -> bool:
+    """Whether a word stands as words do in prose, not as a part of code."""
+    end = start + len(word)
+    return (not start or raw[start - 1] in _PROSE) and (end == len(raw) or raw[end] in _PROSE)
+
+
+def _shares(scores: list[float]) -> list[float]:
+    """Probabilities from scores."""
+    if scores[0] - 4 > max(scores[1:]):
+        return _NOTHING
+    most = max(scores)
+    powers = [math.exp(score - most) for score in scores]
+    total = sum(powers)
+    return [power / total for power in powers]
+
+
+def _slices(raw: bytes) -> Iterable[tuple[int, int]]:
+    """Pieces of a text of at most 32 KiB, cut at white space where there is some."""
+    at = 0
+    while len(raw) - at > _MANY:
+        cut = max(raw.rfind(b" ", at + _MANY // 2, at + _MANY), raw.rfind(b"\n", at + _MANY // 2, at + _MANY))
+        end = cut if cut > 0 else at + _MANY
+        while raw[end] & 0xC0 == 0x80:  # never inside a character
+            end -= 1
+        yield at, end
+        at = end
+    yield at, len(raw)
+
+
+def _people(
+    seen: Seen, shares: dict[int, list[float]], taken: Sequence[tuple[int, int, float]], table: tokens.Words
+) -> list[tuple[int, int, float]]:
+    """Runs of words that are a name: first word, last word, how sure."""
+    inside = {at for first, last, _ in taken for at in range(first, last + 1)}
+    likely = {}
+    for at, share in shares.items():
+        sure = share[PERSON]
+        if sure < SURE and _titled(seen, at) and _could_be(table.known(tokens.lowered(seen.words[at]))):
+            sure = SURE
+        if sure >= MAYBE and at not in inside:
+            likely[at] = sure
+    found: list[tuple[int, int, float]] = []
+    done = -1
+    for at in sorted(likely):
+        if at <= done or seen.words[at] in _PARTICLES:
+            continue
+        last, best = at, likely[at]
+        while (further := _next(seen, likely, last)) > last:
+            last, best = further, max(best, likely.get(further, 0.0))
+        done = last
+        if best >= SURE and not _firm(seen, last) and any(len(word) > 1 for word in seen.words[at : last + 1]):
+            found.append((at - 1 if _titled(seen, at) else at, last, best))
+    return found
+
+
+def _next(seen: Seen, likely: dict[int, float], last: int) -> int:
+    """The next word of a name that goes on after ``last``, or ``last``."""
+    words = seen.words
+    further = last + 1
+    while further < len(words) and further - last < 3 and words[further] in _PARTICLES:
+        further += 1
+    if further >= len(words):
+        return last
+    joined = further - last > 1 or seen.gap(further) == tokens.HYPHEN
+    goes_on = further in likely and (further == last + 1 or seen.mode == 1 or _capital(words[further]))
+    if not goes_on and not (joined and _name_like(words[further])):
+        return last
+    gaps = [seen.gap(step) for step in range(last + 1, further + 1)]
+    if any(gap not in _JOINS for gap in gaps) or (gaps[-1] == tokens.POINT and len(words[further - 1]) > 3):
+        return last  # other marks, or the end of a sentence
+    return further
+
+
+def _titled(seen: Seen, at: int) -> bool:
+    """Whether Mr., Dr. or the like stands before a word."""
+    return (
+        at > 0
+        and seen.words[at - 1].lower() in _TITLES
+        and _name_like(seen.words[at])
+        and seen.gap(at) in (tokens.SPACE, tokens.POINT)
+    )
+
+
+def _could_be(known: int) -> bool:
+    """Whether a word of these bits may be somebody's name after a title."""
+    return bool(known & _NAMED) or not known & (tokens.WORD | tokens.NEVER)
+
+
+def _firm(seen: Seen, last: int) -> bool:
+    """Whether the word behind says that the name before it is a firm's."""
+    behind = last + 1
+    return (
+        behind < len(seen.words)
+        and seen.words[behind].lower() in _FIRMS
+        and seen.gap(behind) in (tokens.SPACE, tokens.COMMA)
+    )
+
+
+def _in_text(found: list[Finding], raw: bytes, lead: int, length: int) -> list[Finding]:
+    """Findings with byte offsets as findings with offsets of characters, without those in the field's name."""
+    found.sort(key=lambda one: one.start)
+    placed: list[Finding] = []
+    if raw.isascii():
+        pairs = [(one.start, one.end) for one in found]
+    else:
+        pairs, seen_bytes, chars = [], 0, 0
+        for one in found:
+            chars += len(raw[seen_bytes : one.start].decode("utf-8", "surrogatepass"))
+            size = len(raw[one.start : one.end].decode("utf-8", "surrogatepass"))
+            pairs.append((chars, chars + size))
+            seen_bytes = one.start
+    for one, (start, end) in zip(found, pairs, strict=True):
+        if end > lead:
+            placed.append(msgspec.structs.replace(one, start=max(start - lead, 0), end=min(end - lead, length)))
+    return placed
+
+
+def load(path: Path | None = None) -> Names:
+    """The shipped model, or one that :func:`save` wrote. Raises FileError where the file is none."""
+    place = path or Path(str(resources.files("crossover.privacy") / "models" / "names.npz"))
+    try:
+        with place.open("rb") as file, np.load(file) as held:
+            arrays: dict[str, Any] = {name: held[name] for name in held.files}
+    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise FileError(f"is no names model: {reason}", file=str(place)) from None
+    try:
+        table = tokens.table_of(arrays["hashes"], arrays["bits"])
+        model = Network(**{name: _unpacked(arrays, name) for name in Network.__struct_fields__})
+    except KeyError as error:
+        raise FileError(f"is no names model: it has no {error}", file=str(place)) from None
+    if any(array.shape != SHAPES[name] for name, array in model.arrays().items()):
+        raise FileError("is a names model of another version", file=str(place), hint="Train it again") from None
+    return Names(model, table)
+
+
+def save(names: Names, path: Path) -> None:
+    """Writes a model: the words' rows in eight bits, the rest in sixteen."""
+    arrays: dict[str, Any] = {
+        "hashes": np.frombuffer(names.table.hashes.tobytes(), np.uint32),
+        "bits": np.frombuffer(names.table.bits, np.uint8),
+    }
+    for name, array in names.model.arrays().items():
+        if name == "words":
+            scale = np.maximum(np.abs(array).max(axis=0), 1e-6) / 127
+            arrays["words"] = np.rint(array / scale).astype(np.int8)
+            arrays["words_scale"] = scale.astype(np.float32)
+        else:
+            arrays[name] = array.astype(np.float16)
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def train(examples: Iterable[Labelled], start: Names | None = None) -> Names:
+    """A model refitted on a user's own labelled texts, see :func:`crossover.privacy.learning.train`."""
+    from crossover.privacy import learning  # learning stands on this module
+
+    return learning.train(examples, start or load())
+
+
+def _unpacked(arrays: dict[str, Any], name: str) -> Floats:
+    array = arrays[name]
+    if array.dtype == np.int8:
+        widened: Floats = array.astype(np.float32) * arrays[name + "_scale"]
+        return widened
+    full: Floats = array.astype(np.float32)
+    return full

@@ -1,0 +1,1 @@
+"""What the privacy models are trained on."""
