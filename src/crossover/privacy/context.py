@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 BEHIND = 24  # characters behind a value in which a word still counts
 LONGEST = 64  # of a value in front of its word
+_SHORTEST_CAMEL = 3  # letters of a word inside of a name; two meet by chance
 _FEW = 6  # words that are looked up faster one by one
 _MEMORY = 8 << 20  # bytes for the states of one list
 _ANYTHING = frozenset(
@@ -57,7 +58,7 @@ def alternatives(words: Iterable[str]) -> str:
     """
     inside: list[str] = []
     whole: list[str] = []
-    for word in words:
+    for word in sorted(words, key=folded):  # neighbours share their beginning
         stem = folded(word.removesuffix("*"))
         if in_ascii(word):
             whole.append(re.escape(stem) + ("s?(?:$|[^a-z])" if _ends(word) else ""))
@@ -70,21 +71,20 @@ def alternatives(words: Iterable[str]) -> str:
 
 
 def camels(words: Iterable[str]) -> str:
-    """As :func:`alternatives`, for a text that keeps its capitals: one behind a small letter may begin a word.
+    """As :func:`alternatives`, for names in a text with its capitals: ``userSsn``, ``userSSN``, ``passportNumber``.
 
-    Empty where no word is in ASCII.
+    Single words in ASCII only; empty where there is none.
     """
-    first: list[str] = []
-    inner: list[str] = []
-    for word in words:
-        if in_ascii(word):
-            stem = folded(word.removesuffix("*"))
-            end = "(?-i:s?(?:$|[^a-z]))" if _ends(word) else ""
-            first.append(re.escape(stem) + end)
-            inner.append(f"(?-i:{re.escape(stem[0].upper())}){re.escape(stem[1:])}{end}")
-    if not first:
-        return ""
-    return f"(?:^|[^0-9A-Za-z])(?i:{'|'.join(first)})|(?:[a-z]|[^\\x00-\\x7f])(?i:{'|'.join(inner)})"
+    behind: list[str] = []
+    before: list[str] = []
+    for word in sorted(words, key=folded):
+        stem = folded(word.removesuffix("*"))
+        if in_ascii(word) and stem.isalpha() and len(stem) >= _SHORTEST_CAMEL:
+            first, rest = stem[0].upper(), stem[1:]
+            end = "s?(?:$|[^a-z])" if _ends(word) else ""
+            behind.append(f"{first}(?:{rest}|{rest.upper()}){end}")
+            before.append(f"[{first}{stem[0]}]{rest}")
+    return f"[a-z](?:{'|'.join(behind)})|(?:^|[^0-9A-Za-z])(?:{'|'.join(before)})s?[A-Z]" if behind else ""
 
 
 def blank_folded(data: bytes) -> bytes:
@@ -225,20 +225,21 @@ class Scan:
 
     def _whole(self, start: int, end: int, *, prefix: bool) -> bool:
         """Whether a word and not a piece of one stands from ``start`` to ``end``."""
-        text, low = self.text, self.folded
+        low = self.folded
         if _unspaced(low[start:end]):
             return True
-        camel = False
-        if start and low[start - 1].isalnum():
-            camel = _CAMEL.match(text, start - 1) is not None
-            if not camel:
-                return False
         last = end + 1 if low[end : end + 1] == "s" else end  # a plural
-        if not prefix and low[last : last + 1].isalnum():
-            camel = _CAMEL.match(text, last - 1) is not None
-            if not camel:
-                return False
-        return not (camel and _CAMEL.search(text[start:last]))
+        camel = end - start >= _SHORTEST_CAMEL
+        if start and low[start - 1].isalnum() and not (camel and self._camel(start - 1, start + 1, end)):
+            return False
+        return prefix or not low[last : last + 1].isalnum() or (camel and self._camel(last - 1, start + 1, last))
+
+    def _camel(self, at: int, start: int, end: int) -> bool:
+        """Whether a small letter and a capital meet at ``at``, and the word's rest is all letters of one case."""
+        rest = self.text[start:end]
+        if _CAMEL.match(self.text, at) is None:
+            return False
+        return rest == "" or (rest.isascii() and rest.isalpha() and (rest.islower() or rest.isupper()))
 
 
 @functools.lru_cache(8192)

@@ -129,6 +129,7 @@ class SetGate:
             raise GateError("google-re2 is not installed")
         self._re2 = re2
         self._plain = PlainGate(rules)
+        self._rules = rules
         self._always = tuple(index for index, rule in enumerate(rules) if len(rule.words) > _PHRASES_IN_SET)
         shapes, long, fixed, exact, phrases = _Parts(), _Parts(), _Parts(), _Parts(), _Parts()
         shapes.add("aA", _CAMEL)
@@ -230,7 +231,9 @@ class SetGate:
             if len(low) != len(written):
                 asked.append((self._foreign, low))
             if camel or (written is field and not written.islower()):
-                asked.append((self._camels, blank_folded(readable(written).encode())))
+                data = blank_folded(readable(written).encode())
+                if self._any_camel.match(data) != []:
+                    asked.append((self._camels, data))
         if field:
             asked.append((self._words, folded(spaced(readable(field)))))
         for words, where in asked:
@@ -239,6 +242,13 @@ class SetGate:
                 return None
             near.update(*lists)
         return near
+
+    @functools.cached_property
+    def _any_camel(self) -> _Set:
+        """Whether there is any of them: one pattern has small states, where a set of many has large ones."""
+        parts = _Parts()
+        parts.add(camels({word for rule in self._rules for word in rule.context}), True)
+        return _Set(self._re2, parts, self._memory)
 
     @functools.cached_property
     def _camels(self) -> _Set:
@@ -268,8 +278,9 @@ def _word_parts(contexts: dict[tuple[str, ...], int]) -> tuple[_Parts, _Parts, _
     plain, foreign, camel = _Parts(), _Parts(), _Parts()
     for (ascii_only, ordered), group in groups.items():
         (plain if ascii_only else foreign).add(alternatives(group), ordered)
-        if ascii_only:
-            camel.add(camels(group), ordered)
+        names = camels(group)
+        if names:
+            camel.add(names, ordered)
     return plain, foreign, camel
 
 
