@@ -294,3 +294,10 @@ def test_interrupted(home: Path) -> None:
     assert (done.code, "interrupted" in done.err) == (130, True)
     assert "Interrupted: these figures are of what was read until then" in done.out
     assert "nothing found" in done.out
+
+
+def test_a_folder_of_models_stands_beside_the_file(home: Path, mixed: Path) -> None:
+    place = file(home, "conf/crossover.toml", '[privacy]\nmodels = "own"\n')
+    assert "there is no folder" in refused("privacy", "scan", str(mixed), "-c", str(place))
+    (home / "conf" / "own").mkdir()
+    assert scan(mixed, "-c", place).code == 0

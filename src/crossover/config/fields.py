@@ -30,7 +30,7 @@ from crossover.config.settings import (
 from crossover.deployment import Timeouts
 from crossover.routing.words import BreakerRule, Retries
 
-Unit = Literal["", "seconds", "bytes", "tokens", "dollars", "days", "file"]
+Unit = Literal["", "seconds", "bytes", "tokens", "dollars", "days", "file", "folder"]
 Rows = Mapping[str, "Field"]
 _DAY = 86_400.0
 _TOKENS = 100_000_000  # of one prompt or answer; more is a typing error
@@ -189,7 +189,9 @@ _PRIVACY: Rows = {
     "names": Field("whether names and addresses are looked for"),
     "health": Field("whether texts about somebody's health are looked for"),
     "presidio": Field("whether Presidio is asked as well; it must be installed"),
-    "models": Field("folder with models trained by crossover privacy train", "file"),
+    "models": Field(
+        "folder with models trained by crossover privacy train; absolute or beside crossover.toml", "folder"
+    ),
     "keys": Field("profile by key id; beside an alias's own the stricter action counts"),
     "profiles": Field("your own profiles, by name"),
     "rules": Field("your own rules, by name"),

@@ -110,7 +110,9 @@ def _value(kind: inspect.Type, value: object, path: _Path, row: Field, reading: 
     if isinstance(kind, inspect.LiteralType):
         return _choice(kind, value, path, reading)
     if isinstance(kind, inspect.StrType):
-        return _file(value, path, reading) if row.unit == "file" else _text(value, path, reading)
+        if row.unit in ("file", "folder"):
+            return _place(value, path, reading, folder=row.unit == "folder")
+        return _text(value, path, reading)
     return _number(kind, value, path, row, reading)
 
 
@@ -180,10 +182,13 @@ def _text(value: object, path: _Path, reading: Reading) -> str:
     return value
 
 
-def _file(value: object, path: _Path, reading: Reading) -> str:
+def _place(value: object, path: _Path, reading: Reading, *, folder: bool) -> str:
     place = reading.folder / _text(value, path, reading)
-    if not place.is_file():
-        raise _at(reading, path, f"there is no file {place}", hint="Write its path, absolute or beside crossover.toml")
+    if not (place.is_dir() if folder else place.is_file()):
+        what = "folder" if folder else "file"
+        raise _at(
+            reading, path, f"there is no {what} {place}", hint="Write its path, absolute or beside crossover.toml"
+        )
     return str(place)
 
 

@@ -117,7 +117,7 @@ def type_words(field: inspect.Field, row: Field) -> str:
         return "tables by name" if isinstance(kind.value_type, inspect.StructType) else "table"
     words: dict[type[inspect.Type], str] = {
         inspect.StructType: "table", inspect.BoolType: "true/false", inspect.LiteralType: "text",
-        inspect.CustomType: "secret", inspect.StrType: "file" if row.unit == "file" else "text",
+        inspect.CustomType: "secret", inspect.StrType: row.unit if row.unit in ("file", "folder") else "text",
     }  # fmt: skip
     return words.get(type(kind), row.unit or "number")
 
