@@ -81,8 +81,9 @@ def test_real_requests_are_answered_explained_and_billed(tmp_path: Path) -> None
     assert (done.code, done.err) == (0, "")
     said = " ".join(done.out.split())
     assert "asked in vain: down (refused); tiny answered instead" in said
-    assert "not asked: sandbox: blocked by" in said
-    assert "12 requests, 12 answered, with 14 calls to models." in said
+    assert "not asked: sandbox: payment card ×1 found: sandbox is not local" in said
+    assert "13 requests, 13 answered, with 15 calls to models." in said
+    assert "with 1 value replaced; 2 in which something was found stayed. Its chain of 7 entries holds." in said
     assert "made up" in said
     assert "assumed" in said
 
@@ -97,7 +98,7 @@ def test_real_requests_are_answered_explained_and_billed(tmp_path: Path) -> None
         assert not queries.unsettled(book)
         (standing,) = queries.standings(book)
         total = queries.total(book, *YEARS)
-    assert [row.status for row in rows] == ["ok"] * 12
+    assert [row.status for row in rows] == ["ok"] * 13
     assert {row.key for row in rows} == {standing.name.removeprefix("key:")}
     assert (standing.spent, standing.reserved) == (total.marginal, 0)
     assert sum(row.streamed for row in rows) == 1
@@ -175,5 +176,5 @@ def test_there_are_tickets_for_every_request() -> None:
     iterators = tour._tickets()
     asks = [ask.what for step in tour.STEPS for ask in step.asks]
     given = [next(iterators[what]).text for what in asks]
-    assert len(set(given)) == len(asks) == 12
+    assert len(set(given)) == len(asks) == 13
     assert {one.label for one in handwritten()} == set(LABELS)

@@ -36,10 +36,12 @@ MOST_WIDTH = 110
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """One request: the label of a ticket, or the facts in it."""
+    """One request: the label of a ticket, or the facts in it. ``text`` and ``label``: this ticket and no other."""
 
     what: Literal["classify", "extract"] = "classify"
     streamed: bool = False
+    text: str = ""
+    label: str = ""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +50,6 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     alias: str
     shows: str
     asks: tuple[Ask, ...]
-    sensitivity: str | None = None
 
 
 STEPS = (
@@ -56,9 +57,18 @@ STEPS = (
     Step(alias="best", shows="the API first", asks=(Ask(), Ask(what="extract", streamed=True))),
     Step(
         alias="best",
-        shows="the same name, but these requests are labelled sensitive",
-        asks=(Ask(), Ask(what="extract")),
-        sensitivity="hard",
+        shows="the same name, but what these hold stays at home",
+        asks=(
+            Ask(text="I was charged twice on my card 4111 1111 1111 1111, please refund it.", label="billing"),
+            Ask(
+                text="My son was diagnosed with diabetes, and the cooler for his insulin broke.", label="technical"
+            ),
+        ),
+    ),
+    Step(
+        alias="best",
+        shows="a name leaves as a placeholder",
+        asks=(Ask(text="My name is Maria Keller and my parcel has not arrived yet.", label="delivery"),),
     ),
     Step(
         alias="outage",
@@ -145,7 +155,7 @@ async def _ask_all(paper: Paper, settings: Settings, opened: asyncio.Future[Open
             paper.blank()
             paper.line(Text().append(f'model "{step.alias}"', style="bold").append(f" · {step.shows}"))
             guest = Guest(paper, url, secret, step)
-            asked = [await guest.ask(ask, next(tickets[ask.what])) for ask in step.asks]
+            asked = [await guest.ask(ask, _own(ask) or next(tickets[ask.what])) for ask in step.asks]
             right += [fine for _, fine in asked]
             rows = [await _row(book, request_id) for request_id, _ in asked]
             for line in dict.fromkeys(line for row in rows for line in _why(row)):
@@ -184,6 +194,13 @@ def _tickets() -> dict[str, Iterator[Ticket]]:
     return {"classify": iter([one for one in found if one not in rich[:3]]), "extract": iter(rich)}
 
 
+def _own(ask: Ask) -> Ticket | None:
+    """The ticket that the step brings along."""
+    from crossover.engines.tickets import Ticket
+
+    return Ticket(text=ask.text, label=ask.label) if ask.text else None
+
+
 class Guest:
     """Who asks, as any client would: over HTTP, with a key."""
 
@@ -210,7 +227,7 @@ class Guest:
     async def _whole(self, question: str, options: dict[str, Any]) -> tuple[str, Served]:
         from crossover.client import AsyncClient
 
-        async with AsyncClient(self._url, api_key=self._secret, sensitivity=self._step.sensitivity) as client:
+        async with AsyncClient(self._url, api_key=self._secret) as client:
             answer = await client.chat(self._step.alias, question, **options)
         assert answer.served is not None
         return answer.text, answer.served
@@ -221,7 +238,7 @@ class Guest:
 
         said, served = "", None
         self._paper.piece("     ")
-        async with AsyncClient(self._url, api_key=self._secret, sensitivity=self._step.sensitivity) as client:
+        async with AsyncClient(self._url, api_key=self._secret) as client:
             async for chunk in client.stream(self._step.alias, question, **options):
                 served = chunk.served or served
                 for delta in chunk.deltas:
@@ -255,6 +272,7 @@ def _told(served: Served, took: float) -> str:
     """Who answered, how fast, at what price."""
     parts = [served.deployment, f"{took * 1000:,.0f} ms"]
     parts += [] if served.cost is None else [_money(served.cost)]
+    parts += [f"{served.redacted} replaced"] if served.redacted else []
     parts += [f"{served.attempts} attempts"] if served.attempts > 1 else []
     return " · ".join(parts)
 
@@ -299,7 +317,7 @@ def _named(name: str, reason: str) -> str:
 
 def _bill(paper: Paper, ledger: Path) -> None:
     """What it cost, from the ledger, by the queries of ``crossover ledger``."""
-    from crossover.ledger import queries
+    from crossover.ledger import audit, queries, survey
     from crossover.ledger.store import open_ledger
 
     paper.section("The bill", "from the ledger; the gateway has ended")
@@ -325,7 +343,17 @@ def _bill(paper: Paper, ledger: Path) -> None:
         paper.line(line)
     for row in standing:
         paper.line(f"The key had {_usd(row.limit)} for the {row.period}, and has spent {_usd(row.spent)} of it.")
+    with open_ledger(ledger, readonly=True) as book:
+        checked = audit.verify(book)
+        left = survey.survey(book, survey.Wanted(since=now - 3600, until=now))
     paper.blank()
+    paper.line(
+        f"The audit: of {total.requests} requests {left.left} left, to {', '.join(left.parties)}, with {left.redacted} "
+        f"value replaced; {left.stayed} in which something was found stayed. Its chain of {checked.entries} entries "
+        f"{'holds' if checked.good else 'does NOT hold'}."
+    )
+    paper.blank()
+    paper.line(f"crossover audit show --ledger {ledger}", lead=" $ ", style="dim")
     paper.line(f"crossover ledger --ledger {ledger}", lead=" $ ", style="dim")
     with open_ledger(ledger, readonly=True) as book:
         fallback = next((row for row in queries.records(book, now - 3600, now) if len(row.attempts) > 1), None)
@@ -341,7 +369,7 @@ def _sums(total: Totals) -> Iterator[str]:
             f"{_usd(total.compared_marginal)} for them and saved {_usd(total.saved)}, at prices that are made up."
         )
     if left := total.requests - total.compared:
-        yield f"{left} were not allowed to leave: for them there is nothing to compare."
+        yield f"{left} {'was' if left == 1 else 'were'} not allowed to leave: there is nothing to compare."
 
 
 def _usd(picodollars: int) -> str:

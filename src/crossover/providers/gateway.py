@@ -120,6 +120,7 @@ class _Heard:
             return None
         reason = headers.get("x-crossover-decision", "")
         dropped = headers.get("x-crossover-dropped-params", "")
+        replaced = headers.get("x-crossover-redacted", "")
         return Served(
             request_id=headers.get("x-crossover-request-id", request_id),
             deployment=deployment,
@@ -131,6 +132,7 @@ class _Heard:
             cost=self._cost if final else None,
             dropped=tuple(filter(None, dropped.split(","))),
             local=headers.get("x-crossover-local") == "1",
+            redacted=int(replaced) if replaced.isdigit() else 0,
         )
 
 
