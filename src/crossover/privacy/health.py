@@ -1,0 +1,302 @@
+"""Health stories: whether a text tells of one person's health, by a small linear model over sentences.
+
+A gate (one pattern of RE2) passes texts that hold a word of medicine; each sentence with such a word is scored from its
+words, their order, and what stands around it (:mod:`crossover.privacy.health_terms`); the scores of the sentences give
+one for the text. :func:`load` gives the shipped model, :func:`train` one refitted on a user's own texts. What it knows
+and what it misses is told in ``docs/models/privacy.md``.
+"""
+
+from __future__ import annotations
+
+import array
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from importlib import resources
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from crossover.errors import FileError, InputError
+from crossover.privacy import health_terms
+from crossover.privacy.gate import library, options
+from crossover.privacy.health_terms import FIRST_WORD, UNKNOWN, Reader, Sentence, Span, Terms
+from crossover.privacy.words import Finding
+
+_FORMAT = 1
+_AROUND = 3  # sentences on each side whose classes count as what stands around
+_WIDE = 1 << 13  # more than there are meanings and words with a number of their own
+_PAIR, _CHAIN, _THREE, _NEAR, _COUNT = (number << 26 for number in range(1, 6))
+_CODE = re.compile(r"[{}=<>;_]\S|[\w)]\(|::|//")
+_HEALTH_FIELD = re.compile(
+    r"diagnos|medicat|prescri|symptom|allerg|condition|illness|disease|disabilit|sick|health|medical|clinical|patient"
+    r"|complaint|icd|drug|treatment",
+    re.I,
+)
+_PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
+_WEAK = 1.5  # how far below the bar a sentence may lie and still belong to a story
+_MEMORY = 32 << 20  # bytes that RE2 may use
+_PULL, _PACE = 0.02, 0.05  # of refitting: how strongly towards the shipped weights, how fast
+Engine = Literal["re2", "stdlib"]
+
+
+class Weights(msgspec.Struct, frozen=True):
+    """What was learnt. ``keys`` and ``values`` are the features of a sentence and what they add, in 1/``scale``.
+
+    ``whole`` turns the scores of a text's sentences into one for the text: how much each part of :func:`summed` counts,
+    and a constant. A text with more than ``bar`` is a story.
+    """
+
+    format: int
+    words: list[str]
+    keys: bytes
+    values: bytes
+    scale: float
+    bias: float
+    whole: tuple[float, float, float, float, float]
+    bar: float
+    made: str = ""
+
+    def features(self) -> dict[int, int]:
+        """The features with what they add."""
+        keys = array.array("I")
+        keys.frombytes(self.keys)
+        values = array.array("b")
+        values.frombytes(self.values)
+        return dict(zip(keys, values, strict=True))
+
+
+class Health:
+    """Finds health stories. One object may be used by several threads."""
+
+    def __init__(self, weights: Weights, terms: Terms, engine: Engine = "re2") -> None:
+        self.weights = weights
+        self.terms = terms
+        self.reader = Reader(terms, weights.words)
+        self._features = weights.features()
+        self._gate = _gate(terms) if engine == "re2" else None
+
+    def find(self, text: str, field: str = "") -> list[Finding]:
+        """The sentences that tell of somebody's health, neighbours merged; mostly none.
+
+        ``field`` is the name under which the text stood; ``diagnosis`` makes a story of what might be none.
+        """
+        if self._gate is not None:
+            raw = text.lower().encode("utf-8", "replace")
+            if not self._gate(raw):
+                return []
+        lead = ""
+        if field and _HEALTH_FIELD.search(field) is not None:
+            if not any(sentence.telling for sentence in self.reader.sentences(text)):
+                return []
+            lead = " ".join(_PIECES.findall(field)).lower() + ": "
+            text = lead + text
+        sentences = self.reader.sentences(text, self._near(text))
+        scores = self.scores(sentences, text)
+        if not scores:
+            return []
+        sure = self.whole(list(scores.values())) - self.weights.bar
+        return _findings(sentences, scores, sure, len(lead)) if sure > 0 else []
+
+    def _near(self, text: str) -> Callable[[Sequence[Span]], Iterable[int]] | None:
+        """Which sentences are worth reading, where that can be told cheaply: the telling ones and those around."""
+        gate = self._gate
+        if gate is None or not text.isascii():
+            return None
+        raw = text.lower().encode()
+
+        def wanted(spans: Sequence[Span]) -> Iterable[int]:
+            if len(spans) < 2 * _AROUND:
+                return range(len(spans))
+            near = {0, len(spans) - 1}
+            for place, (start, end) in enumerate(spans):
+                if gate(raw[start:end]):
+                    near.update(range(place - _AROUND, place + _AROUND + 1))
+            return near
+
+        return wanted
+
+    def scores(self, sentences: Sequence[Sentence], text: str) -> dict[int, float]:
+        """The score of each sentence that holds a telling word, by its place."""
+        get, scale, bias = self._features.get, self.weights.scale, self.weights.bias
+        return {
+            place: bias + sum([get(key, 0) for key in keys]) / scale
+            for place, keys in features(sentences, text).items()
+        }
+
+    def whole(self, scores: Sequence[float]) -> float:
+        """The score of a text from those of its sentences."""
+        best, mean, total, count, constant = self.weights.whole
+        one, two, three, four = summed(scores)
+        return best * one + mean * two + total * three + count * four + constant
+
+    def save(self, path: Path) -> None:
+        """Writes the model. Raises FileError where it cannot be written."""
+        try:
+            path.write_bytes(msgspec.msgpack.encode(self.weights))
+        except OSError as error:
+            raise FileError(f"cannot be written: {error.strerror}", file=str(path)) from None
+
+
+def features(sentences: Sequence[Sentence], text: str) -> dict[int, set[int]]:
+    """For each sentence that holds a telling word, by its place: the features it has."""
+    told = [place for place, sentence in enumerate(sentences) if sentence.telling]
+    if not told:
+        return {}
+    ends = sentences[0].classes | sentences[-1].classes
+    amount = _COUNT | 16 | min(len(told), 12).bit_length()
+    found: dict[int, set[int]] = {}
+    for place in told:
+        start, end, means, words, classes, telling = sentences[place]
+        near = ends
+        for other in range(max(place - _AROUND, 0), min(place + _AROUND + 1, len(sentences))):
+            if other != place:
+                near |= sentences[other].classes
+        kinds = [mean for mean in means if mean < FIRST_WORD and mean != UNKNOWN]
+        keys = set(means)
+        keys.update(words)
+        keys.update([_PAIR + a * _WIDE + b for a, b in pairwise(means)])
+        keys.update([_CHAIN + a * 64 + b for a, b in pairwise(kinds)])
+        keys.update([_THREE + a * 4096 + b * 64 + c for a, b, c in zip(kinds, kinds[1:], kinds[2:], strict=False)])
+        keys.update([_NEAR + kind for kind in _bits(near & ~classes)])
+        keys.add(amount)
+        keys.add(_COUNT | 32 | min(telling, 7))
+        keys.add(_COUNT | 48 | min(len(means), 63) // 4)
+        if _CODE.search(text, start, end):
+            keys.add(_COUNT | 64)
+        found[place] = keys
+    return found
+
+
+def _bits(classes: int) -> list[int]:
+    """The numbers of the bits that are set."""
+    found = []
+    while classes:
+        low = classes & -classes
+        found.append(low.bit_length() - 1)
+        classes ^= low
+    return found
+
+
+def summed(scores: Sequence[float]) -> tuple[float, float, float, float]:
+    """What the score of a text is made of: its best sentence, the mean of the best three, the sum, how many."""
+    best = sorted(scores, reverse=True)
+    three = best[:3]
+    total = sum([max(-3.0, min(score, 3.0)) for score in best])
+    return best[0], sum(three) / len(three), max(-20.0, min(total, 20.0)), math.log2(len(best))
+
+
+def _gate(terms: Terms) -> Callable[[bytes], Any] | None:
+    """Looks for a telling word in a text in lower case, as bytes: more often than there is one, never less.
+
+    None without RE2: then every text is read.
+    """
+    re2 = library()
+    if re2 is None:
+        return None
+    words, phrases, endings = terms.tells()
+    between = "[^0-9a-z]+"
+    tails = tuple(endings)  # what an ending finds needs no word
+    parts = [word for word in words if len(word) < 7 or not (word.isalpha() and word.endswith(tails))]
+    body = "|".join([*parts, *(" ".join(phrase) for phrase in phrases), ""])
+    body = body.replace("s|", "['’]?s|").replace("s ", "['’]?s ").replace("nt ", "n['’]?t ").replace(" ", between)
+    body += f"[a-z\\x{{80}}-\\x{{10FFFF}}]*(?:{'|'.join(endings)})s?"
+    search: Callable[[bytes], Any] = re2.compile(f"(?:^|[^0-9a-z])(?:{body})(?:$|[^a-z])", options(re2, _MEMORY)).search
+    return search
+
+
+def _findings(sentences: Sequence[Sentence], scores: dict[int, float], sure: float, lead: int) -> list[Finding]:
+    """The sentences that make the story, neighbours (one sentence between them, at most) as one."""
+    bar = min(max(scores.values()), 0.0) - _WEAK
+    runs: list[list[int]] = []
+    for place in sorted(place for place, score in scores.items() if score >= bar):
+        if runs and place - runs[-1][1] <= 2:
+            runs[-1][1] = place
+        else:
+            runs.append([place, place])
+    score = round(1 / (1 + math.exp(-min(sure, 30.0))), 3)
+    spans = [(max(sentences[first].start - lead, 0), sentences[last].end - lead) for first, last in runs]
+    return [
+        Finding(category="health", kind="health", tier="soft", start=start, end=end, score=score, rule="health")
+        for start, end in spans
+        if end > start
+    ]
+
+
+def load(path: Path | None = None, *, engine: Engine = "re2") -> Health:
+    """The shipped model, or one that :meth:`Health.save` wrote. Raises FileError where the file is none."""
+    place = path or Path(str(resources.files("crossover.privacy") / "models" / "health.msgpack"))
+    try:
+        weights = msgspec.msgpack.decode(place.read_bytes(), type=Weights)
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror}", file=str(place)) from None
+    except msgspec.DecodeError as error:
+        raise FileError(f"is no health model: {error}", file=str(place)) from None
+    if weights.format != _FORMAT or len(weights.keys) != 4 * len(weights.values):
+        raise FileError("is no health model of this version", file=str(place))
+    return Health(weights, health_terms.load(), engine)
+
+
+def train(rows: Iterable[tuple[str, bool]], base: Health, *, rounds: int = 8) -> Health:
+    """The model refitted on a user's own texts: each with whether it tells of somebody's health.
+
+    The weights begin as the base's and are drawn back to them, so a few rows change little and many change much; words
+    that two rows share are learnt, too. A text without any word of medicine teaches nothing. The same rows in the same
+    order give the same model. Raises InputError where there are no rows, or none that teaches anything.
+    """
+    held = list(rows)
+    if not held:
+        raise InputError("there are no rows to train on")
+    words = [*base.weights.words, *_new_words(held, base.terms, set(base.weights.words))]
+    reader = Reader(base.terms, words)
+    read = [(features(reader.sentences(text), text), told) for text, told in held]
+    read = [(found, told) for found, told in read if found]
+    if not read:
+        raise InputError("no row holds a word of medicine, so nothing can be learnt from them")
+    scale = base.weights.scale
+    prior = {key: value / scale for key, value in base.weights.features().items()}
+    weights = _refitted(read, prior, base.weights.bias, rounds)
+    scale = 127 / max(abs(weight) for weight in weights.values())
+    rounded = {key: round(weight * scale) for key, weight in sorted(weights.items())}
+    rounded = {key: value for key, value in rounded.items() if value}
+    changed = msgspec.structs.replace(
+        base.weights,
+        words=words,
+        keys=array.array("I", rounded.keys()).tobytes(),
+        values=array.array("b", rounded.values()).tobytes(),
+        scale=scale,
+        made=f"{base.weights.made}, refitted on {len(read)} texts",
+    )
+    return Health(changed, base.terms, "stdlib" if base._gate is None else "re2")
+
+
+def _new_words(rows: Sequence[tuple[str, bool]], terms: Terms, known: set[str]) -> list[str]:
+    """Words of at least two rows that the model has no number for, most common first."""
+    counts: dict[str, int] = {}
+    for text, _ in rows:
+        for word in set(health_terms.tokens(text)):
+            if word.isalpha() and word not in known and word not in terms.words:
+                counts[word] = counts.get(word, 0) + 1
+    new = sorted((word for word, count in counts.items() if count > 1), key=lambda word: (-counts[word], word))
+    return new[: max(_WIDE - FIRST_WORD - len(known), 0)]
+
+
+def _refitted(
+    read: Sequence[tuple[dict[int, set[int]], bool]], prior: dict[int, float], bias: float, rounds: int
+) -> dict[int, float]:
+    """Logistic regression by Adagrad from the prior on. Of a text that tells, its most telling sentence is taught."""
+    weights = dict(prior)
+    past: dict[int, float] = {}
+    for _ in range(rounds):
+        for found, told in read:
+            scored = [(bias + sum([weights.get(key, 0.0) for key in keys]), keys) for keys in found.values()]
+            for score, keys in [max(scored, key=lambda one: one[0])] if told else scored:
+                error = 1 / (1 + math.exp(-max(-30.0, min(score, 30.0)))) - told
+                for key in keys:
+                    weight = weights.get(key, 0.0)
+                    slope = error + _PULL * (weight - prior.get(key, 0.0))
+                    past[key] = past.get(key, 1.0) + slope * slope
+                    weights[key] = weight - _PACE * slope / math.sqrt(past[key])
+    return weights

@@ -1,0 +1,369 @@
+"""The words of medicine, and a text cut into sentences of them: what the health model looks at.
+
+A word stands for what it is (a drug, a condition, a relative) rather than for itself, so that what was learnt of one
+drug holds for all. The words are data (``data/health_words.txt``); those that no list holds are known by their endings,
+by what numbers stand beside (50 mg, 120/80), or as a name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import resources
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+
+_PLAIN = (
+    "none",
+    "start",
+    "end",
+    "asks",
+    "unknown",
+    "name",
+    "shouted",
+    "number",
+    "dose",
+    "age",
+    "ratio",
+    "span",
+    "share",
+)
+NONE, START, END, ASKS, UNKNOWN, NAME, SHOUTED, NUMBER, DOSE, AGE, RATIO, SPAN, SHARE = range(len(_PLAIN))
+FIRST_WORD = 64  # words that are known but of no class are numbered from here on
+LONGEST = 360  # characters of a sentence; a longer one is cut
+
+# Classes of which a single word makes a text worth a look, and words of other classes that do, too.
+_TELLING = ("drug", "drug_class", "condition", "symptom", "procedure", "diagnosed")
+_BLANKED = dict.fromkeys(map(ord, ',;:()[]{}<>=*#|"!~^`“”„«»…•·–—→↑↓¿¡'), " ") | {ord("’"): "'", 0xA0: " "}
+_EDGES = ".?'-/+&@$€£°"  # marks that belong to a word only in its middle
+_SPLIT = re.compile(r"[.!?\n](?:[\"')\]]*\s+|(?<=\n))")
+_TITLES = ("Dr", "Mr", "Mrs", "Ms", "Prof", "St", "vs", "pt", "Pt", "e.g", "i.e", "Fr", "Hr", "geb", "bzw")
+_NUMBER = re.compile(r"(\d+(?:[./]\d+)*)([^\W\d_]*)")
+_PARTS = re.compile(r"[^\W_]+")
+_UNITS = frozenset(
+    (
+        "mg",
+        "mcg",
+        "µg",
+        "ug",
+        "g",
+        "ml",
+        "cc",
+        "iu",
+        "meq",
+        "units",
+        "unit",
+        "kg",
+        "lbs",
+        "lb",
+        "mmhg",
+        "bpm",
+        "mmol",
+        "l",
+        "cm",
+        "mm",
+    )
+)
+_AGES = frozenset(("yo", "yom", "yof", "y", "yr", "yrs", "yro", "m", "f"))
+_SPANS = frozenset(("d", "w", "h", "wk", "wks", "hrs"))
+# Endings that words of medicine have, and hardly any others of seven letters and more.
+_ENDINGS = {
+    "drug": "mab nib pril sartan statin cillin prazole conazole olol gliptin gliflozin cycline mycin floxacin triptan "
+    "zepam caine parin xaban gatran setron tidine dronate thiazide semide azepam vudine navir tegravir buvir ciclovir "
+    "cyclovir platin rubicin taxel",
+    "condition": "itis emia aemia osis opathy oma megaly plegia penia sclerosis cytosis uria phasia",
+    "procedure": "ectomy otomy ostomy oscopy plasty centesis pexy",
+    "symptom": "algia rrhea rrhoea rrhage pnea pnoea esthesia",
+}
+# Ordinary words with such an ending.
+_NO_ENDING = frozenset(
+    (
+        *("diagnosis", "prognosis", "osmosis", "metamorphosis", "hypnosis", "symbiosis", "photosynthesis", "mitosis"),
+        *("meiosis", "diploma", "aroma", "idioma", "tacoma", "oklahoma", "sonoma", "paloma", "genoma", "stroma"),
+        *("apotheosis", "kurtosis", "gnosis", "anastomosis", "dichotomy", "bohemia", "academia", "nostalgia", "april"),
+        *("neurosis", "manitoba", "chromosoma", "leptokurtosis", "ecthesis", "anagnosis", "biocenosis", "trichotomy"),
+    )
+)
+Span: TypeAlias = tuple[int, int]
+_Phrases: TypeAlias = tuple[tuple[tuple[str, ...], int], ...]
+_Begun: TypeAlias = dict[str, list[tuple[tuple[str, ...], int]]]  # phrases by their second word
+_Known: TypeAlias = tuple[int, int, int, _Begun | None]  # a word's meaning, its own number (0: none), whether it tells
+
+
+class Sentence(NamedTuple):
+    """A sentence: where it stands, what its words mean, their own numbers, its classes as bits, how many words tell."""
+
+    start: int
+    end: int
+    means: list[int]
+    words: list[int]
+    classes: int
+    telling: int
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """The lists: ``classes`` by number, every word and phrase with its class, and which of them are telling."""
+
+    classes: tuple[str, ...]
+    words: dict[str, int]
+    phrases: dict[str, _Phrases]
+    telling: frozenset[int]
+    loud: frozenset[str]
+    quiet: frozenset[str]
+    tails: dict[str, tuple[tuple[str, int], ...]]
+
+    def number(self, name: str) -> int:
+        """The number of a class."""
+        return self.classes.index(name)
+
+    def tells(self) -> tuple[list[str], list[tuple[str, ...]], list[str]]:
+        """All that makes a text worth a look: words, phrases, endings."""
+        words = [word for word, kind in self.words.items() if self.is_telling(word, kind)]
+        phrases = [
+            (first, *rest) for first, others in self.phrases.items() for rest, kind in others if kind in self.telling
+        ]
+        endings = [tail for tails in self.tails.values() for tail, _ in tails]
+        return words, phrases, endings
+
+    def is_telling(self, word: str, kind: int) -> bool:
+        """Whether a word of that class makes a text worth a look."""
+        return word in self.loud or (kind in self.telling and word not in self.quiet)
+
+
+def load() -> Terms:
+    """The shipped lists."""
+    text = (resources.files("crossover.privacy") / "data" / "health_words.txt").read_text(encoding="utf-8")
+    lines = (line for line in text.splitlines() if line and not line.startswith("#"))
+    held: dict[str, list[str]] = {}
+    heading: list[str] = []
+    for line in lines:
+        if line[0] == "[":
+            heading = held.setdefault(line[1:-1], [])
+        else:
+            heading += line.split()
+    loud, quiet = held.pop("loud"), held.pop("quiet")
+    names = [*_PLAIN, *held]
+    words: dict[str, int] = {}
+    phrases: dict[str, list[tuple[tuple[str, ...], int]]] = {}
+    for number, entries in enumerate(held.values(), len(_PLAIN)):
+        for entry in entries:
+            if "_" in entry:
+                first, *rest = entry.split("_")
+                phrases.setdefault(first, []).append((tuple(rest), number))
+            else:
+                words.setdefault(entry, number)
+    tails: dict[str, list[tuple[str, int]]] = {}
+    for name, endings in _ENDINGS.items():
+        for ending in endings.split():
+            tails.setdefault(ending[-3:], []).append((ending, names.index(name)))
+    return Terms(
+        classes=tuple(names),
+        words=words,
+        phrases={first: tuple(sorted(rest, key=lambda one: -len(one[0]))) for first, rest in phrases.items()},
+        telling=frozenset(names.index(name) for name in _TELLING),
+        loud=frozenset(loud),
+        quiet=frozenset(quiet),
+        tails={tail: tuple(found) for tail, found in tails.items()},
+    )
+
+
+class Reader:
+    """Cuts texts into sentences of numbers. ``vocabulary`` are words known by themselves, numbered in their order."""
+
+    def __init__(self, terms: Terms, vocabulary: Sequence[str]) -> None:
+        self.terms = terms
+        own = dict(zip(vocabulary, range(FIRST_WORD, FIRST_WORD + len(vocabulary)), strict=True))
+        self._telling = frozenset(word for word, kind in terms.words.items() if terms.is_telling(word, kind))
+        table: dict[str, _Known] = {}
+        for word in {*own, *terms.words, *terms.phrases}:
+            number = own.get(word, 0)
+            begun: dict[str, list[tuple[tuple[str, ...], int]]] = {}
+            for rest, kind in terms.phrases.get(word, ()):
+                begun.setdefault(rest[0], []).append((rest, kind))
+            mean = terms.words.get(word, number) or UNKNOWN
+            table[word] = (mean, number, int(word in self._telling), begun or None)
+        self._table = table
+
+    def sentences(self, text: str, wanted: Callable[[Sequence[Span]], Iterable[int]] | None = None) -> list[Sentence]:
+        """The sentences of a text, in order. ``wanted`` says of which of the spans the words are read; else of all."""
+        flat = text.translate(_BLANKED)
+        spans = list(_spans(text))
+        if wanted is None:
+            return [self._read(text, flat, start, end) for start, end in spans]
+        chosen = set(wanted(spans))
+        return [
+            self._read(text, flat, start, end) if place in chosen else Sentence(start, end, [], [], 0, 0)
+            for place, (start, end) in enumerate(spans)
+        ]
+
+    def _read(self, text: str, flat: str, start: int, end: int) -> Sentence:
+        means = [START]
+        words: list[int] = []
+        telling = skip = place = 0
+        get = self._table.get
+        found = flat[start:end].split()
+        for token in found:
+            place += 1
+            if skip:
+                skip -= 1
+                continue
+            known = get(token)
+            if known is None:
+                known = get(token.lower()) or get(token.strip(_EDGES).lower())
+                if known is None:
+                    telling += self._unknown(token, place, means, words)
+                    continue
+            mean, own, tells, phrases = known
+            if phrases is not None and place < len(found):
+                taken = _phrase(phrases, found, place)
+                if taken is not None:
+                    skip, mean = taken
+                    own, tells = 0, mean in self.terms.telling
+            means.append(mean)
+            telling += tells
+            if own:
+                words.append(own)
+        means.append(ASKS if text[end - 1] == "?" else END)
+        classes = 0
+        for mean in set(means):
+            if mean < FIRST_WORD:
+                classes |= 1 << mean
+        return Sentence(start, end, means, words, classes, telling)
+
+    def _unknown(self, token: str, place: int, means: list[int], words: list[int]) -> int:
+        """Adds what a word means that stands on no list as it is; how many words in it tell."""
+        bare = token.strip(_EDGES)
+        word = bare.lower()
+        if not word:
+            return 0
+        if word[0].isdigit():
+            means.append(_of_number(word))
+            return 0
+        if word[0] == "x" and word[1:2].isdigit():
+            means.append(SPAN)
+            return 0
+        if "'" in word:
+            whole = self._table.get(word.replace("'", ""))
+            if whole is not None:
+                means.append(whole[0])
+                words.append(whole[1] or UNKNOWN)
+                return whole[2]
+        if not word.isalnum():
+            return self._compound(word, means, words)
+        kind = self._by_ending(word)
+        if kind:
+            means.append(kind)
+            return 1
+        shouted = len(bare) > 1 and bare.isupper()
+        means.append((SHOUTED if shouted else NAME if place > 1 else UNKNOWN) if bare[0].isupper() else UNKNOWN)
+        return 0
+
+    def _compound(self, word: str, means: list[int], words: list[int]) -> int:
+        """Adds the known parts of a compound: HIV-positive, post-ictal, nausea/vomiting, mother's, l'hôpital, q6h."""
+        parts = _PARTS.findall(word) if "_" not in word else []
+        telling = added = 0
+        for at, part in enumerate(parts):
+            known = self._table.get(part)
+            if known is None:
+                kind = self._by_ending(part)
+                if kind:
+                    means.append(kind)
+                    telling += 1
+                    added += 1
+                continue
+            mean, own, tells, phrases = known
+            if phrases is not None and at + 1 < len(parts):
+                taken = _phrase(phrases, parts, at + 1)
+                if taken is not None:
+                    mean, tells = taken[1], taken[1] in self.terms.telling
+            if mean < FIRST_WORD or len(part) > 1:
+                means.append(mean)
+                words.append(own or UNKNOWN)
+                telling += tells
+                added += 1
+        if not added:
+            means.append(UNKNOWN)
+        return telling
+
+    def _by_ending(self, word: str) -> int:
+        """The class of a word of medicine by its ending; 0 where it has none."""
+        if len(word) < 7 or not word.isalpha():
+            return 0
+        stem = word[:-1] if word[-1] == "s" and word[-3:] not in self.terms.tails else word
+        for ending, kind in self.terms.tails.get(stem[-3:], ()):
+            if stem.endswith(ending) and stem not in _NO_ENDING:
+                return kind
+        return 0
+
+
+def _phrase(begun: _Begun, found: Sequence[str], place: int) -> tuple[int, int] | None:
+    """The longest phrase that goes on at ``place``: how many words more, and its class."""
+    for rest, kind in begun.get(_bare(found[place]), ()):
+        if len(rest) == 1 or [_bare(token) for token in found[place : place + len(rest)]] == list(rest):
+            return len(rest), kind
+    return None
+
+
+def _bare(token: str) -> str:
+    """A word as the lists have it."""
+    return token.strip(_EDGES).lower().replace("'", "")
+
+
+def _of_number(word: str) -> int:
+    """A number with what is glued to it: a dose, an age, a ratio such as 120/80."""
+    if word[-1] == "%":
+        return SHARE
+    match = _NUMBER.match(word)
+    if match is None:
+        return NUMBER
+    digits, unit = match[1], match[2]
+    if "-" in word:
+        return AGE if word.endswith(("old", "jährige", "jähriger", "jährigen")) else SPAN
+    if unit:
+        if unit in _UNITS:
+            return DOSE
+        if unit in _AGES and len(digits) < 4:
+            return AGE
+        return SPAN if unit in _SPANS else NUMBER
+    return RATIO if "/" in digits else NUMBER
+
+
+def _spans(text: str) -> Iterator[Span]:
+    """Where sentences start and end; lines are sentences, unless the next one goes on in small letters."""
+    at = 0
+    for cut in _SPLIT.finditer(text):
+        start, end = cut.span()
+        if text[start] == "\n":
+            if text[end : end + 1].islower() and "\n" not in text[start + 1 : end]:
+                continue
+        elif text[start] == "." and text[max(start - 4, 0) : start].endswith(_TITLES):
+            continue
+        if end > at:
+            yield from _short(text, at, end)
+            at = end
+    if at < len(text):
+        yield from _short(text, at, len(text))
+
+
+def _short(text: str, start: int, end: int) -> Iterator[Span]:
+    """A sentence without the blanks around it, in pieces where it is very long; none where it is blank."""
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    while start < end and text[start].isspace():
+        start += 1
+    while end - start > LONGEST:
+        cut = max(
+            text.rfind(" ", start + LONGEST // 2, start + LONGEST),
+            text.rfind("\n", start + LONGEST // 2, start + LONGEST),
+        )
+        cut = cut if cut > 0 else start + LONGEST
+        yield start, cut
+        start = cut
+    if end > start:
+        yield start, end
+
+
+def tokens(text: str) -> list[str]:
+    """The words of a text as they are looked up."""
+    return [_bare(token) for token in text.translate(_BLANKED).split()]

@@ -1,0 +1,1 @@
+"""Texts from which the health model learns."""
