@@ -102,7 +102,7 @@ def test_real_requests_are_answered_explained_and_billed(tmp_path: Path) -> None
     assert {row.key for row in rows} == {standing.name.removeprefix("key:")}
     assert (standing.spent, standing.reserved) == (total.marginal, 0)
     assert sum(row.streamed for row in rows) == 1
-    sensitive = [row for row in rows if row.tier == "hard"]
+    sensitive = [row for row in rows if row.privacy is not None and row.privacy.action == "local_only"]
     assert [row.deployment for row in sensitive] == ["tiny", "tiny"]
     assert all(one.deployment == "tiny" for row in sensitive for one in row.attempts), "it never left"
     outage = [[one.deployment for one in row.attempts] for row in rows if row.asked == "outage"]
