@@ -36,27 +36,33 @@ PATIENCE_S = 1.0  # how long a scan runs before a bar shows
 _AFFECTED = ("hard", "soft", *CATEGORIES)
 
 
+Paths = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[PATHS]…", help="Files, folders, - for standard input.", show_default=False),
+]
+ProfileName = Annotated[
+    str | None, typer.Option(help="Whose verdict is shown.", show_default="that of crossover.toml, else balanced")
+]
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", help="The configuration file with your own rules and profiles.")
+]
+Limit = Annotated[
+    int | None,
+    typer.Option(min=0, help="Findings listed of each file; all are counted.", show_default="20, with --json all"),
+]
+
+
 @app.command()
 def scan(
-    paths: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[PATHS]…", help="Files, folders, - for standard input.", show_default=False),
-    ] = None,
-    profile: Annotated[
-        str | None, typer.Option(help="Whose verdict is shown.", show_default="that of crossover.toml, else balanced")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="The configuration file with your own rules and profiles.")
-    ] = None,
+    paths: Paths = None,
+    profile: ProfileName = None,
+    config: Config = None,
     no_names: Annotated[bool, typer.Option("--no-names", help="Do not look for names and addresses.")] = False,
     no_health: Annotated[bool, typer.Option("--no-health", help="Do not look for health stories.")] = False,
     by_line: Annotated[
         bool, typer.Option("--by-line", help="Each line of plain text is a record (always so in .log files).")
     ] = False,
-    limit: Annotated[
-        int | None,
-        typer.Option(min=0, help="Findings listed of each file; all are counted.", show_default="20, with --json all"),
-    ] = None,
+    limit: Limit = None,
     show: Annotated[bool, typer.Option("--show", help="Show the values that were found instead of dots.")] = False,
     fail_on: Annotated[
         str | None, typer.Option(help=f"End with exit code 3 where records hold it: {', '.join(_AFFECTED)}.")
