@@ -38,7 +38,7 @@ _AFFECTED = ("hard", "soft", *CATEGORIES)
 
 Paths = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[PATHS]…", help="Files, folders, - for standard input.", show_default=False),
+    typer.Argument(metavar="PATH", help="Files, folders, - for standard input.", show_default=False),
 ]
 ProfileName = Annotated[
     str | None, typer.Option(help="Whose verdict is shown.", show_default="that of crossover.toml, else balanced")
