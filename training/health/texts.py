@@ -89,6 +89,10 @@ class Filler:
             text = text.split(" ", 1)[1]
         return text
 
+    def pick(self, among: list[str]) -> str:
+        """One of some."""
+        return self.chance.choice(among)
+
     def _listed(self, name: str) -> str:
         word = self._one(self._lists[name])
         if name == "drug" and self.chance.random() < 0.5:
@@ -130,6 +134,53 @@ def notes(name: str) -> Iterator[tuple[str, str]]:
             held.append(line)
 
 
+def composed(filler: Filler) -> Iterator[Text]:
+    """Sentences put together from parts; what they predicate is their template."""
+    held = tomllib.loads((HERE / "grammar.toml").read_text(encoding="utf-8"))
+    told, general = ({name: _parts(text) for name, text in held[side].items()} for side in ("told", "general"))
+    for frame in held["frames"]:
+        first, last = _parts(frame["first"]), _parts(frame["last"])
+        for middle in _parts(frame["middle"]):
+            for _ in range(MANY):
+                text = filler.fill(f"{filler.pick(first)}{middle}{filler.pick(last)}")
+                yield Text(filler.disguise(text), frame["told"], middle, "composed")
+    for who in ("me", "they"):
+        for predicate in told[f"{who}_predicates"]:
+            for _ in range(MANY):
+                yield _put(filler, told, True, predicate, (told[who], told[f"{who}_tails"]))
+    for predicate in general["plain_predicates"]:
+        for _ in range(MANY):
+            yield _put(filler, general, False, predicate, (general["plain"], general["plain_tails"]))
+    for ask in general["asks"]:
+        for _ in range(MANY):
+            text = f"{ask} {filler.pick(general['topics'])}{filler.pick(general['ask_tails'])}"
+            yield Text(filler.disguise(filler.fill(text)), False, ask, "composed")
+    for verb in general["state_verbs"]:
+        for _ in range(2 * MANY):
+            text = f"{filler.pick(general['states'])} {verb} {filler.pick(general['state_objects'])}."
+            yield Text(filler.disguise(filler.fill(text)), False, verb, "composed")
+
+
+def _parts(text: str) -> list[str]:
+    return text.replace("\n", "|").split("|")
+
+
+def _put(
+    filler: Filler, parts: dict[str, list[str]], told: bool, predicate: str, around: tuple[list[str], list[str]]
+) -> Text:
+    """One sentence: a lead, who, what, a tail."""
+    who, tail = filler.pick(around[0]), filler.pick(around[1])
+    joint = "" if predicate.startswith("'") else " "
+    if joint and who.split()[-1].lower() == "i" and filler.chance.random() < 0.5:
+        said = predicate.replace("am ", "'m ", 1) if predicate.startswith("am ") else predicate
+        said = said.replace("have ", "'ve ", 1) if said.startswith(("have been", "have had")) else said
+        joint = "" if said.startswith("'") else " "
+    else:
+        said = predicate
+    text = f"{filler.pick(parts['leads'])}{who}{joint}{said}{tail}"
+    return Text(filler.disguise(filler.fill(text)), told, predicate, "composed")
+
+
 def texts(seed: int) -> list[Text]:
     """Everything to learn from, the same for the same seed."""
     filler = Filler(seed)
@@ -150,6 +201,7 @@ def texts(seed: int) -> list[Text]:
                 if file == "notes.txt" and filler.chance.random() < 0.25:
                     text = text.replace("\n", filler._one([" ", "\n\n", "\n"]))
                 found.append(Text(filler.disguise(text) if filler.chance.random() < 0.3 else text, told, note, group))
+    found += composed(filler)
     for file, told in (("told_seeds.txt", True), ("general_seeds.txt", False)):
         for line, _ in lines(file):
             text = line.replace("\\n", "\n")
