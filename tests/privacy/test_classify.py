@@ -14,6 +14,7 @@ from crossover.errors import DetectionError
 from crossover.privacy import memory
 from crossover.privacy.classify import IN_PIECES, MOST_OF_ALL, Classifier, Tally
 from crossover.privacy.detector import WINDOW, Detector, Part
+from crossover.privacy.extract import MOST
 from crossover.privacy.memory import Memory
 from crossover.privacy.views import shipped
 from crossover.privacy.words import NOTHING_FOUND, Classified, Finding
@@ -252,10 +253,12 @@ def test_a_request_that_is_left_harms_no_other() -> None:
     assert asyncio.run(leave()).counts == (("financial", "card", "hard", 1),)
 
 
-def test_a_request_beyond_every_limit_is_opaque_and_not_looked_at() -> None:
+def test_a_request_beyond_every_limit_is_not_looked_at_and_counts_as_a_failure() -> None:
     find = Counting()
-    texts = [f"{number} {'x' * 1_000_000}" for number in range(MOST_OF_ALL // 1_000_000 + 1)]
-    assert known(from_wire(*texts), classifier(find)).opaque.endswith("thousand characters")
+    many = [f"{number} {'x' * 1_000_000}" for number in range(MOST_OF_ALL // 1_000_000 + 1)]
+    for texts in (many, ["word " * (MOST // 5 + 1)], ['["' + "word " * (MOST // 5 + 1) + '"]', "hello"]):
+        with pytest.raises(DetectionError, match="more than are looked at"):
+            known(from_wire(*texts), classifier(find))
     assert find.asked == []
 
 

@@ -259,7 +259,6 @@ LETTER = base64.b64encode(b"Dear Ms Keller, your card 4111 1111 1111 1111 was ch
         (ToolResult("1", (Text("see"), Media("image", data=PNG))), "it holds an image"),
         (Text(PNG), "it holds encoded data that is no text"),
         (Text("data:application/pdf;base64," + PNG), "it holds encoded data that is no text"),
-        (Text("word " * (MOST // 5 + 1)), "it holds a text of 1,048 thousand characters"),
         (ToolCall("1", "save", json.dumps({"file": PNG})), "it holds encoded data that is no text"),
     ],
 )
@@ -287,6 +286,18 @@ def test_what_cannot_be_read_is_said(part: Part, why: str) -> None:
 )
 def test_what_can_be_read_or_was_sealed_by_a_provider_is_not_opaque(part: Part) -> None:
     assert read(said(part)).opaque == ""
+
+
+def test_a_text_beyond_every_limit_is_left_to_the_detector_which_refuses_it() -> None:
+    for text in ("word " * (MOST // 5 + 1), '["' + "word " * (MOST // 5 + 1) + '"]'):
+        assert read(said(Text(text))).texts[-1] == (text, "text")
+
+
+def test_no_text_hides_behind_something_sealed() -> None:
+    sealed = PNG + PNG[:3000]
+    assert sealed not in strings(said(Thinking("so", signature=sealed)))
+    behind = f"{sealed} my card is 4111 1111 1111 1111"
+    assert behind in strings(said(Thinking("so", signature=behind)))
 
 
 def test_text_in_a_file_is_read() -> None:

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Hashable, Sequence
 from typing import TypeAlias
 
+from crossover.errors import DetectionError
 from crossover.privacy.detector import WINDOW, Detector
 from crossover.privacy.extract import MOST, SILENT, Asked, Joint, read
 from crossover.privacy.memory import Found, Memory
@@ -51,7 +52,7 @@ class Classifier:
         self.version = detector.version
 
     async def classify(self, request: Asked) -> Classified:
-        """What is known of the request. Raises DetectionError where a detector failed: then nothing is."""
+        """What is known of the request. Raises DetectionError where a detector failed, or nobody looks at so much."""
         texts, joints, opaque = read(request, numbers=self._detector.by_field)
         tally = Tally()
         new: list[_New] = []
@@ -63,7 +64,7 @@ class Classifier:
             for found in hits:
                 tally.add(found)
         if new:
-            opaque = await self._look(new, tally) or opaque
+            await self._look(new, tally)
         for joint in joints:
             if over := await self._over(joint):
                 tally.add(over)
@@ -80,11 +81,12 @@ class Classifier:
             self._memory.put(key, found)
         return found
 
-    async def _look(self, new: Sequence[_New], tally: Tally) -> str:
-        """Looks at texts that were not seen before; why it did not, where they are too many."""
-        total = sum(len(text) for text, _, _ in new)
-        if total > MOST_OF_ALL:
-            return f"it holds {total // 1000:,} thousand characters"
+    async def _look(self, new: Sequence[_New], tally: Tally) -> None:
+        """Looks at texts that were not seen before."""
+        sizes = [len(text) for text, _, _ in new]
+        total = sum(sizes)
+        if total > MOST_OF_ALL or max(sizes) > MOST:
+            raise DetectionError(f"it holds {total // 1000:,} thousand characters, more than are looked at")
         if total + _EACH * len(new) <= WINDOW:
             for text, field, key in new:
                 found = self._memory.get(key)  # the same text may stand there twice
@@ -93,14 +95,13 @@ class Classifier:
                     self._memory.put(key, found)
                 if found:
                     tally.add(found)
-            return ""
+            return
         async with self._workers:
             for batch in _batches(new):
                 for (_, _, key), found in zip(batch, await self._in_worker(batch), strict=True):
                     self._memory.put(key, found)
                     if found:
                         tally.add(found)
-        return ""
 
     async def _in_worker(self, batch: Sequence[_New]) -> list[Found]:
         """The findings of a batch: several short texts at once, or one long text, a window at a time."""

@@ -6,7 +6,8 @@ results) are read as such, and JSON in them again; what their strings say is loo
 
 Some things nobody can read: pictures, sounds, files, parts of an unknown kind, token ids, encoded data that is no text.
 The request says so then (:attr:`Read.opaque`). Not among them are signatures and encrypted reasoning: a provider made
-them, only it can read them, and they hold what it said itself; without them a conversation could not go on.
+them, only it can read them, and they hold what it said itself; without them a conversation could not go on. Nor is a
+text of more than ``MOST`` characters: it could be read, and no detector does, so it fails on it.
 """
 
 from __future__ import annotations
@@ -173,7 +174,7 @@ class _Reader:
         if len(text) >= _BLOB and not self._readable(text, field):
             return
         if text[:1] in _JSON_MAY_BEGIN and text.lstrip()[:1] in _BRACKETS:
-            tokens = jsontext.tokens(text, field) if depth < _DEPTH else None
+            tokens = jsontext.tokens(text, field) if depth < _DEPTH and len(text) <= MOST else None
             if tokens is not None:
                 for token in tokens:
                     if token.kind == "string":
@@ -192,18 +193,16 @@ class _Reader:
             self.texts.append((str(int(node)), field))
 
     def _readable(self, text: str, field: str) -> bool:
-        """Whether a long text is looked at; encoded data that is no text is not, and a text beyond every limit."""
+        """Whether a long text is looked at; encoded data that is no text is not."""
         head = _DATA_URL.match(text)
         start = 0 if head is None else head.end()
         sample = text[start : start + 4096]
-        if _ENCODED.fullmatch(sample) is not None and _is_data(sample) and not reads_as_text(sample):
-            if field not in SEALED:
-                self.opaque = self.opaque or "it holds encoded data that is no text"
-            return False
-        if len(text) > MOST:
-            self.opaque = self.opaque or f"it holds a text of {len(text) // 1000:,} thousand characters"
-            return False
-        return True
+        if _ENCODED.fullmatch(sample) is None or not _is_data(sample) or reads_as_text(sample):
+            return True
+        if field in SEALED:  # nothing but what was sealed: no text may hide behind it
+            return _ENCODED.fullmatch(text, start) is None
+        self.opaque = self.opaque or "it holds encoded data that is no text"
+        return False
 
     def _joints(self, parts: list[Any] | tuple[Any, ...]) -> None:
         """What neighbouring texts of a list of parts say where they meet: a value may go on in the next."""
