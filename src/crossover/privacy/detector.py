@@ -21,7 +21,7 @@ import msgspec
 
 from crossover.errors import DetectionError
 from crossover.privacy.extract import MOST
-from crossover.privacy.gate import readable
+from crossover.privacy.gate import Engine, readable
 from crossover.privacy.merge import merge
 from crossover.privacy.views import View, Views
 from crossover.privacy.words import Find, Finding, Rule
@@ -192,7 +192,7 @@ def shipped(
     rules: Sequence[Rule] = (),
     more: Mapping[str, Find] = {},
     models: str | None = None,
-    engine: str = "re2",
+    engine: Engine = "re2",
     clock: Callable[[], float] = time.thread_time,
 ) -> Detector:
     """The shipped detector, with or without its models, with the user's ``rules``, and with ``more`` detectors by name.
@@ -243,13 +243,11 @@ def kinds() -> frozenset[str]:
 
 def _version(parts: Sequence[str], rules: Sequence[Rule], models: str | None) -> str:
     """A name for all that decides what is found: code, data, models, the parts that look, and the user's rules."""
-    state = hashlib.blake2b(" ".join(parts).encode(), digest_size=6)
+    state = hashlib.sha256(" ".join(parts).encode())
     here = Path(__file__).parent
-    files = [*here.rglob("*.py"), *(here / "data").iterdir(), *(here / "models").iterdir()]
-    if models is not None:
-        files += Path(models).iterdir()
-    for path in sorted(files):
-        if path.is_file():
-            state.update(path.name.encode() + path.read_bytes())
+    for folder in (here, here / "verify", here / "data", here / "models", *(() if models is None else (Path(models),))):
+        for path in sorted(folder.iterdir()):
+            if path.suffix != ".pyc" and path.is_file():
+                state.update(path.name.encode() + path.read_bytes())
     state.update(msgspec.json.encode(rules))
-    return f"d-{state.hexdigest()}"
+    return f"d-{state.hexdigest()[:12]}"

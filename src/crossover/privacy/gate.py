@@ -159,7 +159,8 @@ class SetGate:
             if rule.needs_context:
                 number = contexts.setdefault(rule.context, len(contexts))
                 self._needs[index] = frozenset((number, _ALONE) if rule.alone else (number,))
-        plain, foreign, self._camel_parts = _word_parts(contexts)
+        self._contexts = contexts
+        plain, foreign = _word_parts(contexts)
         self._memory = memory
         self._coarse = [_Set(re2, parts, memory) for parts in (shapes, long) if parts.patterns]
         self._sets = [_Set(re2, parts, memory) for parts in (fixed, exact) if parts.patterns]
@@ -253,7 +254,12 @@ class SetGate:
     @functools.cached_property
     def _camels(self) -> _Set:
         """Context words in a text with its capitals: made when the first such text comes."""
-        return _Set(self._re2, self._camel_parts, self._memory)
+        parts = _Parts()
+        for (_, ordered), group in _word_groups(self._contexts).items():
+            names = camels(group)
+            if names:
+                parts.add(names, ordered)
+        return _Set(self._re2, parts, self._memory)
 
 
 class _Parts:
@@ -266,8 +272,8 @@ class _Parts:
         self.patterns.setdefault(pattern, []).append(stands_for)
 
 
-def _word_parts(contexts: dict[tuple[str, ...], int]) -> tuple[_Parts, _Parts, _Parts]:
-    """Each word once, with those that stand in the same lists: words in ASCII, others, and the first as camels."""
+def _word_groups(contexts: dict[tuple[str, ...], int]) -> dict[tuple[bool, tuple[int, ...]], list[str]]:
+    """Each word once, with those that stand in the same lists, those in ASCII apart from others."""
     lists: dict[str, set[int]] = {}
     for words, number in contexts.items():
         for word in words:
@@ -275,13 +281,15 @@ def _word_parts(contexts: dict[tuple[str, ...], int]) -> tuple[_Parts, _Parts, _
     groups: dict[tuple[bool, tuple[int, ...]], list[str]] = {}
     for word, numbers in lists.items():
         groups.setdefault((in_ascii(word), tuple(sorted(numbers))), []).append(word)
-    plain, foreign, camel = _Parts(), _Parts(), _Parts()
-    for (ascii_only, ordered), group in groups.items():
+    return groups
+
+
+def _word_parts(contexts: dict[tuple[str, ...], int]) -> tuple[_Parts, _Parts]:
+    """Words of context in ASCII, and others."""
+    plain, foreign = _Parts(), _Parts()
+    for (ascii_only, ordered), group in _word_groups(contexts).items():
         (plain if ascii_only else foreign).add(alternatives(group), ordered)
-        names = camels(group)
-        if names:
-            camel.add(names, ordered)
-    return plain, foreign, camel
+    return plain, foreign
 
 
 class _Set:
@@ -302,9 +310,13 @@ class _Set:
         if not self._set.Match(b""):
             raise GateError("the patterns leave no memory to match with")
 
+    @functools.cached_property
+    def _all(self) -> frozenset[Any]:
+        return frozenset(one for some in self._stand_for for one in some)
+
     def holds(self, one: Any) -> bool:
         """Whether a pattern in here stands for it."""
-        return any(one in some for some in self._stand_for)
+        return one in self._all
 
     def match(self, data: bytes | str) -> list[Any] | None:
         """What the patterns that match stand for; None where the set ran out of memory."""
