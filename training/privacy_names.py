@@ -1,4 +1,6 @@
-"""Trains the names model of ``crossover.privacy`` again: ``python privacy_names.py OUT.npz`` (a few minutes, one core).
+"""Trains the names model of ``crossover.privacy`` again: ``python privacy_names.py OUT.npz`` (a minute, one core).
+
+``--measure`` scores the model of that name instead, on what is held out.
 
 Needs what ``privacy/requirements.txt`` lists, Debian's word lists unpacked (``--dictionaries``) and the folder with the
 public labelled texts (``--data``). What comes out, and how good it is, is told in ``docs/models/privacy.md``.
@@ -24,7 +26,7 @@ from privacy.sources import Sources
 
 from crossover.privacy import network, tokens
 from crossover.privacy.learning import Examples
-from crossover.privacy.names import Names, save
+from crossover.privacy.names import Names, load, save
 from crossover.privacy.network import ORGANISATION, PERSON, PLACE, STREET
 
 LABEL_OF = {
@@ -130,6 +132,34 @@ def library() -> Iterator[str]:
             yield "\n".join(lines[at : at + 20])
 
 
+def overlapping(spans: Iterable[tuple[int, int]], start: int, end: int) -> bool:
+    """Whether any span touches the one from ``start`` to ``end``."""
+    return any(first < end and start < last for first, last in spans)
+
+
+def measure(names: Names, data: Path) -> None:
+    """Prints recall and precision by spans (any overlap) on templates held out and on noisy texts."""
+    generated = [one for one in read(data / "presidio_gen_large.jsonl.gz") if held_out(one.template)]
+    for title, texts in (("templates held out", generated), ("wnut17_dev", read(data / "wnut17_dev.jsonl.gz"))):
+        wanted = hit = found = right = unseen = unseen_hit = addresses = addresses_hit = 0
+        for one in texts:
+            all_found = names.find(one.text)
+            some = [(each.start, each.end) for each in all_found if each.kind == "person"]
+            people = [(start, end) for start, end, label in one.spans if label == PERSON]
+            streets = [(start, end) for start, end, label in one.spans if label == STREET]
+            wanted, found = wanted + len(people), found + len(some)
+            hits = [span for span in people if overlapping(some, *span)]
+            hit += len(hits)
+            right += sum(overlapping(people, *span) for span in some)
+            unseen += sum(held_out(one.text[start:end]) for start, end in people)
+            unseen_hit += sum(held_out(one.text[start:end]) for start, end in hits)
+            addresses += len(streets)
+            addresses_hit += sum(overlapping([(each.start, each.end) for each in all_found], *span) for span in streets)
+        say(f"{title}, {len(texts)} texts: people recall {hit / wanted:.3f} ({hit} of {wanted}), precision")
+        say(f"  {right / found:.3f} ({right} of {found}); names held out too: {unseen_hit} of {unseen};")
+        say(f"  spans of addresses touched by a finding: {addresses_hit} of {addresses}")
+
+
 def main() -> None:
     """What the command does."""
     ask = argparse.ArgumentParser()
@@ -140,7 +170,11 @@ def main() -> None:
     ask.add_argument("--epochs", type=int, default=6)
     ask.add_argument("--rate", type=float, default=0.004)
     ask.add_argument("--leave", action="store_true", help="leave a fifth of the sentences' templates out, to tune on")
+    ask.add_argument("--measure", action="store_true", help="score the model OUT instead")
     asked = ask.parse_args()
+    if asked.measure:
+        measure(load(asked.out), asked.data)
+        return
     chance = random.Random(7)  # noqa: S311 - chance for data
     lists = load_lists(Path(__file__).parent / "privacy" / "lists.toml")
     sources = Sources.gathered(asked.dictionaries)

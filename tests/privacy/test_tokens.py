@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossover.privacy import tokens
-from crossover.privacy.tokens import CANDIDATE, CUE, QUIET, SHOUTED, STRANGE, STREET
+from crossover.privacy.tokens import CANDIDATE, CUE, NAMER, QUIET, SHOUTED, STRANGE, STREET
 
 
 @given(st.text())
@@ -67,7 +67,7 @@ TABLE = tokens.words_of(
         ("MAX_PATH", 0),
         ("A", 0),
         ("2024", 0),
-        ("Mr", CANDIDATE | CUE),
+        ("Mr", CANDIDATE | CUE | NAMER),
         ("Street", CANDIDATE | STREET),
         ("x" * 60, 0),
     ],

@@ -85,6 +85,7 @@ class Sources(msgspec.Struct, frozen=True):
         messages = _messages()
         foreign, firm = _foreign_words(messages, everyone)
         words |= foreign
+        plain = words | secret
         return Sources(
             given=frozenset(_not_words(_clean(given), words | firm, english)),
             family=frozenset(_not_words(_clean(family), words | firm, english)),
@@ -95,7 +96,7 @@ class Sources(msgspec.Struct, frozen=True):
             words=frozenset(words | firm),
             common=frozenset(word for word in small if word.islower() and word.isalpha()),
             proper=frozenset(
-                word for word in large if word[0].isupper() and word.isalpha() and word.lower() not in words | secret
+                word for word in large if word[0].isupper() and word.isalpha() and word.lower() not in plain
             ),
             people=people,
             surnames=(common_family, weights),

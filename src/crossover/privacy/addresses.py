@@ -31,7 +31,7 @@ def find(seen: Seen, shares: dict[int, list[float]]) -> list[Span]:
     """Addresses in the order in which they stand: first word, last word, how sure."""
     seeds = [(at, share[STREET]) for at, share in shares.items() if share[STREET] + share[PLACE] / 2 >= 0.5]
     seeds = [(at, sure) for at, sure in seeds if sure >= 0.35]
-    fixed = _fixed(seen) if any(kind & tokens.STREET for kind in seen.kinds.values()) else []
+    fixed = _fixed(seen) if seen.streets else []
     if not seeds and not fixed:
         return []
     found: list[Span] = list(fixed)
@@ -54,11 +54,9 @@ def find(seen: Seen, shares: dict[int, list[float]]) -> list[Span]:
 def _role(seen: Seen, shares: dict[int, list[float]], at: int) -> int:
     word = seen.words[at]
     if word[:1].isdigit() or word[-1:].isdigit():
-        return (
-            _NUMBER
-            if len(word) <= 7 and word[:2] != b"0x" and sum(48 <= byte <= 57 for byte in word) * 2 >= len(word)
-            else 0
-        )
+        digits = sum(48 <= byte <= 57 for byte in word)
+        short = len(word) <= 7 and word[:2] != b"0x"
+        return _NUMBER if short and (digits * 2 >= len(word) or (len(word) <= 4 and word.isupper())) else 0
     part = _PART if seen.kinds.get(word, 0) & tokens.STREET else 0
     share = shares.get(at)
     if share is not None:
@@ -107,10 +105,8 @@ def _number(seen: Seen, at: int, most: int = 6) -> bool:
 def _fixed(seen: Seen) -> list[Span]:
     """Boxes, military post offices, postal codes that are named as such."""
     words, found = seen.words, []
-    for at, word in enumerate(words):
-        if not seen.kinds.get(word, 0) & tokens.STREET:
-            continue
-        lower = word.lower()
+    for at in seen.streets:
+        lower = words[at].lower()
         if lower in (b"box", b"pobox", b"postfach", b"pob") and _number(seen, at + 1):
             before = b" ".join(words[max(at - 2, 0) : at]).lower()
             if lower != b"box":

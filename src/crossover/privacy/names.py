@@ -21,7 +21,7 @@ import numpy as np
 from crossover.errors import FileError
 from crossover.privacy import addresses, network, tokens
 from crossover.privacy.network import MODES, NEAR, PERSON, SHAPES, SIDE, WINDOW, Floats, Network
-from crossover.privacy.tokens import CANDIDATE, CUE, GAPS, QUIET, SHOUTED, STRANGE, STREET
+from crossover.privacy.tokens import CANDIDATE, CUE, GAPS, NAMER, QUIET, SHOUTED, STRANGE, STREET
 from crossover.privacy.words import Finding
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Seen(msgspec.Struct, frozen=True):
     mode: int
     kinds: dict[bytes, int]
     chosen: list[int]
+    streets: list[int]
 
     def gap(self, at: int) -> int:
         """The class of the gap before word ``at``."""
@@ -131,7 +132,9 @@ class Names:
         if memory.full():
             memory = self._memory = _Memory(self.model)
         mode = 1 if raw.islower() else 2 if raw.isupper() else 0
+        loose = mode == 1 or len(raw) < _SHORT  # where a name may well be written in small letters
         always = CANDIDATE | (0, QUIET, SHOUTED)[mode] | (STRANGE if len(raw) < _SHORT else 0)
+        wanted = always | STREET | NAMER | (CUE if loose else 0)
         flat = tokens.blank(raw)
         words = flat.split()
         hits = set(words).difference(memory.safe)
@@ -144,37 +147,39 @@ class Names:
                     memory.kinds[word] = kind
                 else:
                     memory.safe.add(word)
-            if kind & (always | CUE | STREET):
+            if kind & wanted:
                 kinds[word] = kind
         if not kinds:
             return None
         strange = [word for word, kind in kinds.items() if kind == STRANGE]
         if len(strange) > 2 and len(strange) * 4 > len(words):  # another language
             kinds = {word: kind for word, kind in kinds.items() if kind != STRANGE}
-        chosen = self._choose(words, kinds, always)
-        if not chosen:
+        places = _places(words, kinds)
+        chosen = self._choose(words, kinds, places, always)
+        if not chosen and not any(kinds[words[at]] & STREET and _numbered(words, at) for at in places):
             return None
         marks = np.frombuffer(b" " + flat, np.uint8) != 32
         starts: list[int] = np.flatnonzero(marks[1:] & ~marks[:-1]).tolist()
         kept = [at for at in sorted(chosen) if _capital(words[at]) or _in_prose(raw, starts[at], words[at])]
-        return Seen(raw, words, starts, mode, kinds, kept) if kept else None
+        streets = [at for at in places if kinds[words[at]] & STREET]
+        return Seen(raw, words, starts, mode, kinds, kept, streets) if kept or streets else None
 
-    def _choose(self, words: list[bytes], kinds: dict[bytes, int], always: int) -> set[int]:
+    def _choose(self, words: list[bytes], kinds: dict[bytes, int], places: list[int], always: int) -> set[int]:
         """The words to judge: candidates, the capitalised words beside them, and what follows a cue."""
         chosen: set[int] = set()
         last = len(words) - 1
-        for at in [at for at, word in enumerate(words) if word in kinds]:
+        for at in places:
             kind = kinds[words[at]]
             if kind & always:
                 chosen.add(at)
                 if kind & CANDIDATE:
                     chosen.update(near for near in (at - 1, at + 1) if 0 <= near <= last and self._beside(words[near]))
             if kind & CUE:
-                sure = words[at].lower() in tokens.NAMERS
+                sure = bool(kind & NAMER)
                 chosen.update(near for near in (at + 1, at + 2) if near <= last and self._may_follow(words[near], sure))
             if kind & STREET:
                 around = range(max(at - 3, 0), min(at + 4, last + 1))
-                if any(words[other][-1:].isdigit() or words[other][:1].isdigit() for other in around):
+                if _numbered(words, at):
                     chosen.update(other for other in around if other == at or self._beside(words[other]))
                 elif at and _capital(words[at]):
                     chosen.update((at - 1, at))
@@ -290,6 +295,25 @@ def _capital(word: bytes) -> bool:
     if first < 128:
         return 65 <= first <= 90
     return word.decode("utf-8", "replace")[0].isupper()
+
+
+def _places(words: list[bytes], kinds: dict[bytes, int]) -> list[int]:
+    """Where the words of ``kinds`` stand."""
+    if len(kinds) > 2:
+        return [at for at, word in enumerate(words) if word in kinds]
+    found = []
+    for word in kinds:
+        at = -1
+        for _ in range(words.count(word)):
+            at = words.index(word, at + 1)
+            found.append(at)
+    return sorted(found)
+
+
+def _numbered(words: list[bytes], at: int) -> bool:
+    """Whether a number stands near a word."""
+    around = words[max(at - 3, 0) : at + 4]
+    return any(word[-1:].isdigit() or word[:1].isdigit() for word in around)
 
 
 def _name_like(word: bytes) -> bool:

@@ -22,7 +22,7 @@ GIVEN, FAMILY, RARE_FAMILY, PLACE = 1, 2, 4, 8
 WORD, COMMON, PROPER, NEVER = 16, 32, 64, 128
 
 # What the gate makes of a word; several bits may be set. Nothing set: no finding ever starts here.
-CANDIDATE, CUE, SHOUTED, STREET, QUIET, STRANGE = 1, 2, 4, 8, 16, 32
+CANDIDATE, CUE, SHOUTED, STREET, QUIET, STRANGE, NAMER = 1, 2, 4, 8, 16, 32, 64
 
 BUCKETS = 1 << 15  # rows of hashed features; 256 rows for what a word may be and 32 for its shape follow
 ROWS = BUCKETS + 256 + 32
@@ -120,10 +120,10 @@ def gate(word: bytes, table: Words) -> int:
     CANDIDATE: to be judged wherever it stands. SHOUTED: only where all is in capitals. QUIET: a name that is an
     ordinary word too, only where all is in small letters. STRANGE: in small letters and known to nobody, only in a
     short text.
-    CUE: a name may follow. STREET: a part of addresses.
+    CUE: a name may follow. NAMER: whatever follows with a capital may be a name. STREET: a part of addresses.
     """
     lower = lowered(word)
-    bits = (CUE if lower in CUES else 0) | (STREET if lower in STREETS else 0)
+    bits = (CUE if lower in CUES else 0) | (NAMER if lower in NAMERS else 0) | (STREET if lower in STREETS else 0)
     form = shape(word)
     if form < 11 or form == 26 or len(word) > 40:
         return bits
