@@ -293,11 +293,13 @@ def test_a_text_beyond_every_limit_is_left_to_the_detector_which_refuses_it() ->
         assert read(said(Text(text))).texts[-1] == (text, "text")
 
 
-def test_no_text_hides_behind_something_sealed() -> None:
-    sealed = PNG + PNG[:3000]
-    assert sealed not in strings(said(Thinking("so", signature=sealed)))
-    behind = f"{sealed} my card is 4111 1111 1111 1111"
-    assert behind in strings(said(Thinking("so", signature=behind)))
+def test_no_words_hide_behind_what_nobody_can_read() -> None:
+    data = PNG + PNG[:3000]
+    behind = f"{data} my card is 4111 1111 1111 1111"
+    for one, other in ((Thinking("so", signature=data), Thinking("so", signature=behind)), (Text(data), Text(behind))):
+        assert data not in strings(said(one))
+        assert behind in strings(said(other))
+        assert bool(read(said(other)).opaque) == isinstance(other, Text)
 
 
 def test_text_in_a_file_is_read() -> None:

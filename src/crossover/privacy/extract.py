@@ -199,10 +199,9 @@ class _Reader:
         sample = text[start : start + 4096]
         if _ENCODED.fullmatch(sample) is None or not _is_data(sample) or reads_as_text(sample):
             return True
-        if field in SEALED:  # nothing but what was sealed: no text may hide behind it
-            return _ENCODED.fullmatch(text, start) is None
-        self.opaque = self.opaque or "it holds encoded data that is no text"
-        return False
+        if field not in SEALED:
+            self.opaque = self.opaque or "it holds encoded data that is no text"
+        return _ENCODED.fullmatch(text, start) is None  # then words stand behind it
 
     def _joints(self, parts: list[Any] | tuple[Any, ...]) -> None:
         """What neighbouring texts of a list of parts say where they meet: a value may go on in the next."""
