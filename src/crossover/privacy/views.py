@@ -87,13 +87,17 @@ class Views:
         literals = [*(sort.literal for sort in SORTS), *(join.literal for join in JOINS), ""]
         self._all = tuple(enumerate(literals))
 
-    def __call__(self, text: str) -> Iterator[View]:
+    def __call__(self, text: str) -> Iterable[View]:
         """Every view of the text, what was decoded first. ``text`` holds no lone surrogates."""
+        hits = self.triggers(text)
+        return self._all_of(text, hits) if hits else ()
+
+    def _all_of(self, text: str, hits: Sequence[int]) -> Iterator[View]:
         left = BUDGET * len(text) + _SLACK
         waiting: list[tuple[str, View | None, int]] = [(text, None, 0)]
         while waiting and left > 0:
             said, parent, depth = waiting.pop(0)
-            for view in self._of(said, parent, depth, left):
+            for view in self._of(said, hits if parent is None else self.triggers(said), parent, depth, left):
                 left -= len(view.text)
                 yield view
                 if not view.joined:
@@ -103,14 +107,13 @@ class Views:
         """Which sorts the text may hold: places in SORTS, then in JOINS, then that of folding. Never one too few."""
         hits = None if self._set is None else self._set.Match(text)
         if hits:
-            return sorted(hits)[:-1] if len(hits) > 1 else ()
+            return () if len(hits) == 1 else sorted(hits)[:-1]
         return [place for place, literal in self._all if not literal or literal in text]  # also where memory ran out
 
-    def _of(self, text: str, parent: View | None, depth: int, left: int) -> Iterator[View]:
+    def _of(
+        self, text: str, hits: Sequence[int], parent: View | None, depth: int, left: int
+    ) -> Iterator[View]:  # fmt: skip
         """The views of one text, of about ``left`` characters together: what is changed further behind is left out."""
-        hits = self.triggers(text)
-        if not hits:
-            return
         if depth < DEPTH:
             edits = [edit for place in hits if place < len(SORTS) for edit in SORTS[place].edits(text)]
             if _FOLD in hits:
