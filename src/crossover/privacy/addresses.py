@@ -29,26 +29,60 @@ _FAR = 24  # words of an address at most
 
 def find(seen: Seen, shares: dict[int, list[float]]) -> list[Span]:
     """Addresses in the order in which they stand: first word, last word, how sure."""
-    seeds = [(at, share[STREET]) for at, share in shares.items() if share[STREET] + share[PLACE] / 2 >= 0.5]
-    seeds = [(at, sure) for at, sure in seeds if sure >= 0.35]
+    seeds = [(at, share[STREET]) for at, share in shares.items() if share[STREET] >= 0.35]
+    seeds = [(at, sure) for at, sure in seeds if sure + shares[at][PLACE] / 2 >= 0.5]
     fixed = _fixed(seen) if seen.streets else []
     if not seeds and not fixed:
         return []
-    found: list[Span] = list(fixed)
+    roles = _Roles(seen, shares)
+    found: list[Span] = []
+    done = -1
     for at, sure in seeds:
-        first, last = _grown(seen, shares, at, at)
-        roles = [_role(seen, shares, other) for other in range(first, last + 1)]
-        numbered = any(role & _NUMBER for role in roles)
-        named = sum(1 for role in roles if role & _ROAD)
-        with_word = any(role & _PART for role in roles)
-        if numbered or (named > 1 and with_word and sure >= 0.6) or (sure >= 0.85 and (with_word or named > 1)):
-            found.append((first, last, sure))
-    return _merged(
-        [
-            (*_grown(seen, shares, first, last), sure) if sure == 1.0 else (first, last, sure)
-            for first, last, sure in found
-        ]
-    )
+        if at <= done:
+            continue
+        first, last = roles.grown(at, at)
+        done = last
+        parts = [roles.of(other) for other in range(first, last + 1)]
+        best = max(sure, *(shares[other][STREET] for other in range(first, last + 1) if other in shares))
+        named = sum(1 for part in parts if part & _ROAD)
+        with_word = any(part & _PART for part in parts)
+        numbered = any(part & _NUMBER for part in parts)
+        sure_road = (named > 1 and with_word and best >= 0.6) or (best >= 0.85 and (with_word or named > 1))
+        if numbered or sure_road:
+            found.append((first, last, best))
+    found += [(*roles.grown(first, last), sure) if sure == 1.0 else (first, last, sure) for first, last, sure in fixed]
+    return _merged(found)
+
+
+class _Roles:
+    """What each word does in an address; worked out once."""
+
+    def __init__(self, seen: Seen, shares: dict[int, list[float]]) -> None:
+        self._seen = seen
+        self._shares = shares
+        self._known: dict[int, int] = {}
+
+    def of(self, at: int) -> int:
+        """The role of a word; 0 where it has none."""
+        role = self._known.get(at)
+        if role is None:
+            role = self._known[at] = _role(self._seen, self._shares, at)
+        return role
+
+    def grown(self, first: int, last: int) -> tuple[int, int]:
+        """The span with all that belongs to it on both sides."""
+        seen, low, high = self._seen, max(first - _FAR, 0), min(last + _FAR, len(self._seen.words) - 1)
+        edge = first
+        while edge > low and seen.gap(edge) in _WIDE and (role := self.of(edge - 1)):
+            edge -= 1
+            if role & (_ROAD | _TOWN | _NUMBER | _PART):
+                first = edge
+        edge = last
+        while edge < high and seen.gap(edge + 1) in _WIDE and (role := self.of(edge + 1)):
+            edge += 1
+            if not role & _LINK:
+                last = edge
+        return first, last
 
 
 def _role(seen: Seen, shares: dict[int, list[float]], at: int) -> int:
@@ -74,28 +108,6 @@ def _role(seen: Seen, shares: dict[int, list[float]], at: int) -> int:
     if part and word[:1].isupper():
         return part
     return _LINK if lower in _LINKS else 0
-
-
-def _grown(seen: Seen, shares: dict[int, list[float]], first: int, last: int) -> tuple[int, int]:
-    """The span with all that belongs to it on both sides."""
-    low, high = max(first - _FAR, 0), min(last + _FAR, len(seen.words) - 1)
-    edge = first
-    while edge > low and seen.gap(edge) in _WIDE:
-        role = _role(seen, shares, edge - 1)
-        if not role:
-            break
-        edge -= 1
-        if role & (_ROAD | _TOWN | _NUMBER | _PART):
-            first = edge
-    edge = last
-    while edge < high and seen.gap(edge + 1) in _WIDE:
-        role = _role(seen, shares, edge + 1)
-        if not role:
-            break
-        edge += 1
-        if not role & _LINK:
-            last = edge
-    return first, last
 
 
 def _number(seen: Seen, at: int, most: int = 6) -> bool:

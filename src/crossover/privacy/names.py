@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from crossover.privacy.learning import Labelled
 
 SURE, MAYBE = 0.75, 0.25  # a name has a word this likely and goes on over words that likely
+_FEW = 12  # candidates up to which plain Python is quicker than numpy
 _CACHED = 4096  # words kept with what they add to the network's hidden layer
 _SAFE = 60_000  # words kept as uninteresting
 _BATCH = 256  # candidates judged at once
@@ -50,6 +51,9 @@ _OFFSETS = np.array(
 _NAMED = tokens.GIVEN | tokens.FAMILY | tokens.RARE_FAMILY
 _NOTHING = [1.0, 0.0, 0.0, 0.0, 0.0]
 _PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
+
+
+_Span = tuple[int, int, str, float]  # from one byte to another, what, how sure
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -85,7 +89,8 @@ class _Memory:
         self.added[: len(fixed)] = fixed
         self.begin = len(fixed)
         self.used = 0
-        self.put(b"", model.projected([tokens.UNKNOWN]))
+        self.spread = model.spread()
+        self.put(b"", model.projected([tokens.UNKNOWN], self.spread))
         self.lock = threading.Lock()
 
     def put(self, word: bytes, added: Floats) -> int:
@@ -119,12 +124,10 @@ class Names:
         """
         lead = " ".join(_PIECES.findall(field)) + ": " if field and _FIELD.search(field) else ""
         raw = (lead + text).encode("utf-8", "surrogatepass")
-        found: list[Finding] = []
+        found: list[_Span] = []
         for start, end in _slices(raw):
             found += self._find(raw[start:end] if end - start < len(raw) else raw, start)
-        if not found:
-            return found
-        return _in_text(found, raw, len(lead), len(text))
+        return _in_text(found, raw, len(lead), len(text)) if found else []
 
     def see(self, raw: bytes) -> Seen | None:
         """Which words of a text could belong to a name or an address; None where there is no such word."""
@@ -243,17 +246,21 @@ class Names:
             places[:, WINDOW:-1] = np.array(gaps).reshape(-1, NEAR)
             places[:, -1] = seen.mode
             places += _OFFSETS
-            judged += self.model.scores(np.add.reduce(memory.added[places], axis=1)).tolist()
-        return [_shares(scores) for scores in judged]
+            scores = self.model.scores(np.add.reduce(memory.added[places], axis=1))
+            if len(scores) > _FEW:
+                judged += network.shares(scores).tolist()
+            else:
+                judged += [_shares(one) for one in scores.tolist()]
+        return judged
 
     def _row(self, memory: _Memory, word: bytes) -> int:
         with memory.lock:
             row = memory.rows.get(word)
             if row is None:
-                row = memory.put(word, self.model.projected(tokens.features(word, self.table)))
+                row = memory.put(word, self.model.projected(tokens.features(word, self.table), memory.spread))
         return row
 
-    def _find(self, raw: bytes, offset: int) -> list[Finding]:
+    def _find(self, raw: bytes, offset: int) -> list[_Span]:
         seen = self.see(raw)
         if seen is None:
             return []
@@ -265,16 +272,9 @@ class Names:
             for span in _people(seen, shares, taken, self.table)
             if not self._only_a_word(seen, *span[:2])
         ]
+        starts, words = seen.starts, seen.words
         return [
-            Finding(
-                category="personal",
-                kind=kind,
-                tier="soft",
-                start=offset + seen.starts[first],
-                end=offset + seen.starts[last] + len(seen.words[last]),
-                score=round(score, 3),
-                rule="names",
-            )
+            (offset + starts[first], offset + starts[last] + len(words[last]), kind, score)
             for kind, first, last, score in spans
         ]
 
@@ -384,13 +384,15 @@ def _next(seen: Seen, likely: dict[int, float], last: int) -> int:
         further += 1
     if further >= len(words):
         return last
-    joined = further - last > 1 or seen.gap(further) == tokens.HYPHEN
     goes_on = further in likely and (further == last + 1 or seen.mode == 1 or _capital(words[further]))
-    if not goes_on and not (joined and _name_like(words[further])):
-        return last
-    gaps = [seen.gap(step) for step in range(last + 1, further + 1)]
-    if any(gap not in _JOINS for gap in gaps) or (gaps[-1] == tokens.POINT and len(words[further - 1]) > 3):
-        return last  # other marks, or the end of a sentence
+    if not goes_on:
+        joined = further - last > 1 or seen.gap(further) == tokens.HYPHEN
+        if not (joined and _name_like(words[further])):
+            return last
+    for step in range(last + 1, further + 1):
+        gap = seen.gap(step)
+        if gap not in _JOINS or (step == further and gap == tokens.POINT and len(words[further - 1]) > 3):
+            return last  # another mark, or the end of a sentence
     return further
 
 
@@ -419,22 +421,29 @@ def _firm(seen: Seen, last: int) -> bool:
     )
 
 
-def _in_text(found: list[Finding], raw: bytes, lead: int, length: int) -> list[Finding]:
-    """Findings with byte offsets as findings with offsets of characters, without those in the field's name."""
-    found.sort(key=lambda one: one.start)
+def _in_text(found: list[_Span], raw: bytes, lead: int, length: int) -> list[Finding]:
+    """Spans of bytes as findings of characters, without those in the field's name."""
+    found.sort()
     placed: list[Finding] = []
-    if raw.isascii():
-        pairs = [(one.start, one.end) for one in found]
-    else:
-        pairs, seen_bytes, chars = [], 0, 0
-        for one in found:
-            chars += len(raw[seen_bytes : one.start].decode("utf-8", "surrogatepass"))
-            size = len(raw[one.start : one.end].decode("utf-8", "surrogatepass"))
-            pairs.append((chars, chars + size))
-            seen_bytes = one.start
-    for one, (start, end) in zip(found, pairs, strict=True):
+    plain, before, chars = raw.isascii(), 0, 0
+    for first, last, kind, score in found:
+        start, end = first, last
+        if not plain:
+            chars += len(raw[before:first].decode("utf-8", "surrogatepass"))
+            start, end = chars, chars + len(raw[first:last].decode("utf-8", "surrogatepass"))
+            before = first
         if end > lead:
-            placed.append(msgspec.structs.replace(one, start=max(start - lead, 0), end=min(end - lead, length)))
+            placed.append(
+                Finding(
+                    category="personal",
+                    kind=kind,
+                    tier="soft",
+                    start=max(start - lead, 0),
+                    end=min(end - lead, length),
+                    score=round(score, 3),
+                    rule="names",
+                )
+            )
     return placed
 
 

@@ -43,11 +43,16 @@ class Network(msgspec.Struct, frozen=True):
         """Every array by its name."""
         return {name: getattr(self, name) for name in self.__struct_fields__}
 
-    def projected(self, rows: Sequence[int]) -> Floats:
+    def spread(self) -> Floats:
+        """The weights of the window, for :meth:`projected`: (SIZE, WINDOW * HIDDEN)."""
+        moved = self.window.reshape(WINDOW, SIZE, HIDDEN).transpose(1, 0, 2)
+        return np.ascontiguousarray(moved).reshape(SIZE, WINDOW * HIDDEN)
+
+    def projected(self, rows: Sequence[int], spread: Floats) -> Floats:
         """What a word adds to the hidden layer at each place of the window, from the rows of its features."""
-        vector = np.tanh(self.words[rows].sum(axis=0))
-        found: Floats = np.einsum("s,wsh->wh", vector, self.window.reshape(WINDOW, SIZE, HIDDEN))
-        return found
+        vector = np.tanh(np.add.reduce(self.words[rows], axis=0))
+        found: Floats = vector @ spread
+        return found.reshape(WINDOW, HIDDEN)
 
     def fixed(self) -> Floats:
         """What the case of the text (MODES rows, with the bias) and gaps (NEAR * GAPS rows) add to the hidden layer."""
@@ -70,6 +75,14 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "out": (HIDDEN, LABELS),
     "out_bias": (LABELS,),
 }
+
+
+def shares(scores: Floats) -> Floats:
+    """Probabilities (n, LABELS) from scores, which are overwritten."""
+    scores -= scores.max(axis=1, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=1, keepdims=True)
+    return scores
 
 
 class Windows(msgspec.Struct, frozen=True):

@@ -51,7 +51,7 @@ _STREETS = (
     " zip zipcode postcode postal plz cap pincode pob corner address addr cours quai largo vicolo strada ulitsa"
 )
 STREETS = frozenset(_STREETS.encode().split())
-_PREFIXES = ("Mc", "Mac", "De", "Di", "Du", "La", "Le", "Van", "Fitz", "O", "Da", "Del", "El", "Al", "Ben", "St")
+_PREFIXES = tuple(b"Mc Mac De Di Du La Le Van Fitz O Da Del El Al Ben St".split())
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -97,21 +97,23 @@ def shape(word: bytes) -> int:
     """How a word is written, 0 to 31: digits by their number, letters by their case and roughly their length."""
     if word.isdigit():
         return min(len(word), 7)
-    text = word.decode("utf-8", "replace")
-    if any(char.isdigit() for char in text):
-        return 8 if text[0].isdigit() else 9
-    if "_" in text:
-        return 10
+    text: bytes | str = word if word.isascii() else word.decode("utf-8", "replace")
+    if not text.isalpha():
+        if b"_" in word:
+            return 10
+        if not word.isascii() and not any(char.isdigit() for char in word.decode("utf-8", "replace")):
+            return 24
+        return 8 if text[:1].isdigit() else 9
     size = min(len(text), 4) - 1
     if text.islower():
         return 11 + size
     if text.isupper():
         return 15 + size
-    if text[0].isupper() and text[1:].islower():
+    if text[:1].isupper() and text[1:].islower():
         return 19 + size
     if text.lower() == text.upper():
         return 24  # a script without case
-    return 25 if text.startswith(_PREFIXES) else 26
+    return 25 if word.startswith(_PREFIXES) else 26
 
 
 def gate(word: bytes, table: Words) -> int:
@@ -183,8 +185,11 @@ _MARKS: tuple[tuple[bytes, int], ...] = (
 
 def gap_class(gap: bytes) -> int:
     """The class of what stands between two words, 0 to 31."""
-    if gap == b" ":
-        return SPACE
+    known = _FREQUENT.get(gap)
+    return _gap_class(gap) if known is None else known
+
+
+def _gap_class(gap: bytes) -> int:
     line = gap.count(b"\n")
     if line:
         if b":" in gap:
@@ -206,6 +211,16 @@ def gap_class(gap: bytes) -> int:
     if b"'" in gap:
         return APOSTROPHE if len(gap) == 1 else 27
     return SPACE if gap.isspace() else 31
+
+
+_FREQUENT = {
+    gap: _gap_class(gap)
+    for gap in (
+        b" ", b", ", b",", b". ", b".", b"\n", b"\n\n", b",\n", b".\n", b": ", b":", b"; ", b";", b"-", b" - ", b"'",
+        b"\xe2\x80\x99", b"/", b" (", b") ", b"), ", b"? ", b"! ", b' "', b'" ', b'", "', b" & ",
+        b" @", b"@", b"=", b" | ",
+    )
+}  # fmt: skip
 
 
 def table_of(hashes: npt.NDArray[np.uint32], bits: npt.NDArray[np.uint8]) -> Words:
