@@ -304,7 +304,9 @@ def secrets_report(report: Report, scans: Scans, folder: Path | None) -> None:
         for source in ("noseyparker", "own set"):
             cases = [case for case in groups[group] if case.name.startswith("secret-") == (source == "own set")]
             if cases:
-                recall, _ = spans_score(report, scans, f"secrets, {title}", cases, is_secret)
+                # by row: noseyparker's spans also cover the account, the address or the id beside the secret
+                score = rows_score if source == "noseyparker" else spans_score
+                recall, _ = score(report, scans, f"secrets, {title}", cases, is_secret)
                 report.bar(f"{title}, {source}: recall" + ("" if group in bars else " (no bar)"), recall,
                            least=bars.get(group))  # fmt: skip
     hits = sum(any(is_secret(one) for one in scans.of(case.text)) for cases in groups.values() for case in cases)

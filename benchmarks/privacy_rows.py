@@ -15,6 +15,7 @@ import re
 import sys
 import tomllib
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -165,9 +166,27 @@ def undecided_secret(row: dict[str, Any]) -> str:
     for part, reason in NO_SECRET:
         if part in row["rule"]:
             return reason
-    if all(UUID.fullmatch(row["text"][span["start"] : span["end"]]) for span in row["spans"]):
+    values = [row["text"][span["start"] : span["end"]] for span in row["spans"]]
+    if all(UUID.fullmatch(value) for value in values):
         return "a UUID alone"
+    if any(made_up(value) for value in values):
+        return "a value that somebody made up by hand: the key of nothing"
     return ""
+
+
+def made_up(value: str) -> bool:
+    """Whether a value shows that no machine drew it: eight equal or counted-up characters in a row, or it says so."""
+    lower = value.lower()
+    for one, step in (("equal", 0), ("counted up", 1)):
+        run = 1
+        for before, after in pairwise(lower):
+            run = run + 1 if ord(after) - ord(before) == step else 1
+            if run >= _RUN:
+                return bool(one)
+    return any(word in lower for word in ("example", "deadbeef", "qwerty"))
+
+
+_RUN = 8
 
 
 def _plain(name: str) -> str:
