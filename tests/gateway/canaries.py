@@ -519,7 +519,7 @@ def encoded(value: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def rows_free_of(values: Iterable[str], data: bytes) -> list[str]:
+def standing_in(values: Iterable[str], data: bytes) -> list[str]:
     """Which of these values stand in bytes that hold much else, such as hashes: only what cannot be there by chance."""
     raw = data.decode("utf-8", "replace").casefold()
     plain = squeezed(raw)

@@ -99,13 +99,15 @@ class Judge:
         if said is None:
             return
         zone = PLACES[deployment].zone
+        echoes = PLACES[deployment].dialect == "openai"  # what came in this dialect is sent on with every field
         for canary in asked.canaries:
+            secrets = [mark.value for mark in canary.marks if mark.category == "secrets"]
             for mark in canary.marks:
                 if canary.never or judged(asked, zone, mark) != "redact":
                     continue
                 if mark.category == "secrets":
                     assert not Haystack(b"\r\n\r\n" + said.encode()).holds(mark.value), f"{mark} came back to {asked}"
-                elif canary.echoed or PLACES[deployment].dialect == "openai":
+                elif (canary.echoed or echoes) and not any(one in mark.value or mark.value in one for one in secrets):
                     came = mark.value in said or json.dumps(mark.value)[1:-1] in said
                     assert came, f"{mark} did not come back to {asked}:\n{said}"
                     self.tally.restored += 1

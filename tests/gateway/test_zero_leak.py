@@ -43,7 +43,7 @@ from crossover.runtime.serve import access
 from crossover.runtime.station import Station, open_station
 from crossover.wire import openai
 from tests.gateway import laws, walled
-from tests.gateway.canaries import EMBED_PLACES, PLACES, Canary, Mark, family, phrase, planted, rows_free_of, unfolded
+from tests.gateway.canaries import EMBED_PLACES, PLACES, Canary, Mark, family, phrase, planted, standing_in, unfolded
 from tests.gateway.house import Answer, House, connected, house, run
 from tests.gateway.judging import Judge, Tally
 from tests.gateway.laws import Law, law_of, written
@@ -85,9 +85,9 @@ def drawn(seed: str, secrets: dict[str, str], looks: Detector, *, models: bool) 
     if model == "ill":
         labels.append("health")
     if secrets and chance.random() < 0.05:
-        one = phrase(chance, looks)
-        headers["x-note"] = one.bare.encode("ascii", "replace").decode().replace("\n", " ")
-        canaries.append(Canary(one.name, "header", (Mark("secrets", "header", headers["x-note"]),), never=True))
+        one = phrase(chance, looks, "number")
+        headers["x-note"] = one.bare
+        canaries.append(Canary(one.name, "header", (Mark("financial", "payment_card", one.bare),), never=True))
     trouble = chance.choice(TROUBLES) if chance.random() < 0.12 else "is late" if chance.random() < 0.004 else ""
     return Asked(
         seed=seed,
@@ -240,18 +240,15 @@ class World:
 
 def _apart(asked: list[Asked]) -> None:
     """No request was given a value of another one that was under way at the same time."""
-    owners: Counter[str] = Counter(value for one in asked for value in _unique(one))
-    answered = [one for one in asked if one.answer is not None]
     for one in asked:
-        for value in _unique(one):
-            if owners[value] > 1:
+        for other in asked:
+            data = b"".join((b"" if other.answer is None else other.answer.body, *(row.data for row in other.arrived)))
+            if other is one or not data:
                 continue
-            raw = value.encode()
-            for other in answered:
-                assert other.answer is not None
-                assert other is one or raw not in other.answer.body, f"{value!r} of {one} was told to {other}"
-                sent = [arrived for arrived in other.arrived if raw in arrived.data]
-                assert other is one or not sent, f"{value!r} of {one} was sent with {other}"
+            for value in _unique(one):
+                if value.encode() in data:  # by chance the same was planted twice
+                    own = "\n".join(text for text, _ in unfolded(other.body.decode()))
+                    assert value in own, f"{value!r} of {one} was told to, or sent with, {other}"
 
 
 def _unique(one: Asked) -> set[str]:
@@ -260,9 +257,8 @@ def _unique(one: Asked) -> set[str]:
 
 def _in_the_books(folder: Path, done: list[Asked]) -> None:
     """Every request that left has its entry, and no value is in the file, nor in what stands beside it."""
-    values = _values(done)
     for file in sorted(folder.glob("ledger.db*")):
-        assert not rows_free_of(values, file.read_bytes()), file.name
+        _says_nothing(file.name, file.read_bytes(), done)
     with open_ledger(folder / "ledger.db", readonly=True) as ledger:
         checked = audit.verify(ledger)
         assert checked.fault is None, checked.fault
@@ -280,9 +276,13 @@ def _went(one: Asked) -> Counter[str]:
     return Counter(arrived.deployment for arrived in one.arrived if laws.outside(arrived.deployment))
 
 
-def _values(done: list[Asked]) -> list[str]:
-    """Every value that was planted."""
-    return sorted({value for one in done for canary in one.canaries for value in canary.values})
+def _says_nothing(where: str, data: bytes, done: list[Asked]) -> None:
+    """No value that was planted stands in a file or a log."""
+    found = set(
+        standing_in(sorted({value for one in done for canary in one.canaries for value in canary.values}), data)
+    )
+    whose = [str(one) for one in done for canary in one.canaries if found.intersection(canary.values)]
+    assert not found, f"{where} holds {sorted(found)[:3]} of {whose[:1]}"
 
 
 def _left(ledger: Ledger) -> dict[str, Counter[str]]:
@@ -337,13 +337,14 @@ def test_nothing_reaches_a_place_that_may_not_have_it(
             plant = world.station.dispatcher.plant
             assert all(places.busy == (0, 0) for places in plant.places.values())
             assert world.station.writer.health().lost == 0
-            while_open = [file.read_bytes() for file in tmp_path.glob("ledger.db*")]
-        assert sum(map(len, while_open)) > 100_000
-        assert not [found for data in while_open if (found := rows_free_of(_values(world.done), data))]
+            while_open = {file.name: file.read_bytes() for file in tmp_path.glob("ledger.db*")}
+        assert sum(map(len, while_open.values())) > 100_000
+        for name, data in while_open.items():
+            _says_nothing(f"{name}, still open,", data, world.done)
 
     run(work())
     _in_the_books(tmp_path, world.done)
-    assert not rows_free_of(_values(world.done), caplog.text.encode())
+    _says_nothing("the log", caplog.text.encode(), world.done)
     _was_no_walkover(world.judge.tally)
 
 
@@ -391,7 +392,7 @@ def test_nothing_of_a_python_program_reaches_a_place_that_may_not_have_it(
 
     run(work())
     _in_the_books(tmp_path, world.done)
-    assert not rows_free_of(_values(world.done), caplog.text.encode())
+    _says_nothing("the log", caplog.text.encode(), world.done)
     tally = judge.tally
     assert tally.left.total() > 40
     assert min(tally.redacted, tally.allowed, tally.stayed, tally.restored) > 3, tally
@@ -480,7 +481,7 @@ def test_nothing_reaches_a_server_that_may_not_have_it(
     for one in world.done:
         judge(one)
     _in_the_books(tmp_path, world.done)
-    assert not rows_free_of(_values(world.done), caplog.text.encode())
+    _says_nothing("the log", caplog.text.encode(), world.done)
     assert judge.tally.left.total() > 25
     assert min(judge.tally.redacted, judge.tally.allowed, judge.tally.stayed) > 3, judge.tally
 
