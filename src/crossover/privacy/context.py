@@ -9,6 +9,7 @@ import functools
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from operator import add
 
 BEHIND = 24  # characters behind a value in which a word still counts
 LONGEST = 64  # of a value in front of its word
@@ -155,13 +156,14 @@ class Nearby:
 class Scan:
     """One text under examination, with what was looked up in it. ``field`` is the name under which it stood."""
 
-    __slots__ = ("_any_case", "_field", "_folded", "_nearby", "_places", "field", "text")
+    __slots__ = ("_any_case", "_field", "_folded", "_nearby", "_pieces", "_places", "field", "text")
 
     def __init__(self, text: str, field: str = "", *, any_case: bool = False) -> None:
         self._any_case = any_case  # in names of fields capitals say nothing
         self.text = text
         self.field = field
         self._folded: str | None = None
+        self._pieces: frozenset[str] | None = None
         self._field: Scan | None = None
         self._places: dict[str, tuple[tuple[int, int], ...]] = {}
         self._nearby: dict[tuple[str, ...], Nearby] = {}
@@ -172,6 +174,15 @@ class Scan:
         if self._folded is None:
             self._folded = folded(self.text)
         return self._folded
+
+    @property
+    def pieces(self) -> frozenset[str]:
+        """All of one, two and three characters that stand together in the folded text."""
+        if self._pieces is None:
+            low = self.folded
+            pairs = list(map(add, low, low[1:]))
+            self._pieces = frozenset((*low, *pairs, *map(add, pairs, low[2:])))
+        return self._pieces
 
     def nearby(self, words: tuple[str, ...]) -> Nearby:
         """Where the words stand, looked up once."""
@@ -210,7 +221,7 @@ class Scan:
 
     def _all(self, words: tuple[str, ...]) -> Iterator[tuple[int, int]]:
         """Where the words stand in the text, word by word."""
-        for word in _sifted(words)(self.folded):
+        for word in _sifted(words)(self):
             yield from self.places(word)
 
     def _find(self, word: str, stem: str) -> Iterator[tuple[int, int]]:
@@ -249,24 +260,37 @@ def _stem(word: str) -> str:
 
 
 @functools.lru_cache(1024)
-def _sifted(words: tuple[str, ...]) -> Callable[[str], Iterable[str]]:
-    """Which of many words a folded text may hold, told by RE2 in one pass; all of few, or without RE2."""
+def _sifted(words: tuple[str, ...]) -> Callable[[Scan], Iterable[str]]:
+    """Which of many words a text may hold: told by RE2 in one pass, or without it by how they begin."""
     from crossover.privacy.gate import library, options
 
-    re2 = library() if len(words) > _FEW else None
+    if len(words) <= _FEW:
+        return lambda _scan: words
+    re2 = library()
     if re2 is None:
-        return lambda _low: words
+        begin = [(word, head(word)) for word in words]
+
+        def by_head(scan: Scan) -> Iterable[str]:
+            pieces = scan.pieces
+            return [word for word, first in begin if first in pieces]
+
+        return by_head
     some = re2.Set.SearchSet(options(re2, _MEMORY))
     for word in words:
         some.Add(re.escape(_stem(word)))
     some.Add(r"\A")  # always there, unless memory ran out
     some.Compile()
 
-    def sift(low: str) -> Iterable[str]:
-        hits = some.Match(low.encode("utf-8", "replace"))
+    def sift(scan: Scan) -> Iterable[str]:
+        hits = some.Match(scan.folded.encode("utf-8", "replace"))
         return [words[hit] for hit in sorted(hits)[:-1]] if hits else words
 
     return sift
+
+
+def head(word: str) -> str:
+    """How a word begins in a folded text: one of the text's pieces, where it holds the word."""
+    return _stem(word)[:3]
 
 
 def _has_word(text: str) -> bool:

@@ -24,6 +24,7 @@ from crossover.privacy.context import (
     blank_folded,
     camels,
     folded,
+    head,
     in_ascii,
     literals,
     spaced,
@@ -102,14 +103,21 @@ class PlainGate:
     def fired(self, text: str, field: str = "") -> Sequence[int]:
         """Indices of the rules that may match the text."""
         scan = Scan(text, field)
-        low = text.lower()
+        low, pieces = text.lower(), scan.pieces
         digits = longest_row(text)
         return [
             index
             for index, needs in enumerate(self._needs)
             if digits >= needs.digits
-            and (not needs.keywords or any(keyword in low for keyword in needs.keywords))
-            and (not needs.context or (needs.alone and len(text) <= LONGEST) or scan.anywhere(needs.context))
+            and (
+                not needs.keywords
+                or (not needs.keyword_heads.isdisjoint(pieces) and any(word in low for word in needs.keywords))
+            )
+            and (
+                not needs.context
+                or (needs.alone and len(text) <= LONGEST)
+                or ((field or not needs.context_heads.isdisjoint(pieces)) and scan.anywhere(needs.context))
+            )
         ]
 
 
@@ -329,17 +337,21 @@ class _Set:
 
 
 class _Needs(msgspec.Struct, frozen=True):
-    """What a text must hold for a rule to match, where the rule says so."""
+    """What a text must hold for a rule to match, where the rule says so. Heads are how words begin in a folded text."""
 
     digits: int
     keywords: tuple[str, ...]
     context: tuple[str, ...]
     alone: bool
+    keyword_heads: frozenset[str]
+    context_heads: frozenset[str]
 
     @classmethod
     def of(cls, rule: Rule) -> _Needs:
         keywords = tuple(word.lower() for word in rule.keywords)
-        return cls(rule.digits, keywords, rule.context if rule.needs_context else (), rule.alone)
+        context = rule.context if rule.needs_context else ()
+        heads = [frozenset(map(head, words)) for words in (keywords, context)]
+        return cls(rule.digits, keywords, context, rule.alone, *heads)
 
 
 def shape(rule: Rule, *, whole: bool = False) -> str:
