@@ -40,6 +40,7 @@ category = "financial"
 """  # the user's own, for the file of every wall
 _SHORTEST = 6  # letters and digits: what is shorter stands in a text by chance
 _WINDOW = 8
+_MARKS = re.compile(r"[\W_]+")
 _DIRECT = ("Please charge {} today.", "Bitte an {} senden.", "I noted {} there.", "{}", "(see {})", "it is {} .")
 
 
@@ -503,7 +504,7 @@ class Haystack:
 
 def squeezed(text: str) -> str:
     """A text without everything but letters and digits, in one case and one width."""
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
+    return _MARKS.sub("", unicodedata.normalize("NFKC", text).casefold())
 
 
 @cache

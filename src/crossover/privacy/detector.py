@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -237,6 +238,7 @@ def _own(models: str | None, name: str) -> Path | None:
     return found[0] if found else None
 
 
+@cache  # every load of a configuration asks, and reading the data files takes some 50 ms
 def kinds() -> frozenset[str]:
     """Every kind of finding that the shipped detector has, for matrices that name some."""
     from crossover.privacy import rules as book
