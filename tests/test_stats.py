@@ -1,4 +1,4 @@
-"""Quantiles, against numpy and against their own definition."""
+"""Quantiles against numpy, intervals and tests against scipy, against closed forms and against published examples."""
 
 from __future__ import annotations
 
@@ -8,8 +8,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats as scipy_stats
 
-from crossover.stats import Z80, normal_quantile, weighted_quantiles, wilson
+from crossover.stats import (
+    Z80,
+    clopper_pearson,
+    mcnemar,
+    normal_quantile,
+    tango,
+    tango_score,
+    weighted_quantiles,
+    wilson,
+)
 
 values = st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=40)
 shares = st.lists(st.floats(0, 1), min_size=1, max_size=5)
@@ -71,3 +81,75 @@ def test_one_share_gives_one_value() -> None:
 )
 def test_wilson_intervals(count: int, total: int, low: float, high: float) -> None:
     assert wilson(count, total) == pytest.approx((low, high), abs=1e-8)
+
+
+totals = st.sampled_from([1, 2, 7, 30, 400, 5000, 20_000])
+confidences = st.sampled_from([0.8, 0.9, 0.95, 0.99])
+
+
+@given(totals, st.floats(0, 1), confidences)
+def test_wilson_and_clopper_pearson_are_those_of_scipy(total: int, share: float, confidence: float) -> None:
+    count = round(share * total)
+    test = scipy_stats.binomtest(count, total)
+    for ours, method in ((wilson, "wilson"), (clopper_pearson, "exact")):
+        theirs = test.proportion_ci(confidence, method)
+        assert ours(count, total, confidence) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+def test_nothing_says_nothing_about_a_share() -> None:
+    assert clopper_pearson(0, 0) == (0.0, 1.0)
+    assert tango(0, 0, 0) == (-1.0, 1.0)
+    assert clopper_pearson(0, 20)[0] == 0.0
+    assert clopper_pearson(20, 20)[1] == 1.0
+
+
+@given(totals, st.floats(0, 1))
+def test_mcnemar_is_the_exact_binomial_test(discordant: int, share: float) -> None:
+    wins = round(share * discordant)
+    expected = scipy_stats.binomtest(wins, discordant).pvalue
+    assert mcnemar(wins, discordant - wins) == pytest.approx(expected, abs=1e-12, rel=1e-9)
+
+
+def test_mcnemar_of_nothing_is_1() -> None:
+    assert mcnemar(0, 0) == 1.0
+
+
+def quartic(wins: int, losses: int, total: int, z: float) -> tuple[float, float]:
+    """Tango's bounds as the outer roots of a polynomial (Yang, Sun and Hardin, Statistics in Medicine 32, 2013)."""
+    g, d, both = z * z, wins - losses, wins + losses
+    roots = np.roots(
+        [
+            total**2 * (total / g + 1) ** 2,
+            -total * d * (total / g + 1) * (4 * total / g + 1),
+            2 * total * d**2 * (3 * total / g + 2) / g - total**2 * (both / g + 1),
+            total * d * (2 * both / g + 1) - d**3 * (4 * total / g + 1) / g,
+            d**2 * (d**2 / g - both) / g,
+        ]
+    )
+    real = roots[np.abs(roots.imag) < 1e-7].real
+    return float(real.min()), float(real.max())
+
+
+@given(st.sampled_from([30, 200, 3000]), st.floats(0.01, 0.3), st.floats(0.01, 0.3), confidences)
+def test_tango_bounds_are_roots_of_their_polynomial(total: int, won: float, lost: float, confidence: float) -> None:
+    wins, losses = max(round(won * total), 1), max(round(lost * total), 1)
+    z = normal_quantile((1 + confidence) / 2)
+    low, high = tango(wins, losses, total, confidence)
+    assert (low, high) == pytest.approx(quartic(wins, losses, total, z), abs=1e-9)
+    assert tango_score(wins, losses, total, low) == pytest.approx(z, abs=1e-9)
+    assert tango_score(wins, losses, total, high) == pytest.approx(-z, abs=1e-9)
+    assert tango(losses, wins, total, confidence) == (-high, -low)
+
+
+def test_tango_as_r_has_it() -> None:
+    # PropCIs::scoreci.mp(25, 28, 618) at 90 %, as other projects pin it
+    assert tango(28, 25, 618, 0.9) == pytest.approx((-0.0148, 0.0247), abs=5e-5)
+
+
+def test_tango_at_the_edges() -> None:
+    low, high = tango(0, 0, 100)
+    assert low == -high == pytest.approx(-0.0370, abs=1e-4)  # z² / (n + z²)
+    assert tango(50, 0, 50)[1] == 1.0
+    assert tango(0, 50, 50)[0] == -1.0
+    assert tango_score(0, 0, 10, 0.0) == 0.0
+    assert tango_score(5, 0, 5, 1.0) == 0.0
