@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossover.errors import DetectionError, InputError
-from crossover.privacy.detector import OVERLAP, WINDOW, Detector, Part, joinable
+from crossover.privacy.detector import OVERLAP, WINDOW, Detector, Part, joinable, windows
 from crossover.privacy.extract import MOST
 from crossover.privacy.views import shipped
 from crossover.privacy.words import Finding, Rule
@@ -181,11 +182,20 @@ def test_windows_cover_a_text_and_are_one_step_each() -> None:
         seen.append(text)
         return []
 
-    whole = "".join(f"{number:06} " for number in range(20_000))
-    plain = Detector([Part("rules", find)])
-    assert len(list(plain.steps(whole))) == len(seen) == 5
-    assert all(len(one) <= WINDOW for one in seen)
-    assert seen[0] + "".join(one[OVERLAP:] for one in seen[1:]) == whole
+    for whole in ("".join(f"{number:06} " for number in range(20_000)), "x" * 99_999, "a\n" * 30_000):
+        seen.clear()
+        assert len(list(Detector([Part("rules", find)]).steps(whole))) == len(seen)
+        assert all(len(one) <= WINDOW for one in seen)
+        spans = list(windows(whole))
+        assert seen == [whole[start:end] for start, end in spans]
+        assert (spans[0][0], spans[-1][1]) == (0, len(whole))
+        assert all(WINDOW // 2 < later[0] - former[0] < former[1] - OVERLAP + 200 for former, later in pairwise(spans))
+        assert all(later[0] <= former[1] - OVERLAP + 128 for former, later in pairwise(spans))
+
+
+def test_windows_divide_no_word() -> None:
+    text = "seven letters " * 9_000
+    assert all(not text[start - 1 : start].strip() and text[end - 1 : end] in " r" for start, end in windows(text))
 
 
 @pytest.mark.parametrize("length", [0, 1, OVERLAP, WINDOW, WINDOW + 1, WINDOW + OVERLAP])

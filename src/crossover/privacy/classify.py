@@ -22,6 +22,7 @@ from crossover.sensitivity import TIERS, Category, Sensitivity, Tier
 
 MOST_OF_ALL = 16 * MOST  # characters of new text in one request
 _WORKERS = 2  # large requests looked at at a time; more would only take turns at the interpreter
+_INLINE = 2 * WINDOW  # characters of new text that are looked at while others wait: some 2 ms
 _EACH = 150  # a text costs as much as so many characters more
 _AT_ONCE = 512  # texts looked up before others are served
 _IDENTITIES = frozenset({"identifiers", "financial"})
@@ -87,7 +88,7 @@ class Classifier:
         total = sum(sizes)
         if total > MOST_OF_ALL or max(sizes) > MOST:
             raise DetectionError(f"it holds {total // 1000:,} thousand characters, more than are looked at")
-        if total + _EACH * len(new) <= WINDOW:
+        if total + _EACH * len(new) <= _INLINE:
             for text, field, key in new:
                 found = self._memory.get(key)  # the same text may stand there twice
                 if found is None:
@@ -112,7 +113,7 @@ class Classifier:
         found: list[Finding] = []
         while (step := await asyncio.to_thread(next, steps, None)) is not None:
             found += step
-        return [tuple(merge(found))]
+        return [tuple(await asyncio.to_thread(merge, found))]
 
     def _scan_all(self, batch: Sequence[_New]) -> list[Found]:
         return [self._detector.scan(text, field) for text, field, _ in batch]

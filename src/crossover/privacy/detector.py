@@ -27,8 +27,9 @@ from crossover.privacy.merge import merge
 from crossover.privacy.views import View, Views
 from crossover.privacy.words import Find, Finding, Rule
 
-BASE_S, PER_CHARACTER_S = 0.020, 1e-6  # seconds a text may take: 20 ms and 1 ms for each thousand characters
-WINDOW, OVERLAP = 32_768, 1_024  # characters looked at in one step; no value that is found is longer than the overlap
+BASE_S, PER_CHARACTER_S = 0.020, 1e-6  # seconds a step may take: 20 ms and 1 ms for each thousand characters
+WINDOW, OVERLAP = 8_192, 1_024  # characters looked at in one step; no value that is found is longer than the overlap
+_WORD = 128  # characters of a word that no step divides
 _SMALL = 4_096  # characters up to which the clock is asked only once at the end
 _BOOKS = ("identifiers", "secrets")  # data files with rules
 _KINDS = frozenset(
@@ -92,8 +93,8 @@ class Detector:
         """
         if len(text) > MOST:
             raise DetectionError(f"a text of {len(text):,} characters is longer than any that is looked at")
-        for start in range(0, max(1, len(text) - OVERLAP), WINDOW - OVERLAP):
-            found = self._seen(text[start : start + WINDOW], field)
+        for start, end in windows(text):
+            found = self._seen(text[start:end], field)
             yield [_moved(finding, finding.start + start, finding.end + start) for finding in found]
 
     def _seen(self, text: str, field: str) -> list[Finding]:
@@ -141,6 +142,19 @@ class Detector:
                 span = view.span(finding.start, finding.end)
                 if span is not None:
                     found.append(_moved(finding, *span))
+
+
+def windows(text: str) -> Iterator[tuple[int, int]]:
+    """Where the steps of a text begin and end: between words, where there are any."""
+    start = 0
+    while start + WINDOW < len(text):
+        end = start + WINDOW
+        end = max(text.rfind(blank, end - _WORD, end) for blank in " \n") + 1 or end
+        yield start, end
+        start = end - OVERLAP
+        begins = [at + 1 for blank in " \n" if (at := text.find(blank, start - 1, start + _WORD)) >= 0]
+        start = min(begins, default=start)
+    yield start, len(text)
 
 
 class _Closed:

@@ -23,20 +23,41 @@ def merge(findings: Sequence[Finding]) -> list[Finding]:
     if len(findings) < 2:
         return list(findings)
     kept: list[Finding] = []
-    taken: list[tuple[int, int]] = []  # disjoint, in order
     beside: set[tuple[str, str, int, int]] = set()
-    for finding in sorted(findings, key=_strength):
+    crowd: list[Finding] = []  # findings of which each overlaps another, and none any outside
+    reach = 0
+    for finding in sorted(findings, key=_place):
         if finding.category in _BESIDE:
             place = (finding.category, finding.kind, finding.start, finding.end)
             if place not in beside:
                 beside.add(place)
                 kept.append(finding)
             continue
+        if crowd and finding.start >= reach:
+            kept += _disjoint(crowd)
+            crowd = []
+        crowd.append(finding)
+        reach = max(reach, finding.end)
+    kept += _disjoint(crowd)
+    return sorted(kept, key=_place)
+
+
+def _place(finding: Finding) -> tuple[int, int, str]:
+    return finding.start, finding.end, finding.kind
+
+
+def _disjoint(crowd: Sequence[Finding]) -> list[Finding]:
+    """The findings of a crowd, made disjoint."""
+    if len(crowd) < 2:
+        return list(crowd)
+    kept: list[Finding] = []
+    taken: list[tuple[int, int]] = []  # disjoint, in order
+    for finding in sorted(crowd, key=_strength):
         for start, end in _left_over(finding, taken):
             whole = (start, end) == (finding.start, finding.end)
             kept.append(finding if whole else _part(finding, start, end))
             taken.insert(bisect_left(taken, (start, end)), (start, end))
-    return sorted(kept, key=lambda finding: (finding.start, finding.end, finding.kind))
+    return kept
 
 
 def _strength(finding: Finding) -> tuple[bool, float, int, int, str]:
