@@ -252,7 +252,7 @@ def _own(models: str | None, name: str) -> Path | None:
     return found[0] if found else None
 
 
-@cache  # every load of a configuration asks, and reading the data files takes some 50 ms
+@cache  # every load of a configuration asks, and reading the data files takes some 30 ms
 def kinds() -> frozenset[str]:
     """Every kind of finding that the shipped detector has, for matrices that name some."""
     from crossover.privacy import rules as book
