@@ -51,6 +51,10 @@ def parse(text: str) -> Any:
 def record(text: str, tree: Any, look: Look, lines: PlaceOf) -> Seen:
     """A record whose text is ``text`` and whose value is ``tree``. ``lines`` are the places of ``text`` in the file."""
     texts, joints, opaque = extract.read(ChatRequest(model="", messages=(), tree={"input": tree}))
+    beyond = max((len(said) for said, _ in texts), default=0)
+    if beyond > extract.MOST:  # a gateway does not look at it; a scan does, passage by passage
+        opaque = opaque or f"it holds a text of {beyond // 1000:,} thousand characters"
+        texts = [(said, field) for said, field in texts if len(said) <= extract.MOST]
     opaque = opaque or _opaque(tree)
     line = lines(0)[0]
     found: dict[tuple[str, str], Sequence[Finding]] = {}
