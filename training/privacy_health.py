@@ -115,7 +115,7 @@ def fitted(
 def learnt(data: Sequence[Text], found: Read, chosen: npt.NDArray[np.bool_], words: list[str]) -> Weights:
     """A model of the chosen texts: first every sentence of a told text counts as told, then those that look like it."""
     numbers = columns(found, data, chosen)
-    inside = [place for place, owner in enumerate(found.owner) if chosen[owner]]
+    inside = [place for place, owner in enumerate(found.owner) if chosen[owner] and data[owner].weight]
     rows = [np.array([numbers[key] for key in found.keys[place] if key in numbers], np.int64) for place in inside]
     told = np.array([data[found.owner[place]].told for place in inside], float)
     owners = np.array([found.owner[place] for place in inside])

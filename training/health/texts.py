@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -206,7 +206,21 @@ def texts(seed: int) -> list[Text]:
         for line, _ in lines(file):
             text = line.replace("\\n", "\n")
             found += [Text(text, told, line, file, 4.0), Text(filler.disguise(text), told, line, file, 2.0)]
+    found += _mixed(filler, found)
     return found
+
+
+def _mixed(filler: Filler, held: Sequence[Text]) -> list[Text]:
+    """Somebody's story among general sentences: teaches how sentences make a text, not what a sentence tells."""
+    told = [one for one in held if one.told and len(one.text) < 160 and "\n" not in one.text]
+    general = [one for one in held if not one.told and len(one.text) < 160 and "\n" not in one.text]
+    mixed = []
+    for number in range(1500):
+        story = filler.chance.choice(told)
+        around = [one.text.rstrip(".") + "." for one in filler.chance.choices(general, k=1 + number % 4)]
+        around.insert(filler.chance.randint(0, len(around)), story.text.rstrip(".") + ".")
+        mixed.append(Text(filler.pick([" ", "\n"]).join(around), True, story.template, "mixed", 0.0))
+    return mixed
 
 
 def _gathered(filler: Filler, by_group: dict[str, list[str]]) -> Iterator[Text]:

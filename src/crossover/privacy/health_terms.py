@@ -72,9 +72,10 @@ _ENDINGS = {
     "drug": "mab nib pril sartan statin cillin prazole conazole olol gliptin gliflozin cycline mycin floxacin triptan "
     "zepam caine parin xaban gatran setron tidine dronate thiazide semide azepam vudine navir tegravir buvir ciclovir "
     "cyclovir platin rubicin taxel",
-    "condition": "itis emia aemia osis opathy oma megaly plegia penia sclerosis cytosis uria phasia",
+    "condition": "itis emia aemia osis opathy oma megaly plegia penia sclerosis cytosis uria phasia "
+    "krebs karzinom entzündung infarkt insuffizienz leukämie anämie",
     "procedure": "ectomy otomy ostomy oscopy plasty centesis pexy",
-    "symptom": "algia rrhea rrhoea rrhage pnea pnoea esthesia",
+    "symptom": "algia rrhea rrhoea rrhage pnea pnoea esthesia schmerzen",
 }
 # Ordinary words with such an ending.
 _NO_ENDING = frozenset(
@@ -86,8 +87,8 @@ _NO_ENDING = frozenset(
     )
 )
 Span: TypeAlias = tuple[int, int]
-_Phrases: TypeAlias = tuple[tuple[tuple[str, ...], int], ...]
-_Begun: TypeAlias = dict[str, list[tuple[tuple[str, ...], int]]]  # phrases by their second word
+_Phrase: TypeAlias = tuple[tuple[str, ...], int, bool]  # the words after the first, the class, whether it tells
+_Begun: TypeAlias = dict[str, list[_Phrase]]  # phrases by their second word
 _Known: TypeAlias = tuple[int, int, int, _Begun | None]  # a word's meaning, its own number (0: none), whether it tells
 
 
@@ -107,7 +108,7 @@ class Terms(msgspec.Struct, frozen=True):
 
     classes: tuple[str, ...]
     words: dict[str, int]
-    phrases: dict[str, _Phrases]
+    phrases: dict[str, tuple[_Phrase, ...]]
     telling: frozenset[int]
     loud: frozenset[str]
     quiet: frozenset[str]
@@ -120,9 +121,7 @@ class Terms(msgspec.Struct, frozen=True):
     def tells(self) -> tuple[list[str], list[tuple[str, ...]], list[str]]:
         """All that makes a text worth a look: words, phrases, endings."""
         words = [word for word, kind in self.words.items() if self.is_telling(word, kind)]
-        phrases = [
-            (first, *rest) for first, others in self.phrases.items() for rest, kind in others if kind in self.telling
-        ]
+        phrases = [(first, *rest) for first, others in self.phrases.items() for rest, _, tells in others if tells]
         endings = [tail for tails in self.tails.values() for tail, _ in tails]
         return words, phrases, endings
 
@@ -145,12 +144,13 @@ def load() -> Terms:
     loud, quiet = held.pop("loud"), held.pop("quiet")
     names = [*_PLAIN, *held]
     words: dict[str, int] = {}
-    phrases: dict[str, list[tuple[tuple[str, ...], int]]] = {}
+    phrases: dict[str, list[_Phrase]] = {}
     for number, entries in enumerate(held.values(), len(_PLAIN)):
         for entry in entries:
             if "_" in entry:
                 first, *rest = entry.split("_")
-                phrases.setdefault(first, []).append((tuple(rest), number))
+                tells = names[number] in _TELLING or entry in loud
+                phrases.setdefault(first, []).append((tuple(rest), number, tells))
             else:
                 words.setdefault(entry, number)
     tails: dict[str, list[tuple[str, int]]] = {}
@@ -178,9 +178,9 @@ class Reader:
         table: dict[str, _Known] = {}
         for word in {*own, *terms.words, *terms.phrases}:
             number = own.get(word, 0)
-            begun: dict[str, list[tuple[tuple[str, ...], int]]] = {}
-            for rest, kind in terms.phrases.get(word, ()):
-                begun.setdefault(rest[0], []).append((rest, kind))
+            begun: _Begun = {}
+            for phrase in terms.phrases.get(word, ()):
+                begun.setdefault(phrase[0][0], []).append(phrase)
             mean = terms.words.get(word, number) or UNKNOWN
             table[word] = (mean, number, int(word in self._telling), begun or None)
         self._table = table
@@ -218,8 +218,8 @@ class Reader:
             if phrases is not None and place < len(found):
                 taken = _phrase(phrases, found, place)
                 if taken is not None:
-                    skip, mean = taken
-                    own, tells = 0, mean in self.terms.telling
+                    skip, mean, tells = taken
+                    own = 0
             means.append(mean)
             telling += tells
             if own:
@@ -276,7 +276,7 @@ class Reader:
             if phrases is not None and at + 1 < len(parts):
                 taken = _phrase(phrases, parts, at + 1)
                 if taken is not None:
-                    mean, tells = taken[1], taken[1] in self.terms.telling
+                    _, mean, tells = taken
             if mean < FIRST_WORD or len(part) > 1:
                 means.append(mean)
                 words.append(own or UNKNOWN)
@@ -297,11 +297,11 @@ class Reader:
         return 0
 
 
-def _phrase(begun: _Begun, found: Sequence[str], place: int) -> tuple[int, int] | None:
-    """The longest phrase that goes on at ``place``: how many words more, and its class."""
-    for rest, kind in begun.get(_bare(found[place]), ()):
+def _phrase(begun: _Begun, found: Sequence[str], place: int) -> tuple[int, int, int] | None:
+    """The longest phrase that goes on at ``place``: how many words more, its class, whether it tells."""
+    for rest, kind, tells in begun.get(_bare(found[place]), ()):
         if len(rest) == 1 or [_bare(token) for token in found[place : place + len(rest)]] == list(rest):
-            return len(rest), kind
+            return len(rest), kind, int(tells)
     return None
 
 
