@@ -90,6 +90,26 @@ def test_one_connection_serves_one_call_after_the_other(run: Run) -> None:
     run(work())
 
 
+def test_a_reply_knows_how_long_its_connection_took(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, dial = Clock(), dials.dial
+
+    async def slow(*told: Any) -> Any:
+        clock.now += 0.25
+        return await dial(*told)
+
+    async def work() -> None:
+        monkeypatch.setattr("crossover.transport.pool.dial", slow)
+        async with serving(keeping([OK, OK])) as server, client(clock=clock) as transport:
+            took = []
+            for _ in range(2):
+                with await post(transport, server) as reply:
+                    took.append(reply.connect_s)
+                    await reply.read()
+            assert took == [0.25, 0.0]
+
+    run(work())
+
+
 def test_calls_at_the_same_time_have_a_connection_each(run: Run) -> None:
     async def work() -> None:
         async with serving(keeping([OK] * 3)) as server, client() as transport:

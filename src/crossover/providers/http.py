@@ -173,6 +173,18 @@ class HttpBackend:
             if reply is not None:
                 reply.close()
 
+    async def open(self, request: ChatRequest) -> Reply:
+        """The stream of an answer as bytes, for a reader that wants less of it than the dialect's does.
+
+        Whoever got it closes it. Raises UpstreamError where the target refuses or answers with anything but a stream.
+        """
+        self._admit(request, request.messages)
+        try:
+            outgoing = self._wire.write_request(_asked(request, stream=True), self.profile)
+            return await self._send(outgoing, streamed=True)
+        except UpstreamError as error:
+            self._fail(error)
+
     async def embed(self, request: EmbedRequest) -> EmbedResponse:
         """Vectors. UpstreamError ``unsupported`` where the dialect has no embeddings."""
         self._admit(request, request.inputs)

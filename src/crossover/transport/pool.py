@@ -80,10 +80,12 @@ class Transport:
         now = self._clock()
         total_at = now + timeouts.total
         wait = timeouts.cold if cold else timeouts.first_byte
+        asked, connect_s = now, 0.0
         connection = self._reused(ep, now)
         if connection is None:
             connection = await self._dial(ep, timeouts, total_at)
             now = self._clock()
+            connect_s = now - asked
         while True:
             self._busy.add(connection)
             if self._calm:
@@ -91,6 +93,7 @@ class Transport:
             reply = connection.ask(head, body, now + wait, timeouts.gap, total_at)
             await reply._wait(HEAD)
             if reply.status:
+                reply.connect_s = connect_s
                 return reply
             error = reply._error
             assert error is not None
@@ -98,6 +101,7 @@ class Transport:
                 raise error
             connection = await self._dial(ep, timeouts, total_at)
             now = self._clock()
+            connect_s = now - asked
 
     def sweep(self, now: float) -> None:
         """Fail what is late at ``now``, close what was idle for too long."""

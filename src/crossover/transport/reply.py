@@ -29,8 +29,9 @@ class Line(Protocol):
 class Reply:
     """An answer whose headers are complete.
 
-    Whoever got one reads it to its end or closes it; ``with`` closes it on every way out. The fields with an underscore
-    are the connection's to fill.
+    Whoever got one reads it to its end or closes it; ``with`` closes it on every way out. ``connect_s`` is how long its
+    connection took to be made, in seconds (0: one that was there). The fields with an underscore are the connection's
+    to fill.
     """
 
     __slots__ = (
@@ -47,11 +48,12 @@ class Reply:
             "_mark",
             "_parts",
         ),
-        *("_raw", "_size", "_untouched", "_waiter", "_want", "_wbits", "status"),
+        *("_raw", "_size", "_untouched", "_waiter", "_want", "_wbits", "connect_s", "status"),
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, line: Line, label: str, limit: int) -> None:
         self.status = 0
+        self.connect_s = 0.0
         self._loop = loop
         self._line: Line | None = line  # None once the answer is complete or failed
         self._label = label
