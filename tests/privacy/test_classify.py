@@ -253,6 +253,17 @@ def test_a_request_that_is_left_harms_no_other() -> None:
     assert asyncio.run(leave()).counts == (("financial", "card", "hard", 1),)
 
 
+def test_one_classifier_serves_one_loop_after_another() -> None:
+    which = classifier()
+
+    async def several(name: str) -> None:
+        requests = [from_wire(f"{name} {number} {'word ' * 20_000}") for number in range(5)]
+        await asyncio.gather(*map(which.classify, requests))
+
+    asyncio.run(several("first"))
+    asyncio.run(several("second"))
+
+
 def test_a_request_beyond_every_limit_is_not_looked_at_and_counts_as_a_failure() -> None:
     find = Counting()
     many = [f"{number} {'x' * 1_000_000}" for number in range(MOST_OF_ALL // 1_000_000 + 1)]

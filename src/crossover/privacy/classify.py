@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable, Sequence
 from typing import TypeAlias
+from weakref import WeakKeyDictionary
 
 from crossover.errors import DetectionError
 from crossover.privacy.detector import WINDOW, Detector
@@ -33,7 +34,7 @@ _New: TypeAlias = tuple[str, str, Hashable]  # a text that was not seen before, 
 
 
 class Classifier:
-    """Classifies requests for one event loop. ``made_of`` names what it was made of, for who wants to keep it."""
+    """Classifies requests, for one thread. ``made_of`` names what it was made of, for who wants to keep it."""
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class Classifier:
         self._detector = detector
         self._memory = Memory(secret, entries=entries, size=size)
         self._silent: frozenset[str] = frozenset() if detector.by_field else SILENT
-        self._workers = asyncio.Semaphore(_WORKERS)
+        self._workers: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
         self.made_of = made_of
         self.version = detector.version
 
@@ -97,7 +98,7 @@ class Classifier:
                 if found:
                     tally.add(found)
             return
-        async with self._workers:
+        async with self._workers.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_WORKERS)):
             for batch in _batches(new):
                 for (_, _, key), found in zip(batch, await self._in_worker(batch), strict=True):
                     self._memory.put(key, found)
