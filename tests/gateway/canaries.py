@@ -40,6 +40,7 @@ category = "financial"
 """  # the user's own, for the file of every wall
 _SHORTEST = 6  # letters and digits: what is shorter stands in a text by chance
 _WINDOW = 8
+_HEX = frozenset("0123456789abcdef")
 _MARKS = re.compile(r"[\W_]+")
 _DIRECT = ("Please charge {} today.", "Bitte an {} senden.", "I noted {} there.", "{}", "(see {})", "it is {} .")
 
@@ -527,9 +528,8 @@ def standing_in(values: Iterable[str], data: bytes) -> list[str]:
     found: list[str] = []
     for value in values:
         short = squeezed(value)
-        by_chance = len(short) < 12 and set(short) <= set("0123456789abcdef")
-        if (len(short) >= _WINDOW and not by_chance and short in plain) or (
-            len(value) >= _WINDOW and not (by_chance and value.isalnum()) and value.casefold() in raw
-        ):
-            found.append(value)
+        if len(short) >= 12 or (len(short) >= _WINDOW and not set(short) <= _HEX):
+            found += [value] if short in plain else []
+        elif len(value) >= _WINDOW and not value.isalnum():  # its marks make sure that it is no piece of a number
+            found += [value] if value.casefold() in raw else []
     return found
