@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossover.errors import FileError
@@ -238,7 +238,27 @@ def depth(view: View) -> int:
     return 1 if view.parent is None else 1 + depth(view.parent)
 
 
-@given(st.text(alphabet=st.sampled_from("4 1-.\n@aA_0%u\\x&#;=<b>*`é\u200bо１(at)[dot]one/+"), max_size=120))
+CRUMBS = [*"4 1-.\n@aA_0%u\\x&#;=<b>*`é\u200bо１(at)[dot]one/+|~,:\r\tz9Z３с\u00a0"]
+CRUMBS += ["4111", "one ", "123", "6789", "DE89", "&#52;", "\\u0041", "%41", "=41", "NDExMSAxMTExIDEx", "@acme", "mia"]
+CRUMBS += [
+    "AKIA1234",
+    "ghp_A1b2",
+    "<b>",
+    "**",
+    "[at]",
+    "\n> ",
+    " - ",
+    "__",
+    "--",
+    " at ",
+    " dot ",
+    "34 31 31 ",
+    "0x41, ",
+]
+
+
+@settings(max_examples=400)
+@given(st.lists(st.sampled_from(CRUMBS), max_size=60).map("".join))
 def test_any_text_has_the_same_views_either_way_and_spans_inside(text: str) -> None:
     views = list(VIEWS(text))
     assert [view.text for view in views] == [view.text for view in PLAIN(text)]

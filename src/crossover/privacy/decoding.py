@@ -242,7 +242,7 @@ SORTS = (
     Sort(r"&(?:#[0-9xX]|[A-Za-z][A-Za-z0-9]{1,31};)", "&", _entities),
     Sort(r"%(?:[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})", "%", _percents),
     Sort(r"(?:=[0-9A-F]{2}){3}|[A-Za-z0-9]=(?:40|2E|2D)[A-Za-z0-9]|[^ \t\r\n]=\r?\n[^\r\n]", "=", _quoted_printable),
-    Sort(r"[\[({<][ \t]?(?i:at|dot|@|\.)[ \t]?[\])}>]| (?i:dot) [A-Za-z0-9]", "", _written_out),
+    Sort(r"[\[({<][ \t]?(?i:at|dot|@|\.)[ \t]?[\])}>]| (?i:dot) [A-Za-z0-9-]", "", _written_out),
     Sort(r"[A-Za-z0-9+/_-]{14}", "", _runs),
     Sort(r"[0-9a-fA-F][0-9a-fA-FxX]{1,7}(?:[ :,;-]{1,2}[0-9a-fA-FxX]{2,8}){6}", "", _codes),
 )

@@ -192,7 +192,8 @@ _NUMBER = re.compile(r"[+(]?[0-9][0-9 .()-]*")
 _REACH = 48
 _WORD_MORE = r"[A-Za-z0-9@._+/=-]*"
 _NEXT_LINE = r"[ \t\r\\]*\n[ \t]*(?:[>|#*/]{1,3}[ \t]+)?"
-_HALF = r"[A-Za-z0-9@._+/=-]*(?:[0-9_]|[a-z@._+/=-][A-Z]|[A-Z][A-Z])[A-Za-z0-9@._+/=-]*"  # of a key or of a number
+_TELLS = re.compile(r"[0-9_]|[a-z@._+/=-][A-Z]|[A-Z][A-Z]")
+_HALF = rf"{_WORD_MORE}(?:{_TELLS.pattern}){_WORD_MORE}"  # of a key or of a number
 
 
 def _lines(text: str) -> Iterator[tuple[Edit, ...]]:
@@ -224,10 +225,8 @@ def _lines(text: str) -> Iterator[tuple[Edit, ...]]:
 
 
 def _mixed(word: str) -> bool:
-    """Whether it could be a piece of a key or of a number: a digit, or capitals where no name has them."""
-    return _DIGIT.search(word) is not None or (len(word) >= 4 and not word.islower() and not word[1:].islower()) or (
-        "_" in word and len(word) >= 4
-    )  # fmt: skip
+    """Whether it could be a piece of a key or of a number: with a digit, or with capitals where no name has them."""
+    return _TELLS.search(word) is not None
 
 
 # ------------------------------------------------------------------------------------------------------------ mark-up
@@ -239,6 +238,7 @@ _MARKS = f"(?:{_MARK})(?:{_MARK})*"  # alternatives begin with a character of th
 _MARKUP = re.compile(f"{_MARKS}(?:[ _.@-](?:{_MARK})+)?")
 _INNER = re.compile(_MARK)
 _UNDERLINE = re.compile(r"__?_?")
+_TWO_DIGITS = re.compile(r"[0-9]{2}")
 _AFTER_LINE = re.compile(r"[A-Z]{0,2}[0-9]{2}")
 _UNDERLINED = re.compile(r"__?([A-Za-z0-9][A-Za-z0-9_-]{14,})__?(?![A-Za-z0-9_])")
 _WORDS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
@@ -280,7 +280,7 @@ def _underlines(text: str) -> Iterator[Edit]:
         if not before or before not in _BESIDE:
             if _AFTER_LINE.match(text, end) is not None:
                 yield start, end + 1, f" {after}"
-        elif (not after or after not in _BESIDE) and text[max(0, start - 2) : start].isdigit():
+        elif (not after or after not in _BESIDE) and _TWO_DIGITS.fullmatch(text, max(0, start - 2), start) is not None:
             yield start - 1, end, f"{before} "
     for hit in _UNDERLINED.finditer(text):
         if (
@@ -300,7 +300,7 @@ def _beside(text: str, start: int, end: int) -> bool:
         before = text[start - 2 : start - 1]
     elif after in (" ", "-"):
         after = text[end + 1 : end + 2]
-    return before.isdigit() and after.isdigit()
+    return _TWO_DIGITS.fullmatch(before + after) is not None
 
 
 def _tells(text: str, start: int, end: int) -> bool:
@@ -350,7 +350,7 @@ JOINS = (
     Join(rf"(?:^|[^0-9{_SHAPED}])[{_SHAPED}]*[0-9][0-9{_SHAPED}]{{10}}", "", _shapes),
     Join(
         rf"[0-9]{_WORD_MORE}{_NEXT_LINE}{_HALF}|{_HALF}{_NEXT_LINE}{_WORD_MORE}[0-9]"
-        rf"|{_WORD}{{2}}{_NEXT_LINE}{_WORD_MORE}@|@{_WORD}*{_NEXT_LINE}{_WORD}{{2}}",
+        rf"|[A-Za-z0-9@._+/=-]{{2}}{_NEXT_LINE}{_WORD_MORE}@|@{_WORD_MORE}{_NEXT_LINE}[A-Za-z0-9@._+/=-]{{2}}",
         "\n",
         _lines,
     ),
