@@ -34,19 +34,25 @@ def needed(*, n: int, gap: float, spread: float, margin: float, alpha: float = 0
     check_margin(margin)
     for name, value in (("alpha", alpha), ("power", power)):
         check_share(name, value)
-    stakes = stakes_for(margin)
-    steps = [
-        float(further(n, gap, spread, margin=margin, alpha=alpha, power=chance, stakes=stakes))
-        for chance in (power, 0.5, SAFE)
-    ]
-    more, even, safe = (rounded_up(step) for step in steps)
+    steps = further(n, gap, spread, margin=margin, alpha=alpha, powers=(power, 0.5, SAFE), stakes=stakes_for(margin))
+    more, even, safe = (rounded_up(float(step)) for step in steps)
     return Need(power=power, more=more, even=even, safe=safe)
 
 
 def further(
-    n: ArrayLike, gap: ArrayLike, spread: ArrayLike, *, margin: float, alpha: float, power: float, stakes: Stakes
-) -> Floats:
-    """As :func:`needed`, of many samples at once and not rounded; infinite where a million will not do."""
+    n: ArrayLike,
+    gap: ArrayLike,
+    spread: ArrayLike,
+    *,
+    margin: float,
+    alpha: float,
+    powers: Sequence[float],
+    stakes: Stakes,
+) -> list[Floats]:
+    """As :func:`needed`, for each chance of ``powers``, of many samples at once and not rounded.
+
+    Infinite where a million will not do.
+    """
     seen = np.asarray(n, dtype=np.float64)
     known = seen + _BELIEF
     square = (np.asarray(spread) * seen + _BELIEF * TYPICAL_DISCORDANCE) / known
@@ -65,7 +71,7 @@ def further(
         alpha=alpha,
         stakes=stakes,
     )
-    return _first_reaching(chance, more, power)
+    return [_first_reaching(chance, more, power) for power in powers]
 
 
 def power_table(

@@ -2,9 +2,9 @@
 
 Whoever believes that a mean is at most ``null`` must accept bets of the form *stake × (value - null)*. Each bet is fair
 or worse under that belief, so a fortune of 1 grows beyond 1/alpha with a chance of at most alpha, at any time, ever
-(Ville's inequality; for bounded means Waudby-Smith and Ramdas, Estimating means of bounded random variables by betting,
-2024). A fortune spread over several fixed stakes is such a bet too. It depends on the values and not on their order, so
-nothing has to be remembered from one look to the next.
+(Ville's inequality; for bounded means I. Waudby-Smith and A. Ramdas, Estimating means of bounded random variables by
+betting). A fortune spread over several fixed stakes is such a bet too. It depends on the values and not on their order,
+so nothing has to be remembered from one look to the next.
 
 Values are differences of two scores and lie in [-1, 1]. A sample is a table of ``values`` and of how often each
 occurred (``counts``, the last axis; leading axes are different samples), which need not be whole numbers.
