@@ -304,11 +304,27 @@ def test_an_unexpected_end_is_priced_and_a_refused_request_is_not() -> None:
         assert (made.cost > 0) == billed
 
 
+@pytest.mark.parametrize(
+    ("model", "kept"),
+    [
+        ("gpt-4o-mni-2024-07-18", "gpt-4o-mni-2024-07-18"),
+        ("meta-llama/Llama-3.1-8B:q4_K_M", "meta-llama/Llama-3.1-8B:q4_K_M"),
+        ("best 4111 1111 1111 1111", "(no name)"),
+        ("4111111111111111", "(no name)"),
+        ("bob@corp.com", "(no name)"),
+        ("", "(no name)"),
+    ],
+)
+def test_what_is_no_name_is_not_written_down(model: str, kept: str) -> None:
+    request = ChatRequest(model=model, messages=())
+    assert turned_away(request, "chat", "r", RequestError("no"), WALL).asked == kept
+
+
 def test_the_row_of_a_request_that_was_wrong_from_the_start() -> None:
     request = ChatRequest(model="x" * 1000, messages=(), caller=Caller(key="k", door="openai"))
     made = turned_away(request, "chat", "r-9", RequestError("no", status=404, code="model_not_found"), WALL)
     assert (made.id, made.status, made.http_status, made.error) == ("r-9", "refused", 404, "model_not_found")
-    assert (made.key, made.door, made.time, len(made.asked)) == ("k", "openai", WALL, 200)
+    assert (made.key, made.door, made.time, made.asked) == ("k", "openai", WALL, "(no name)")
     assert turned_away(EmbedRequest(model="m", inputs=()), "embed", "r", RequestError("no"), WALL).kind == "embed"
 
 

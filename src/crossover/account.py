@@ -5,6 +5,7 @@ Plain bookkeeping without IO. Times are seconds of a monotonic clock, money is p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Literal
@@ -37,6 +38,8 @@ NOTHING = Usage()
 Kind = Literal["chat", "embed"]
 SAYS_ENOUGH = frozenset({"length", "content_filter"})  # ends that are an answer even where no word came before them
 _NOT_SENT = frozenset({"refused", "tls", "connect_timeout", "unsupported"})  # failures before a byte of it went out
+_A_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+-]{0,127}")
+_MANY_DIGITS = re.compile(r"(?:\d[._:/+-]?){9}")  # a date has eight
 _ANYWHERE = Place("", local=False)  # any place outside
 _LONGEST_NAME = 200  # characters kept of a name that a client asked for: the ledger is no place to store text in
 
@@ -412,7 +415,7 @@ def turned_away(
         id=request_id,
         time=wall,
         door=caller.door,
-        asked=request.model[:_LONGEST_NAME],
+        asked=_named(request.model),
         policy="",
         status="refused",
         http_status=error.status,
@@ -420,6 +423,11 @@ def turned_away(
         key=caller.key,
         kind=kind,
     )
+
+
+def _named(model: str) -> str:
+    """A name that nobody here knows, as far as it can be a name: a client may have put anything there."""
+    return model if _A_NAME.fullmatch(model) and not _MANY_DIGITS.search(model) else "(no name)"
 
 
 def code_of(error: ServingError | None) -> str:

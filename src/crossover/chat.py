@@ -212,6 +212,16 @@ class EmbedRequest(msgspec.Struct, frozen=True, kw_only=True):
     clearance: Any = None  # a Pass of crossover.egress
 
 
+def substance(request: ChatRequest | EmbedRequest) -> tuple[object, ...]:
+    """Everything of a request that is sent and may hold words of a person: the objects themselves, for a pass."""
+    if isinstance(request, EmbedRequest):
+        return request.inputs, request.tree, request.extra, request.user
+    return (
+        request.messages, request.tree, request.tools, request.output, request.metadata, request.extra,
+        request.user, request.stop, request.tool_choice, request.logit_bias,
+    )  # fmt: skip
+
+
 # ------------------------------------------------------------------------------------------------------------ answer
 
 

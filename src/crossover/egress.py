@@ -7,7 +7,7 @@ a new path in the code that forgets to ask reaches nobody: it fails here, before
 
 from __future__ import annotations
 
-from typing import Any
+import operator
 
 from crossover.errors import EgressError
 
@@ -17,7 +17,7 @@ class Pass:
 
     __slots__ = ("content", "place", "rule", "seal")
 
-    def __init__(self, seal: object, place: str, rule: str, content: tuple[Any, Any]) -> None:
+    def __init__(self, seal: object, place: str, rule: str, content: tuple[object, ...]) -> None:
         self.seal = seal
         self.place = place
         self.rule = rule
@@ -32,15 +32,15 @@ class Guard:
     def __init__(self) -> None:
         self._seal = object()
 
-    def permit(self, place: str, rule: str, words: object, tree: object) -> Pass:
+    def permit(self, place: str, rule: str, content: tuple[object, ...]) -> Pass:
         """A pass for this content (the objects themselves, not their values) to the deployment ``place``."""
-        return Pass(self._seal, place, rule, (words, tree))
+        return Pass(self._seal, place, rule, content)
 
-    def check(self, shown: Pass | None, place: str, words: object, tree: object) -> None:
+    def check(self, shown: Pass | None, place: str, content: tuple[object, ...]) -> None:
         """Raise EgressError where the pass is missing, foreign, for another place or for other content."""
         if shown is None:
             raise EgressError(f"nothing permits this call to {place}", hint="Nothing was sent; please report this")
         if shown.seal is not self._seal or shown.place != place:
             raise EgressError(f"the pass shown is not for {place}", hint="Nothing was sent; please report this")
-        if shown.content[0] is not words or shown.content[1] is not tree:
+        if len(content) != len(shown.content) or not all(map(operator.is_, content, shown.content)):
             raise EgressError(f"the pass shown for {place} is for other content", hint="Nothing was sent")

@@ -58,7 +58,9 @@ class Law(NamedTuple):
 
 def _of(matrix: Matrix, zone: str, category: str, kind: str, soft: bool) -> Action:
     """The row of the kind, else of the category; of what is soft the laxer of that and of what is personal."""
-    named = _row(matrix, zone, kind) if kind not in CATEGORIES else None
+    of_zone = matrix.zones.get(zone, {})
+    says = kind in of_zone or category not in of_zone
+    named = _row(matrix, zone, kind) if kind not in CATEGORIES and says else None
     if named is not None:
         return named
     row = _row(matrix, zone, category)

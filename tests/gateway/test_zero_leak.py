@@ -21,7 +21,7 @@ import msgspec
 import pytest
 
 from crossover import AsyncClient, dispatch
-from crossover.chat import ChatRequest, Served
+from crossover.chat import ChatRequest, Served, substance
 from crossover.config import Paths
 from crossover.config.load import load
 from crossover.egress import Guard
@@ -574,13 +574,13 @@ def test_a_backend_outside_answers_to_no_other_pass(tmp_path: Path) -> None:
 
 def _unpermitted(request: ChatRequest, guard: Guard, name: str) -> list[ChatRequest]:
     """The request with every pass that does not open this place for it."""
-    words, tree = request.messages, request.tree
+    words, tree, *rest = substance(request)
     other = "dear" if name != "dear" else "paid"
     shown = [
         None,
-        guard.permit(other, "", words, tree),
-        Guard().permit(name, "", words, tree),
-        guard.permit(name, "", words, dict(tree or {})),
-        guard.permit(name, "", (*words, *words), tree),
+        guard.permit(other, "", (words, tree, *rest)),
+        Guard().permit(name, "", (words, tree, *rest)),
+        guard.permit(name, "", (words, dict(request.tree or {}), *rest)),
+        guard.permit(name, "", ((words, words), tree, *rest)),
     ]
     return [msgspec.structs.replace(request, clearance=one) for one in shown]

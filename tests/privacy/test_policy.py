@@ -141,6 +141,12 @@ def test_a_zone_may_have_rows_of_its_own() -> None:
     assert verdict(known(mine, what=KEY), Place("other", local=True)).action == "allow"
 
 
+def test_what_a_zone_says_of_a_category_stands_above_what_the_profile_says_of_a_kind() -> None:
+    mine = profile("mine", BALANCED, {"aws_key": "allow"}, {"west": {"secrets": "block"}})
+    assert verdict(known(mine, what=KEY), Place("west", local=False)).action == "block"
+    assert verdict(known(mine, what=KEY), OUTSIDE).action == "allow"
+
+
 def test_profiles_stand_on_each_other_zone_by_zone() -> None:
     first = profile("first", BALANCED, {}, {"eu": {"personal": "allow", "health": "allow"}})
     second = profile("second", first, {}, {"eu": {"health": "local_only"}})

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from crossover.chat import ChatRequest, EmbedRequest, Message, Text
+from crossover.chat import ChatRequest, EmbedRequest, Message, Text, Tool, substance
 from crossover.egress import Guard
 from crossover.errors import EgressError
 from crossover.providers.http import HttpBackend
@@ -39,10 +39,11 @@ async def pieces(one: HttpBackend, request: ChatRequest) -> None:
 def test_nothing_is_sent_without_a_pass_for_this_place_and_this_content() -> None:
     guard = Guard()
     one = backend(guard)
-    passed = guard.permit("api", "", ASK.messages, ASK.tree)
+    passed = guard.permit("api", "", substance(ASK))
     changed = msgspec.structs.replace(ASK, clearance=passed, messages=(*ASK.messages, Message("user", (Text("more"),))))
-    foreign = msgspec.structs.replace(ASK, clearance=guard.permit("other", "", ASK.messages, ASK.tree))
-    for request in (ASK, changed, foreign):
+    equipped = msgspec.structs.replace(ASK, clearance=passed, tools=(Tool(name="look"),))
+    foreign = msgspec.structs.replace(ASK, clearance=guard.permit("other", "", substance(ASK)))
+    for request in (ASK, changed, equipped, foreign):
         for call in (one.complete(request), pieces(one, request)):
             with pytest.raises(EgressError):
                 asyncio.run(call)
@@ -51,7 +52,7 @@ def test_nothing_is_sent_without_a_pass_for_this_place_and_this_content() -> Non
     for lasting in (
         one.complete(msgspec.structs.replace(ASK, clearance=passed)),
         pieces(one, msgspec.structs.replace(ASK, clearance=passed)),
-        one.embed(msgspec.structs.replace(EMBED, clearance=guard.permit("api", "", EMBED.inputs, None))),
+        one.embed(msgspec.structs.replace(EMBED, clearance=guard.permit("api", "", substance(EMBED)))),
     ):
         with pytest.raises(AssertionError, match="was sent"):
             asyncio.run(lasting)

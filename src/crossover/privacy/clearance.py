@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from crossover.chat import ChatRequest, EmbedRequest
+from crossover.chat import ChatRequest, EmbedRequest, substance
 from crossover.egress import Guard
 from crossover.errors import DetectionError
 from crossover.privacy.policy import ALLOWED, Known, Place, Profile, Verdict, chosen, verdict
@@ -79,7 +79,6 @@ def clear(
             raise Withheld(f"{judged.why} where it cannot be replaced: not for {deployment} ({judged.rule})")
         request, restorer, redacted = done.request, done.restorer, done.count
     if not place.local:
-        tree = request.tree
-        content = request.messages if isinstance(request, ChatRequest) else request.inputs
-        request = msgspec.structs.replace(request, clearance=guard.permit(deployment, judged.rule, content, tree))
+        passed = guard.permit(deployment, judged.rule, substance(request))
+        request = msgspec.structs.replace(request, clearance=passed)
     return Cleared(request=request, verdict=judged, restorer=restorer, redacted=redacted)

@@ -140,7 +140,8 @@ def action_of(profiles: Sequence[Profile], place: Place, category: Category, kin
 
 def _action(one: Profile, place: Place, category: Category, kind: str, tier: Tier) -> Action:
     own = one.zones.get(place.zone, {})
-    if kind not in CATEGORIES and (kind in own or kind in one.rows):
+    named = kind not in CATEGORIES and (kind in own or (kind in one.rows and category not in own))
+    if named:  # what a zone says of a kind or of its category stands above all that the profile says
         return _row(own, one.rows, kind, place.local)
     row = _row(own, one.rows, category, place.local)
     if tier == "soft" and DEFAULT_TIER[category] == "hard":  # a soft finding of a hard category

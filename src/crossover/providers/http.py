@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Protocol
 
 import msgspec
 
-from crossover.chat import ChatChunk, ChatRequest, ChatResponse, EmbedRequest, EmbedResponse
+from crossover.chat import ChatChunk, ChatRequest, ChatResponse, EmbedRequest, EmbedResponse, substance
 from crossover.deployment import Timeouts
 from crossover.egress import Guard
 from crossover.errors import UpstreamError
@@ -127,7 +127,7 @@ class HttpBackend:
 
     async def complete(self, request: ChatRequest) -> ChatResponse:
         """The whole answer."""
-        self._admit(request, request.messages)
+        self._admit(request)
         try:
             outgoing = self._wire.write_request(_asked(request, stream=False), self.profile)
             with await self._send(outgoing) as reply:
@@ -138,7 +138,7 @@ class HttpBackend:
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatChunk, None]:
         """The answer in pieces, as they come. Closing the generator closes the connection to the model at once."""
-        self._admit(request, request.messages)
+        self._admit(request)
         reply: Reply | None = None
         try:
             outgoing = self._wire.write_request(_asked(request, stream=True), self.profile)
@@ -178,7 +178,7 @@ class HttpBackend:
 
         Whoever got it closes it. Raises UpstreamError where the target refuses or answers with anything but a stream.
         """
-        self._admit(request, request.messages)
+        self._admit(request)
         try:
             outgoing = self._wire.write_request(_asked(request, stream=True), self.profile)
             return await self._send(outgoing, streamed=True)
@@ -187,7 +187,7 @@ class HttpBackend:
 
     async def embed(self, request: EmbedRequest) -> EmbedResponse:
         """Vectors. UpstreamError ``unsupported`` where the dialect has no embeddings."""
-        self._admit(request, request.inputs)
+        self._admit(request)
         write: Callable[[EmbedRequest, Profile], Outgoing] | None = getattr(self._wire, "write_embed", None)
         read: Callable[[bytes], EmbedResponse] | None = getattr(self._wire, "read_embedded", None)
         try:
@@ -205,10 +205,10 @@ class HttpBackend:
 
     # ------------------------------------------------------------------------------------------------------- sending
 
-    def _admit(self, request: ChatRequest | EmbedRequest, content: object) -> None:
+    def _admit(self, request: ChatRequest | EmbedRequest) -> None:
         """The last lock: nothing goes outside that nobody has let out."""
         if self.guard is not None:
-            self.guard.check(request.clearance, self.place, content, request.tree)
+            self.guard.check(request.clearance, self.place, substance(request))
 
     async def _overheard(self, reply: Reply) -> bytes:
         data = await reply.piece()
