@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from crossover.chat import Backend, ChatRequest, Message, Text
+from crossover.chat import Backend, ChatRequest, Message, Text, substance
 from crossover.egress import Guard
 from crossover.errors import EgressError, UpstreamError
 from crossover.loadtest.words import Ask
@@ -93,7 +93,7 @@ def passed(request: ChatRequest, ask: Ask, guard: Guard | None, place: str) -> C
             f"own prompts do not go to {place} directly, because nobody would look at them first",
             hint="Name an alias of crossover.toml: its requests go through the privacy gate",
         )
-    clearance = guard.permit(place, RULE, request.messages, request.tree)
+    clearance = guard.permit(place, RULE, substance(request))
     return msgspec.structs.replace(request, clearance=clearance)
 
 
