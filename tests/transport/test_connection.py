@@ -57,6 +57,8 @@ class Wire:
     def forget(self, connection: Connection) -> None:
         self.forgotten += 1
 
+    def left(self, connection: Connection) -> None: ...
+
 
 def asked(wire: Wire) -> tuple[Connection, Reply]:
     loop: Any = None  # only a reply that is waited for needs one

@@ -231,6 +231,76 @@ def test_a_server_that_closes_after_every_answer_without_saying_so(run: Run) -> 
     run(work())
 
 
+def test_a_server_that_closes_behind_its_answers_is_asked_on_new_connections(run: Run) -> None:
+    """Whose end is on the way already takes the next request with it: the first such end is enough to know."""
+
+    async def work() -> None:
+        clock = Clock()
+        async with serving(answering(OK)) as server, client(clock=clock) as transport:
+            with await post(transport, server) as reply:
+                await reply.read()
+            await until(lambda: transport.stats.idle == 0)  # its end was seen before anything was lost
+            for made in range(2, 12):
+                with await post(transport, server) as reply:
+                    assert await reply.read() == b"hello"
+                assert transport.stats.made == made
+
+    run(work())
+
+
+def test_a_server_that_keeps_connections_after_all_is_trusted_again(run: Run) -> None:
+    async def first_closes(peer: Peer) -> None:
+        await peer.answer(OK)
+        if peer.number:
+            while True:
+                await peer.answer(OK)
+
+    async def work() -> None:
+        clock = Clock()
+        async with serving(first_closes) as server, client(clock=clock) as transport:
+            ep = endpoint(server.url)
+            with await post(transport, ep) as reply:
+                await reply.read()
+            await until(lambda: transport.stats.idle == 0)
+            for made in (2, 3):
+                with await post(transport, ep) as reply:
+                    await reply.read()
+                assert transport.stats.made == made
+            clock.now += 1.0
+            for _ in range(3):
+                with await post(transport, ep) as reply:
+                    await reply.read()
+            assert transport.stats.made == 3
+
+    run(work())
+
+
+def test_an_end_long_after_an_answer_is_no_haste(run: Run) -> None:
+    async def work() -> None:
+        clock, ends = Clock(), asyncio.Event()
+
+        async def later(peer: Peer) -> None:
+            await peer.answer(OK)
+            if not peer.number:
+                await ends.wait()
+            else:
+                await peer.answer(OK)
+
+        async with serving(later) as server, client(clock=clock) as transport:
+            ep = endpoint(server.url)
+            with await post(transport, ep) as reply:
+                await reply.read()
+            clock.now += 5.0
+            ends.set()
+            await until(lambda: transport.stats.idle == 0)
+            for _ in range(2):
+                with await post(transport, ep) as reply:
+                    await reply.read()
+            assert transport.stats.made == 2
+
+    run(work())
+
+
 def test_idle_connections_grow_old(run: Run) -> None:
     async def work() -> None:
         clock = Clock()

@@ -15,7 +15,8 @@ on it. A POST must not be repeated on a guess (RFC 9110 9.2.2), so nothing is gu
 with a FIN, without one byte of an answer, and the kernel says that the peer has acknowledged not one byte of the
 request, then the FIN was sent before the request came: no application can have seen it, and it is sent once more, on
 a new connection. After a RST, and where the kernel cannot say (not Linux), the request counts as accepted: ``reset``.
-Every connection is looked at for a close before it is used again.
+Every connection is looked at for a close before it is used again. A server that ends connections right behind its
+answers (llama.cpp's, behind streams) is known by the first that it ends so, and asked on new ones from then on.
 
 Time-outs cost no timer per call: every busy connection has a deadline, and one sweep every 30 ms fails the late ones.
 ``first_byte`` runs from the request to the first byte of the answer's body (the headers of a stream come long before

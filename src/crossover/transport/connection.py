@@ -38,6 +38,9 @@ class Owner(Protocol):
     def forget(self, connection: Connection) -> None:
         """It is gone."""
 
+    def left(self, connection: Connection) -> None:
+        """The server has ended it after an answer, and not in the middle of one."""
+
 
 class Connection(asyncio.Protocol):
     """One connection. Busy while it has a reply; ``deadline`` and ``total_at`` are clock seconds."""
@@ -45,7 +48,18 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         *("_acked", "_base", "_clock", "_coding", "_complete", "_excess", "_fault", "_feed", "_first", "_gap"),
         *("_heard", "_interim", "_keep", "_limit", "_loop", "_open", "_owner", "_parser", "_paused", "_poll", "_raw"),
-        *("_reply", "_sent", "_silent", "_socket", "_to_eof", "_transport", "body_limit", "deadline", "endpoint"),
+        *(
+            "_reply",
+            "_sent",
+            "_served",
+            "_silent",
+            "_socket",
+            "_to_eof",
+            "_transport",
+            "body_limit",
+            "deadline",
+            "endpoint",
+        ),
         *("idle_since", "label", "total_at"),
     )
 
@@ -72,7 +86,7 @@ class Connection(asyncio.Protocol):
         self._poll: Any = None
         self._parser: Any = None
         self._feed: Callable[[bytes], None] = _nothing
-        self._open = self._paused = False
+        self._open = self._paused = self._served = False
         self._reply: Reply | None = None
         self._acked: int | None = None
         self._base: int | None = None  # acknowledged before the first request
@@ -289,6 +303,7 @@ class Connection(asyncio.Protocol):
     def _finish(self, reply: Reply) -> None:
         """The answer is complete: hand it over, and the connection back where nothing speaks against it."""
         self._reply = None
+        self._served = True
         reply._end()
         self._acked = None
         if self._paused:
@@ -307,6 +322,8 @@ class Connection(asyncio.Protocol):
         was sent before the request came. A RST says nothing of the kind: its acknowledgement is not looked at.
         """
         reply = self._reply
+        if self._served and self._open and (reply is None or not self._heard):
+            self._owner.left(self)
         if reply is None:
             self.abort()
         elif reply.status:

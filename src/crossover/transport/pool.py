@@ -17,6 +17,7 @@ from crossover.transport.reply import HEAD, Reply
 
 SWEEP_S = 0.03  # how late a time-out may come
 RESTED_S = 0.05  # a connection idle for this long is looked at before it is used again
+HASTY_S = 0.25  # a server that ends a connection so soon after an answer keeps none, whatever its headers say
 CALM_S = 5.0  # the same while nothing is under way and only idle connections age
 
 
@@ -52,6 +53,7 @@ class Transport:
         self._body_limit = body_limit
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle: dict[Endpoint, list[Connection]] = {}  # the last one used last: the coldest are first
+        self._hasty: set[Endpoint] = set()  # whose connections ended right behind an answer: not used at once again
         self._busy: set[Connection] = set()
         self._dials: dict[asyncio.Task[Connection], float] = {}  # with the time by which they must be done
         self._late: set[asyncio.Task[Connection]] = set()
@@ -153,6 +155,11 @@ class Transport:
         if rows is not None and connection in rows:
             rows.remove(connection)
 
+    def left(self, connection: Connection) -> None:
+        """The server has ended a connection on its own account, after an answer."""
+        if self._clock() - connection.idle_since < HASTY_S:
+            self._hasty.add(connection.endpoint)
+
     # ------------------------------------------------------------------------------------------------------- within
 
     def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -163,6 +170,10 @@ class Transport:
     def _reused(self, ep: Endpoint, now: float) -> Connection | None:
         """The connection of this endpoint that was used last, if one is sound."""
         rows = self._idle.get(ep)
+        if rows and ep in self._hasty:
+            if now - rows[0].idle_since < HASTY_S:
+                return None  # its end may be on the way already
+            self._hasty.discard(ep)  # it was kept after all
         while rows:
             connection = rows.pop()
             idle = now - connection.idle_since
