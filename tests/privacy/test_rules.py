@@ -103,6 +103,85 @@ def test_some_words_right_before_forbid() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "hits"),
+    [
+        ("badge: none; order 1234", []),
+        ("badge order 1234", ["1234"]),
+        ("badge. Order 1234", []),
+        ("order 1234? that is the badge", ["1234"]),
+        ("badge: none, order 1234, 5678", ["5678"]),
+        ("badge: none, order AB 1234", []),
+    ],
+)
+def test_a_number_with_a_name_of_its_own_is_none_of_another_word(text: str, hits: list[str]) -> None:
+    near = rule(r"(?:[A-Z]{2} )?\d{4}", context=("badge",), unless=("order", "AB"), needs_context=True)
+    assert found(near, text) == hits
+
+
+@pytest.mark.parametrize(
+    ("text", "hits"),
+    [
+        ("1234, said the man who came in this morning, his badge", ["1234"]),
+        ("1234, said the man who came in this morning to ask about a badge", []),
+        ("1234, said the man who wrote 77 123 on his badge", []),
+        ("1234, said the man who came in, his badge 98765", []),
+        ("1234, said the man who came in, his badge no. is A 98765", []),
+        ("1234, said the man who came in, his badge of brass", ["1234"]),
+        ("his badge was in the car all day long, and yet he says 1234", ["1234"]),
+        ("his badge was in the car, he says he bought it for 98765 and 1234", []),
+        ("his badge was in the car all day long, and that day was a hot one, but he says 1234", []),
+    ],
+)
+def test_a_word_further_off_counts_for_a_value_that_a_check_vouches_for(text: str, hits: list[str]) -> None:
+    near = rule(context=("badge",), needs_context=True, window=30, reach=50)
+    assert found(near, text) == hits
+
+
+@pytest.mark.parametrize(
+    ("text", "hits"),
+    [
+        ("1234 is what the screen shows. It is a badge", ["1234"]),
+        ("1234 is what the screen shows. That's one of her badges", ["1234"]),
+        ("1234 steht da überall. Das ist eine badge", ["1234"]),
+        ("1234 is what the screen shows. Bring a badge", []),
+        ("1234 is what the screen shows 98765. It is a badge", []),
+        ("1234 is what the screen shows, and the clock too. Now wait for the door. It is a badge", []),
+        ("I lost my badge at the fair last week, I think; the number on it is 1234", ["1234"]),
+        ("I lost my badge at the fair last week, I think; the order number is 1234", []),
+        ("badge verloren, und zwar gestern am Bahnhof; die Nummer lautet 1234", ["1234"]),
+    ],
+)
+def test_a_sentence_may_point_from_a_value_to_its_word_and_back(text: str, hits: list[str]) -> None:
+    assert found(rule(context=("badge",), needs_context=True, window=24), text) == hits
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ein: 1234", "ein=1234", '"ein": "1234"', '{\\"ein\\":\\"1234\\"}', "<ein>1234</ein>", "| ein | 1234 |",
+        "ein no. 1234", "ein nr 1234", "einno 1234", "EINnumber 1234", "ein_number=1234", "ein is 1234",
+        "Ein # 1234", "x_ein_id: 1234",
+    ],
+)  # fmt: skip
+def test_an_abbreviation_counts_in_any_case_where_it_names_a_field(text: str) -> None:
+    assert found(rule(context=("EIN",), needs_context=True), text) == ["1234"]
+
+
+@pytest.mark.parametrize(
+    "text", ["ein 1234", "ein Haus, 1234", "ein: das Haus 1234", "ein notice 1234", "einnot 1234", "klein: 1234"]
+)
+def test_an_abbreviation_that_names_no_field_counts_in_capitals_only(text: str) -> None:
+    assert found(rule(context=("EIN",), needs_context=True), text) == []
+
+
+@pytest.mark.parametrize("text", ["badgeno 1234", "badgenumber: 1234", "badgenr=1234", "id cardnumber 1234"])
+def test_a_word_may_have_no_glued_to_it(text: str) -> None:
+    near = rule(context=("badge", "id card"), needs_context=True)
+    assert found(near, text) == ["1234"]
+    assert found(near, "badgenorm 1234, badgenon 1234") == []
+
+
+@pytest.mark.parametrize(
     ("text", "field", "hits"),
     [
         ("1234", "", ["1234"]), (" 1234.\n", "content", ["1234"]), ("1234", "order", []), ("no 1234", "", []),

@@ -13,6 +13,7 @@ from operator import add
 
 BEHIND = 24  # characters behind a value in which a word still counts
 LONGEST = 64  # of a value in front of its word
+POINTED = 64  # characters over which a sentence may point from a value to its word, or back
 _SHORTEST_CAMEL = 3  # letters of a word inside of a name; two meet by chance
 _FEW = 6  # words that are looked up faster one by one
 _MEMORY = 8 << 20  # bytes for the states of one list
@@ -21,6 +22,30 @@ _ANYTHING = frozenset(
 )
 _SPACES = "\t\n\r\x0b\x0c_-\xa0"
 _CAMEL = re.compile("([a-z])([A-Z])")
+_NUMBER = "no|nr|num|number|nummer"  # what is glued to a word: ``taxno``, ``passportnumber``
+_GLUED = re.compile(f"(?:{_NUMBER})(?![^\\W_])")
+# Behind an abbreviation: what shows that it names a field whose value follows (``nif=``, ``<inn>``, ``ird no. 49-``).
+_NAMES_VALUE = re.compile(
+    rf"(?: ?(?:(?:{_NUMBER}|id|code)(?![a-z])|[#№]|n[°º])[\"'`\\]{{0,4}} ?[.:=>|]{{0,2}}|[\"'`\\]{{0,4}} ?[:=>|]{{1,2}}"
+    r"| (?:is|est|ist|es)\b) ?[\"'`\\(\[]{0,4}[a-z]{0,3} ?[0-9]"
+)
+_RIVAL = re.compile(r"[0-9](?:[ .-]?[0-9]){4}")  # another number, which the word may belong to
+_ITS_OWN = re.compile(
+    rf"[^0-9a-z]{{0,4}}(?:(?:{_NUMBER}|is|was|id|code)[^0-9a-z]{{1,4}}){{0,2}}[a-z]{{0,3}} ?[0-9](?:[ .-]?[0-9]){{4}}"
+)
+# "… 8845123? that is her passport", "passport … and the number on it is 8845123", in the languages of most texts.
+_POINTS = re.compile(
+    r"(?:\b(?:it|that|this|which|these|those)(?:[’'] ?s| is| was| are| should be| must be| may be| looks like)\b"
+    r"|\b(?:das|dies|es|sie) (?:ist|war|sollte)\b|\bc[’'] ?est\b|\bto (?:jest )?(?:mój|jej|jego|nr|numer)\b"
+    r"|\b(?:es|era|è|é|sería|sarebbe|dat|het|dit) (?:is |was )?(?:el|la|mi|su|tu|il|lo|o|a|mijn|zijn|haar|een|un|una)"
+    r"\b|\bé (?:um|uma|meu|minha)\b)[^0-9.?!]{0,24}$"
+)
+_TELLS = re.compile(
+    r"(?:(?:\b(?:the|its|this|that|my|his|her|their|our) (?:number|one|no)\b|\b(?:it|this|that)\b)[^0-9.?!:]{0,24}"
+    r"(?:\bis|[’'] ?s|\breads?|\bsays|:)"
+    r"|\b(?:nummer|numéro|número|numero|numer)\b[^0-9.?!:]{0,24}(?:\b(?:ist|lautet|est|es|is|jest)|\b[èé]|:))"
+    r"[ :\"'(]{0,3}$"
+)
 _BLANKS = bytes.maketrans(_SPACES[:-1].encode(), b" " * (len(_SPACES) - 1))
 _FOLD = str.maketrans(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + _SPACES[:-1], "abcdefghijklmnopqrstuvwxyz" + " " * (len(_SPACES) - 1)
@@ -55,19 +80,19 @@ def alternatives(words: Iterable[str]) -> str:
     """A pattern of RE2 that matches wherever one of the words might stand in a folded text: more often, never less.
 
     A word in ASCII begins where no letter or digit stands before it, and ends where no letter follows (but for a
-    plural). The rest is left to :class:`Scan`.
+    plural, and ``no`` or ``number``). The rest is left to :class:`Scan`.
     """
     inside: list[str] = []
+    open_ended: list[str] = []
     whole: list[str] = []
     for word in sorted(words, key=folded):  # neighbours share their beginning
-        stem = folded(word.removesuffix("*"))
-        if in_ascii(word):
-            whole.append(re.escape(stem) + ("s?(?:$|[^a-z])" if _ends(word) else ""))
-        else:
-            inside.append(re.escape(stem))
+        stem = re.escape(folded(word.removesuffix("*")))
+        (inside if not in_ascii(word) else whole if _ends(word) else open_ended).append(stem)
     parts = ["|".join(inside)] if inside else []
     if whole:
-        parts.append(f"(?:^|[^0-9a-z])(?:{'|'.join(whole)})")
+        open_ended.append(f"(?:{'|'.join(whole)})(?:s|{_NUMBER})?(?:$|[^a-z])")
+    if open_ended:
+        parts.append(f"(?:^|[^0-9a-z])(?:{'|'.join(open_ended)})")
     return "|".join(parts)
 
 
@@ -110,13 +135,13 @@ def _unspaced(word: str) -> bool:
 class Nearby:
     """Where any of some words stands in a text. ``in_field``: one of them is in the name of its field."""
 
-    __slots__ = ("_ends", "_starts", "_text", "in_field")
+    __slots__ = ("_ends", "_low", "_pairs", "_starts", "in_field")
 
-    def __init__(self, text: str, places: Iterable[tuple[int, int]], *, in_field: bool) -> None:
-        pairs = sorted(places)
-        self._text = text
-        self._starts = [start for start, _ in pairs]
-        self._ends = sorted(end for _, end in pairs)
+    def __init__(self, low: str, places: Iterable[tuple[int, int]], *, in_field: bool) -> None:
+        self._low = low
+        self._pairs = sorted(places)
+        self._starts = [start for start, _ in self._pairs]
+        self._ends = sorted(end for _, end in self._pairs)
         self.in_field = in_field
 
     def __bool__(self) -> bool:
@@ -132,20 +157,52 @@ class Nearby:
         behind = bisect_left(self._starts, end)
         return behind < len(self._starts) and self._starts[behind] - end <= BEHIND
 
-    def right_before(self, start: int) -> bool:
-        """Whether one of the words ends right before ``start``, with nothing but marks and spaces between."""
-        before = bisect_right(self._ends, start) - 1
-        if before < 0 or start - self._ends[before] > 4:
-            return False
-        return not _has_word(self._text[self._ends[before] : start])
+    def meant(self, start: int, end: int, reach: int) -> bool:
+        """Whether a word further off means the value: no other number lies between, and none follows it as its own.
 
-    def stretches(self, window: int) -> list[tuple[int, int]]:
+        Up to ``reach`` characters to either side; where a sentence points from one to the other, up to ``POINTED``.
+        """
+        low, most = self._low, max(reach, POINTED)
+        place = bisect_right(self._ends, start) - 1
+        if place >= 0 and start - self._ends[place] <= most:
+            gap = low[self._ends[place] : start]
+            if _RIVAL.search(gap) is None and (len(gap) <= reach or _TELLS.search(gap) is not None):
+                return True
+        place = bisect_left(self._starts, end)
+        if place < len(self._starts) and self._starts[place] - end <= most:
+            first, last = self._pairs[place]
+            gap = low[end:first]
+            if _RIVAL.search(gap) is None and _ITS_OWN.match(low, last) is None:
+                return len(gap) <= reach or _POINTS.search(gap) is not None
+        return False
+
+    def right_before(self, start: int) -> int:
+        """Where the word begins that ends right before ``start``, with nothing but marks and spaces between; or -1."""
+        before = bisect_right(self._ends, start) - 1
+        if before < 0 or start - self._ends[before] > 4 or _has_word(self._low[self._ends[before] : start]):
+            return -1
+        return min(first for first, last in self._pairs if last == self._ends[before])
+
+    def adjoins(self, start: int) -> bool:
+        """Whether one of the words is the one before that which begins at ``start``."""
+        before = bisect_right(self._ends, start) - 1
+        return before >= 0 and not self._low[self._ends[before] : start].strip(" ")
+
+    def points_at(self, end: int) -> bool:
+        """Whether a sentence behind the value says that it is one of the words: ``…? it is a passport number``."""
+        place = bisect_left(self._starts, end)
+        if place == len(self._starts) or self._starts[place] - end > POINTED:
+            return False
+        return _POINTS.search(self._low[end : self._starts[place]]) is not None
+
+    def stretches(self, window: int, reach: int) -> list[tuple[int, int]]:
         """Where a value that needs one of the words may begin, as disjoint stretches in order."""
         if self.in_field:
-            return [(0, len(self._text))]
+            return [(0, len(self._low))]
         merged: list[tuple[int, int]] = []
+        most = max(reach, POINTED)
         for begin, finish in zip(self._starts, self._ends, strict=True):
-            first, last = max(0, begin - BEHIND - LONGEST), finish + window
+            first, last = max(0, begin - most - LONGEST), finish + max(window, most)
             if merged and first <= merged[-1][1]:
                 merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
             else:
@@ -188,7 +245,7 @@ class Scan:
         """Where the words stand, looked up once."""
         known = self._nearby.get(words)
         if known is None:
-            known = self._nearby[words] = Nearby(self.text, self._all(words), in_field=self.in_field(words))
+            known = self._nearby[words] = Nearby(self.folded, self._all(words), in_field=self.in_field(words))
         return known
 
     def is_all(self, start: int, end: int) -> bool:
@@ -230,7 +287,7 @@ class Scan:
         at = low.find(stem)
         while at >= 0:
             as_written = not capitals or self._any_case or self.text[at : at + size].isupper()
-            if as_written and self._whole(at, at + size, prefix=prefix):
+            if (as_written or _NAMES_VALUE.match(low, at + size)) and self._whole(at, at + size, prefix=prefix):
                 yield at, at + size
             at = low.find(stem, at + size)
 
@@ -239,7 +296,8 @@ class Scan:
         low = self.folded
         if _unspaced(low[start:end]):
             return True
-        last = end + 1 if low[end : end + 1] == "s" else end  # a plural
+        glued = _GLUED.match(low, end)
+        last = glued.end() if glued else end + 1 if low[end : end + 1] == "s" else end  # a plural
         camel = end - start >= _SHORTEST_CAMEL
         if start and low[start - 1].isalnum() and not (camel and self._camel(start - 1, start + 1, end)):
             return False

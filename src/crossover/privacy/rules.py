@@ -25,6 +25,7 @@ from crossover.privacy.words import Find, Finding, Rule
 _LOG = logging.getLogger("crossover.privacy")
 _EDGE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 _TOKEN = re.compile(r"[A-Za-z0-9_]*")
+_POINTED_WINDOW = 24  # a rule with less asks for its word right beside the value
 _CUTS = 3  # how many groups a value may lose at its end before it is given up
 _USERS_MEMORY = 8 << 20  # of one pattern
 
@@ -177,7 +178,7 @@ def _searched(matcher: Matcher, scan: Scan) -> Iterator[Finding]:
     rule = matcher.rule
     stretches = [(0, len(scan.text))]
     if rule.needs_context and not (rule.alone and scan.may_be_all()):
-        stretches = scan.nearby(rule.context).stretches(rule.window)
+        stretches = scan.nearby(rule.context).stretches(rule.window, rule.reach)
     at = 0
     for first, last in stretches:
         at = max(at, first)
@@ -186,6 +187,9 @@ def _searched(matcher: Matcher, scan: Scan) -> Iterator[Finding]:
             finding = None
             if 0 <= start < end and not (matcher.edges and _touches(scan.text, start, end)):
                 finding = next(_judged(matcher, scan, start, end), None)
+                if finding is None and rule.unless and _is_another(rule, scan, start, end):
+                    at = max(end, match.start() + 1)  # nor is a piece of it
+                    continue
             if finding is not None:
                 yield finding
                 at = max(finding.end, match.start() + 1)
@@ -196,10 +200,11 @@ def _searched(matcher: Matcher, scan: Scan) -> Iterator[Finding]:
 def _judged(matcher: Matcher, scan: Scan, start: int, end: int) -> Iterator[Finding]:
     """The finding, where what stands around the value and what its check says allow one."""
     rule = matcher.rule
-    if rule.unless and scan.nearby(rule.unless).right_before(start):
+    words = scan.nearby(rule.context) if rule.context else None
+    near = words is not None and words.near(start, end, rule.window)
+    if rule.needs_context and not near and not _is_meant(rule, scan, start, end):
         return
-    near = bool(rule.context) and scan.nearby(rule.context).near(start, end, rule.window)
-    if rule.needs_context and not near and not (rule.alone and scan.is_all(start, end)):
+    if rule.unless and _is_another(rule, scan, start, end):
         return
     if rule.verify:
         end = _verified(matcher, matcher.verify, scan.text, start, end)
@@ -211,6 +216,30 @@ def _judged(matcher: Matcher, scan: Scan, start: int, end: int) -> Iterator[Find
     yield Finding(
         category=rule.category, kind=rule.kind, tier=rule.tier, start=start, end=end, score=score, rule=rule.id
     )
+
+
+def _is_meant(rule: Rule, scan: Scan, start: int, end: int) -> bool:
+    """Whether a value with none of its words near is all of the text, or meant by one further off."""
+    if rule.alone and scan.is_all(start, end):
+        return True
+    return rule.window >= _POINTED_WINDOW and scan.nearby(rule.context).meant(start, end, rule.reach)
+
+
+def _is_another(rule: Rule, scan: Scan, start: int, end: int) -> bool:
+    """Whether a word right before the value, or its own first letters, say that it is something else (an order).
+
+    Unless one of the rule's own words stands right before that one ("passport serial no.") or is pointed at behind.
+    """
+    others = scan.nearby(rule.unless)
+    if not others:
+        return False
+    label = others.right_before(start)
+    if label < 0 and scan.text[start].isalpha():
+        label = others.right_before(start + len(scan.text[start:end].partition(" ")[0]))
+    if label < 0 or not rule.needs_context:
+        return label >= 0
+    words = scan.nearby(rule.context)
+    return not (words.adjoins(label) or words.points_at(end))
 
 
 def _verified(matcher: Matcher, check: Callable[[str], bool], text: str, start: int, end: int) -> int:

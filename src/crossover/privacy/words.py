@@ -23,11 +23,16 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     :mod:`crossover.privacy.verify` (``group.function``) that says yes or no to the value.
 
     ``context`` are words of which one must stand near (up to ``window`` characters before, or 24 behind, or in the name
-    of the field); needed only with ``needs_context``, else it raises the score. ``unless`` are words of which none may
-    end right before the value (only marks and spaces between). Words are whole words, whatever their case, a plural *s*
-    allowed; one that ends in ``*`` is the beginning of a word, and one in capitals (``EIN``) counts in capitals only,
-    but for fields. ``alone``: a text that holds the value and nothing else needs no word (an answer to a question).
-    ``apart``: the value is no piece of a longer row with the same separator.
+    of the field); needed only with ``needs_context``, else it raises the score. Further off a word counts up to
+    ``reach`` characters to either side, where no other number may be meant (for values with a check digit), and where
+    the sentence points at the value ("8812345? that is her passport number"). ``unless`` are words of which none may
+    end right before the value (only marks and spaces between), unless one of ``context`` stands right before that.
+
+    Words are whole words, whatever their case, a plural *s* allowed, or ``no`` and the like (``taxno``); one that ends
+    in ``*`` is the beginning of a word, and one in capitals (``EIN``) counts in capitals only, but for names of fields
+    and where its value follows as that of a field (``ein: 91-``, ``ein no. 91-``). ``alone``: a text that holds the
+    value and nothing else needs no word (an answer to a question). ``apart``: the value is no piece of a longer row
+    with the same separator.
 
     For the gate: ``keywords`` are lower-case literals of which every match holds at least one; ``digits`` is how many
     digits every match holds at least in one row (up to three marks or spaces between two of them); ``gate`` is a short
@@ -52,6 +57,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     needs_context: bool = False
     unless: tuple[str, ...] = ()
     window: int = 48
+    reach: int = 0
     alone: bool = False
     apart: bool = False
     keywords: tuple[str, ...] = ()
