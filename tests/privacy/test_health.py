@@ -151,7 +151,7 @@ def test_files_that_are_no_model_are_refused(tmp_path: Path) -> None:
 def test_the_word_lists_are_tidy() -> None:
     terms = health_terms.load()
     of_class = {name: sum(kind == number for kind in terms.words.values()) for number, name in enumerate(terms.classes)}
-    phrases = [kind for rest in terms.phrases.values() for _, kind in rest]
+    phrases = [kind for rest in terms.phrases.values() for _, kind, _ in rest]
     assert len(terms.classes) <= health_terms.FIRST_WORD
     assert of_class["drug"] >= 400
     assert of_class["condition"] + phrases.count(terms.number("condition")) >= 500

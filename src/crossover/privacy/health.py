@@ -29,13 +29,19 @@ _FORMAT = 1
 _AROUND = 3  # sentences on each side whose classes count as what stands around
 _WIDE = 1 << 13  # more than there are meanings and words with a number of their own
 _PAIR, _CHAIN, _THREE, _NEAR, _COUNT = (number << 26 for number in range(1, 6))
-_CODE = re.compile(r"[{}=<>;_]\S|[\w)]\(|::|//")
+_BYTES = [
+    [[_NEAR + 8 * byte + bit for bit in range(8) if bits >> bit & 1] for bits in range(256)] for byte in range(8)
+]  # of each byte of a row of bits, the features of those that are set
+_CODE = ("{", "_", "=", ";", "<", "()")  # a sentence with one of them may be code
+# Marks of a question with several answers: its second and its third.
+_CHOICES = (("B)", "C)"), ("b)", "c)"), ("\nB.", "\nC."), (" B. ", " C. "), ("B:", "C:"))
 _HEALTH_FIELD = re.compile(
     r"diagnos|medicat|prescri|symptom|allerg|condition|illness|disease|disabilit|sick|health|medical|clinical|patient"
     r"|complaint|icd|drug|treatment",
     re.I,
 )
 _PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
+_MANY = 3  # telling sentences from which on all of a text is read
 _WEAK = 1.5  # how far below the bar a sentence may lie and still belong to a story
 _MEMORY = 32 << 20  # bytes that RE2 may use
 _PULL, _PACE = 0.02, 0.05  # of refitting: how strongly towards the shipped weights, how fast
@@ -108,12 +114,14 @@ class Health:
         raw = text.lower().encode()
 
         def wanted(spans: Sequence[Span]) -> Iterable[int]:
-            if len(spans) < 2 * _AROUND:
-                return range(len(spans))
             near = {0, len(spans) - 1}
+            hits = 0
             for place, (start, end) in enumerate(spans):
                 if gate(raw[start:end]):
                     near.update(range(place - _AROUND, place + _AROUND + 1))
+                    hits += 1
+                    if hits > _MANY:  # asking costs more than reading
+                        return range(len(spans))
             return near
 
         return wanted
@@ -145,38 +153,48 @@ def features(sentences: Sequence[Sentence], text: str) -> dict[int, set[int]]:
     told = [place for place, sentence in enumerate(sentences) if sentence.telling]
     if not told:
         return {}
-    ends = sentences[0].classes | sentences[-1].classes
-    amount = _COUNT | 16 | min(len(told), 12).bit_length()
+    classes_of = [sentence.classes for sentence in sentences]
+    ends = classes_of[0] | classes_of[-1]
+    shared = [_COUNT | 16 | min(len(told), 12).bit_length(), _COUNT | 80 | min(len(sentences), 63).bit_length()]
+    if any(second in text and third in text for second, third in _CHOICES):
+        shared.append(_COUNT | 65)
+    around: dict[int, list[int]] = {}
     found: dict[int, set[int]] = {}
     for place in told:
-        start, end, means, words, classes, telling = sentences[place]
+        start, end, means, words, _, telling = sentences[place]
         near = ends
-        for other in range(max(place - _AROUND, 0), min(place + _AROUND + 1, len(sentences))):
-            if other != place:
-                near |= sentences[other].classes
+        first = place - _AROUND if place > _AROUND else 0
+        for classes in classes_of[first:place] + classes_of[place + 1 : place + _AROUND + 1]:
+            near |= classes
+        if near not in around:
+            around[near] = _near(near)
         kinds = [mean for mean in means if mean < FIRST_WORD and mean != UNKNOWN]
-        keys = set(means)
-        keys.update(words)
-        keys.update([_PAIR + a * _WIDE + b for a, b in pairwise(means)])
-        keys.update([_CHAIN + a * 64 + b for a, b in pairwise(kinds)])
-        keys.update([_THREE + a * 4096 + b * 64 + c for a, b, c in zip(kinds, kinds[1:], kinds[2:], strict=False)])
-        keys.update([_NEAR + kind for kind in _bits(near & ~classes)])
-        keys.add(amount)
-        keys.add(_COUNT | 32 | min(telling, 7))
-        keys.add(_COUNT | 48 | min(len(means), 63) // 4)
-        if _CODE.search(text, start, end):
-            keys.add(_COUNT | 64)
-        found[place] = keys
+        pairs = [_PAIR + a * _WIDE + b for a, b in pairwise(means)]
+        chain = [a * 64 + b for a, b in pairwise(kinds)]
+        threes = [_THREE + a * 64 + b for a, b in zip(chain, kinds[2:], strict=False)]
+        size = [_COUNT | 32 | min(telling, 7), _COUNT | 48 | min(len(means), 63) // 4]
+        piece = text[start:end]
+        if any(mark in piece for mark in _CODE):
+            size.append(_COUNT | 64)
+        found[place] = {
+            *means,
+            *words,
+            *pairs,
+            *[_CHAIN + two for two in chain],
+            *threes,
+            *around[near],
+            *shared,
+            *size,
+        }
     return found
 
 
-def _bits(classes: int) -> list[int]:
-    """The numbers of the bits that are set."""
-    found = []
-    while classes:
-        low = classes & -classes
-        found.append(low.bit_length() - 1)
-        classes ^= low
+def _near(classes: int) -> list[int]:
+    """The features of what stands around, from its classes as bits."""
+    found: list[int] = []
+    for byte in _BYTES:
+        found += byte[classes & 255]
+        classes >>= 8
     return found
 
 

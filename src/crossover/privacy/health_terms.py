@@ -31,6 +31,8 @@ _PLAIN = (
 )
 NONE, START, END, ASKS, UNKNOWN, NAME, SHOUTED, NUMBER, DOSE, AGE, RATIO, SPAN, SHARE = range(len(_PLAIN))
 FIRST_WORD = 64  # words that are known but of no class are numbered from here on
+_SHORTEST = 7  # letters of a word that is known by its ending
+_KEPT = 8_192  # words remembered as they were written
 LONGEST = 360  # characters of a sentence; a longer one is cut
 
 # Classes of which a single word makes a text worth a look, and words of other classes that do, too.
@@ -71,9 +73,11 @@ _SPANS = frozenset(("d", "w", "h", "wk", "wks", "hrs"))
 _ENDINGS = {
     "drug": "mab nib pril sartan statin cillin prazole conazole olol gliptin gliflozin cycline mycin floxacin triptan "
     "zepam caine parin xaban gatran setron tidine dronate thiazide semide azepam vudine navir tegravir buvir ciclovir "
-    "cyclovir platin rubicin taxel",
+    "cyclovir platin rubicin taxel nercept bercept glutide lukast ciclib parib gepant afil profen oxicam barbital "
+    "dipine zosin vaptan fungin dogrel relix poetin mustine trexate tadine sonide asone",
     "condition": "itis emia aemia osis opathy oma megaly plegia penia sclerosis cytosis uria phasia "
-    "krebs karzinom entzündung infarkt insuffizienz leukämie anämie",
+    "krebs karzinom entzündung infarkt insuffizienz leukämie anämie ectasis ectasia iasis dynia plasia atrophy "
+    "dystrophy",
     "procedure": "ectomy otomy ostomy oscopy plasty centesis pexy",
     "symptom": "algia rrhea rrhoea rrhage pnea pnoea esthesia schmerzen",
 }
@@ -83,13 +87,24 @@ _NO_ENDING = frozenset(
         *("diagnosis", "prognosis", "osmosis", "metamorphosis", "hypnosis", "symbiosis", "photosynthesis", "mitosis"),
         *("meiosis", "diploma", "aroma", "idioma", "tacoma", "oklahoma", "sonoma", "paloma", "genoma", "stroma"),
         *("apotheosis", "kurtosis", "gnosis", "anastomosis", "dichotomy", "bohemia", "academia", "nostalgia", "april"),
-        *("neurosis", "manitoba", "chromosoma", "leptokurtosis", "ecthesis", "anagnosis", "biocenosis", "trichotomy"),
+        *(
+            "homeopathy",
+            "microscopy",
+            "spectroscopy",
+            "asturias",
+            "etruria",
+            "manchuria",
+            "lemuria",
+            "kuwaitis",
+            "trichotomy",
+        ),
     )
 )
 Span: TypeAlias = tuple[int, int]
 _Phrase: TypeAlias = tuple[tuple[str, ...], int, bool]  # the words after the first, the class, whether it tells
 _Begun: TypeAlias = dict[str, list[_Phrase]]  # phrases by their second word
 _Known: TypeAlias = tuple[int, int, int, _Begun | None]  # a word's meaning, its own number (0: none), whether it tells
+_NO_WORD: _Known = (UNKNOWN, 0, 0, None)
 
 
 class Sentence(NamedTuple):
@@ -156,7 +171,8 @@ def load() -> Terms:
     tails: dict[str, list[tuple[str, int]]] = {}
     for name, endings in _ENDINGS.items():
         for ending in endings.split():
-            tails.setdefault(ending[-3:], []).append((ending, names.index(name)))
+            for tail in (ending, f"{ending}s"):
+                tails.setdefault(tail[-3:], []).append((tail, names.index(name)))
     return Terms(
         classes=tuple(names),
         words=words,
@@ -184,6 +200,8 @@ class Reader:
             mean = terms.words.get(word, number) or UNKNOWN
             table[word] = (mean, number, int(word in self._telling), begun or None)
         self._table = table
+        self._seen = dict(table)
+        self._most = len(table) + _KEPT
 
     def sentences(self, text: str, wanted: Callable[[Sequence[Span]], Iterable[int]] | None = None) -> list[Sentence]:
         """The sentences of a text, in order. ``wanted`` says of which of the spans the words are read; else of all."""
@@ -201,26 +219,26 @@ class Reader:
         means = [START]
         words: list[int] = []
         telling = skip = place = 0
-        get = self._table.get
+        get = self._seen.get
         found = flat[start:end].split()
         for token in found:
             place += 1
             if skip:
                 skip -= 1
                 continue
-            known = get(token)
+            known = get(token) or self._look_up(token)
             if known is None:
-                known = get(token.lower()) or get(token.strip(_EDGES).lower())
-                if known is None:
-                    telling += self._unknown(token, place, means, words)
-                    continue
+                telling += self._unknown(token, means, words)
+                continue
             mean, own, tells, phrases = known
             if phrases is not None and place < len(found):
-                taken = _phrase(phrases, found, place)
-                if taken is not None:
-                    skip, mean, tells = taken
-                    own = 0
-            means.append(mean)
+                after = found[place]
+                if after in phrases or not (after.isalpha() and after.islower()):
+                    taken = _phrase(phrases, found, place)
+                    if taken is not None:
+                        skip, mean, tells = taken
+                        own = 0
+            means.append(mean if mean != NAME or place > 1 else UNKNOWN)
             telling += tells
             if own:
                 words.append(own)
@@ -231,10 +249,29 @@ class Reader:
                 classes |= 1 << mean
         return Sentence(start, end, means, words, classes, telling)
 
-    def _unknown(self, token: str, place: int, means: list[int], words: list[int]) -> int:
-        """Adds what a word means that stands on no list as it is; how many words in it tell."""
-        bare = token.strip(_EDGES)
+    def _look_up(self, token: str) -> _Known | None:
+        """What a word means as it is written, remembered; None for numbers and compounds."""
+        bare = token if token.isalpha() else token.strip(_EDGES)
         word = bare.lower()
+        known = self._table.get(word)
+        if known is None:
+            if not word.isalpha():
+                return None
+            kind = self._by_ending(word)
+            if kind:
+                known = (kind, 0, 1, None)
+            elif bare[0].isupper():
+                known = (SHOUTED if len(bare) > 1 and bare.isupper() else NAME, 0, 0, None)
+            else:
+                known = _NO_WORD
+        if len(self._seen) >= self._most:
+            self._seen = dict(self._table)
+        self._seen[token] = known
+        return known
+
+    def _unknown(self, token: str, means: list[int], words: list[int]) -> int:
+        """Adds what a number or a compound means; how many words in it tell."""
+        word = token.strip(_EDGES).lower()
         if not word:
             return 0
         if word[0].isdigit():
@@ -249,15 +286,7 @@ class Reader:
                 means.append(whole[0])
                 words.append(whole[1] or UNKNOWN)
                 return whole[2]
-        if not word.isalnum():
-            return self._compound(word, means, words)
-        kind = self._by_ending(word)
-        if kind:
-            means.append(kind)
-            return 1
-        shouted = len(bare) > 1 and bare.isupper()
-        means.append((SHOUTED if shouted else NAME if place > 1 else UNKNOWN) if bare[0].isupper() else UNKNOWN)
-        return 0
+        return self._compound(word, means, words)
 
     def _compound(self, word: str, means: list[int], words: list[int]) -> int:
         """Adds the known parts of a compound: HIV-positive, post-ictal, nausea/vomiting, mother's, l'hôpital, q6h."""
@@ -288,11 +317,11 @@ class Reader:
 
     def _by_ending(self, word: str) -> int:
         """The class of a word of medicine by its ending; 0 where it has none."""
-        if len(word) < 7 or not word.isalpha():
+        if len(word) < _SHORTEST or not word.isalpha():
             return 0
-        stem = word[:-1] if word[-1] == "s" and word[-3:] not in self.terms.tails else word
+        stem = word
         for ending, kind in self.terms.tails.get(stem[-3:], ()):
-            if stem.endswith(ending) and stem not in _NO_ENDING:
+            if stem.endswith(ending) and stem not in _NO_ENDING and stem[:-1] not in _NO_ENDING:
                 return kind
         return 0
 
@@ -337,27 +366,25 @@ def _spans(text: str) -> Iterator[Span]:
         if text[start] == "\n":
             if text[end : end + 1].islower() and "\n" not in text[start + 1 : end]:
                 continue
-        elif text[start] == "." and text[max(start - 4, 0) : start].endswith(_TITLES):
+        elif text[start] == "." and text.endswith(_TITLES, at, start):
             continue
-        if end > at:
+        if start + 1 - at <= LONGEST and end > at + 1 and not text[at].isspace():
+            yield at, at + len(text[at:end].rstrip())
+        else:
             yield from _short(text, at, end)
-            at = end
+        at = end
     if at < len(text):
         yield from _short(text, at, len(text))
 
 
 def _short(text: str, start: int, end: int) -> Iterator[Span]:
     """A sentence without the blanks around it, in pieces where it is very long; none where it is blank."""
-    while end > start and text[end - 1].isspace():
-        end -= 1
-    while start < end and text[start].isspace():
-        start += 1
+    start += end - start - len(text[start:end].lstrip())
+    end = start + len(text[start:end].rstrip())
     while end - start > LONGEST:
-        cut = max(
-            text.rfind(" ", start + LONGEST // 2, start + LONGEST),
-            text.rfind("\n", start + LONGEST // 2, start + LONGEST),
-        )
-        cut = cut if cut > 0 else start + LONGEST
+        half, most = start + LONGEST // 2, start + LONGEST
+        cut = max(text.rfind(" ", half, most), text.rfind("\n", half, most))
+        cut = cut if cut > 0 else most
         yield start, cut
         start = cut
     if end > start:
