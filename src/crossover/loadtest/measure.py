@@ -26,8 +26,12 @@ PIECES_FEW = 1.15  # output tokens a piece up to which a piece counts as a token
 Floats = NDArray[np.float64]
 
 
-def figures(run: Run, slo: Slo | None = None) -> Figures:
-    """What a run comes to."""
+def figures(run: Run, slo: Slo | None = None, *, confidence: float = 0.95) -> Figures:
+    """What a run comes to. ``confidence`` is that of the quantiles; rates always have a 95 % interval."""
+
+    def of(shots: Sequence[Shot], value: Callable[[Shot], float]) -> Spread | None:
+        return spread(np.array([value(shot) for shot in shots]), confidence=confidence)
+
     measured = [shot for shot in run.shots if not shot.warmup]
     answered = [shot for shot in measured if shot.ok]
     failed = [shot for shot in measured if shot.error and shot.error != UNFINISHED]
@@ -49,12 +53,12 @@ def figures(run: Run, slo: Slo | None = None) -> Figures:
         output_tokens_per_s=output_per_s,
         input_tokens_per_s=input_per_s,
         in_flight=_in_flight(run, start, end),
-        ttft=_spread(answered, lambda shot: shot.ttft),
-        visible=_spread(answered, _visible) if any(shot.reasoning or _thought(shot) for shot in answered) else None,
-        itl=_gaps(answered),
-        tpot=_spread(answered, lambda shot: shot.tpot),
-        e2e=_spread(answered, lambda shot: shot.e2e),
-        send_delay=_spread(measured, lambda shot: shot.sent - shot.scheduled),
+        ttft=of(answered, lambda shot: shot.ttft),
+        visible=of(answered, _visible) if any(shot.reasoning or _thought(shot) for shot in answered) else None,
+        itl=_gaps(answered, confidence),
+        tpot=of(answered, lambda shot: shot.tpot),
+        e2e=of(answered, lambda shot: shot.e2e),
+        send_delay=of(measured, lambda shot: shot.sent - shot.scheduled),
         input_tokens=prompt / len(answered) if answered else 0.0,
         output_tokens=output / len(answered) if answered else 0.0,
         cached_share=sum(shot.cached for shot in answered) / prompt if prompt else 0.0,
@@ -63,8 +67,8 @@ def figures(run: Run, slo: Slo | None = None) -> Figures:
         good=good,
         goodput_rps=None if good is None or not finished else requests_per_s.value * good / max(len(answered), 1),
         slo=() if slo is None else tuple(check(answered, len(failed), target) for target in slo.targets),
-        connect=_spread([shot for shot in measured if shot.connect_s > 0], lambda shot: shot.connect_s),
-        server=_spread([shot for shot in answered if shot.server_s is not None], lambda shot: shot.server_s or 0.0),
+        connect=of([shot for shot in measured if shot.connect_s > 0], lambda shot: shot.connect_s),
+        server=of([shot for shot in answered if shot.server_s is not None], lambda shot: shot.server_s or 0.0),
     )
     return _noted(made, run)
 
@@ -104,10 +108,6 @@ def _in_flight(run: Run, start: float, end: float) -> float:
     return sum(max(min(shot.ended, end) - max(shot.sent, start), 0.0) for shot in run.shots) / (end - start)
 
 
-def _spread(shots: Sequence[Shot], of: Callable[[Shot], float]) -> Spread | None:
-    return spread(np.array([of(shot) for shot in shots]))
-
-
 def _visible(shot: Shot) -> float:
     return math.nan if shot.visible is None else shot.visible - shot.sent
 
@@ -121,12 +121,12 @@ def gaps(shot: Shot) -> list[float]:
     return [later - earlier for earlier, later in pairwise(shot.times)]
 
 
-def _gaps(shots: Sequence[Shot]) -> Spread | None:
+def _gaps(shots: Sequence[Shot], confidence: float) -> Spread | None:
     rows = [np.diff(np.frombuffer(shot.times)) for shot in shots if len(shot.times) > 1]
     if not rows:
         return None
     owner = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
-    return grouped_spread(np.concatenate(rows), owner)
+    return grouped_spread(np.concatenate(rows), owner, confidence=confidence)
 
 
 # ---------------------------------------------------------------------------------------------------------------- SLO

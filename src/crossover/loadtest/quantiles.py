@@ -148,7 +148,7 @@ def rate(times: NDArray[np.float64], weights: NDArray[np.float64], start: float,
     length = end - start
     if length <= 0:
         return Rate(0.0)
-    inside = (times >= start) & (times <= end)
+    inside = (times > start) & (times <= end)
     total = float(weights[inside].sum())
     if inside.sum() < 2 * PARTS:
         return Rate(total / length)

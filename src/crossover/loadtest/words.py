@@ -237,3 +237,58 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     def met(self) -> bool:
         """Whether every limit of the SLO held."""
         return all(check.met for check in self.slo)
+
+
+# -------------------------------------------------------------------------------------------------- what is kept of it
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was tested: ``label`` for people, ``id`` for evidence. ``url`` never holds credentials.
+
+    ``deployment`` is a name of crossover.toml; ``engine`` what answers there, where it is known (a row of the registry,
+    or what an engine says of itself); ``outside``: it is a provider's.
+    """
+
+    id: str
+    label: str
+    model: str
+    url: str = ""
+    deployment: str = ""
+    engine: str = ""
+    outside: bool = False
+
+
+class ServerSide(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the engine counted during a stage, from its own metrics: sums over the time, means, and peaks of gauges.
+
+    ``values`` by name (:data:`crossover.loadtest.servers.TITLES`), in seconds, tokens or shares.
+    """
+
+    engine: str
+    values: dict[str, float]
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """One load and what the engine said meanwhile. ``begun`` is Unix time in seconds."""
+
+    run: Run
+    begun: float
+    server: ServerSide | None = None
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """One load test: what was tested, how its requests were made, and its stages.
+
+    ``asked`` says in words what requests ask; ``per_word`` is how many tokens the target makes of a word, where that
+    was measured. ``round_trip_s`` is the time of making a TCP connection, about one way to the target and back;
+    ``tls_s`` what TLS takes on top.
+    """
+
+    subject: Subject
+    asked: str
+    seed: int
+    product: str
+    stages: tuple[Stage, ...] = ()
+    per_word: float | None = None
+    round_trip_s: float | None = None
+    tls_s: float | None = None

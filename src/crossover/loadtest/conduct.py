@@ -1,0 +1,194 @@
+"""A whole load test: how the target counts, then its stages one after the other, each kept as soon as it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable
+from typing import Literal, Protocol
+
+import msgspec
+import numpy as np
+
+from crossover.loadtest import sweep
+from crossover.loadtest.arrivals import schedule
+from crossover.loadtest.drive import Heard, Limits, Log, drive
+from crossover.loadtest.measure import figures
+from crossover.loadtest.prompts import PROBE_WORDS, Scale, Source, Synthetic, calibrate
+from crossover.loadtest.targets import Tape, Target
+from crossover.loadtest.words import Load, Run, ServerSide, Stage
+from crossover.workload import Slo, Trace
+
+ALONE = 10  # requests one at a time before the highest rate is sought: what the target does without any load
+LONGEST_TRIAL_S = 600.0
+LEAST_TRIAL = 50  # requests of one trial of a rate
+
+
+class Course(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done: one load, a sweep of concurrency to the knee, or the highest rate under ``slo``.
+
+    ``load`` is the one load, or the style and the first rate of the search. ``requests`` and ``duration_s`` bound each
+    stage (None: as many as the kind needs), ``warmup`` requests come before what is measured. ``most`` is the highest
+    concurrency or rate that is tried.
+    """
+
+    kind: Literal["one", "sweep", "max_rate"]
+    load: Load
+    limits: Limits
+    requests: int | None = None
+    duration_s: float | None = None
+    warmup: int | None = None
+    most: float = math.inf
+    slo: Slo | None = None
+    trace: Trace | None = None
+    seed: int = 0
+
+
+class Watcher(Protocol):
+    """Reads the engine's own metrics around a stage."""
+
+    async def begin(self) -> None:
+        """Before the stage."""
+        ...
+
+    async def end(self) -> ServerSide | None:
+        """After it; what happened."""
+        ...
+
+
+Keep = Callable[[Stage], None]
+Begun = Callable[[Load], Heard]  # told of every stage that begins; hears of its answers
+
+
+async def calibrated(target: Target, source: Source) -> tuple[Source, Scale]:
+    """The source scaled to how the target counts, from two requests of one token. Raises their ServingError.
+
+    Own prompts are as they are: one of them is asked, so that a target that does not work is known before the load.
+    """
+    if not isinstance(source, Synthetic):
+        await target.ask(source.ask(0), Tape(time.perf_counter))
+        return source, Scale()
+    counted: list[tuple[int, int]] = []
+    for words in PROBE_WORDS:
+        tape = Tape(time.perf_counter)
+        await target.ask(source.probe(words), tape)
+        if tape.usage is None or tape.usage.input_basis != "measured" or not tape.usage.input:
+            return source, Scale()
+        counted.append((words, tape.usage.input))
+    scale = calibrate(counted)
+    return (source.scaled(scale), scale) if scale.measured else (source, scale)
+
+
+async def conduct(
+    course: Course,
+    target: Target,
+    source: Source,
+    *,
+    keep: Keep,
+    begun: Begun | None = None,
+    watch: Watcher | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+    wall: Callable[[], float] = time.time,
+) -> None:
+    """Carry out every stage; ``keep`` gets each when it has ended, also the one that a cancellation cuts short."""
+
+    async def stage(load: Load, limits: Limits, due: list[float] | None = None) -> Run:
+        log, began = Log(load), wall()
+        heard = begun(load) if begun is not None else None
+        server: ServerSide | None = None
+        if watch is not None:
+            await watch.begin()
+        try:
+            await drive(target, source, load, limits, log, due=due, clock=clock, heard=heard)
+        except asyncio.CancelledError:
+            keep(Stage(run=log.run(), begun=began))
+            raise
+        finally:
+            if watch is not None:
+                server = await watch.end()
+        run = log.run()
+        keep(Stage(run=run, begun=began, server=server))
+        return run
+
+    if course.kind == "sweep":
+        await _sweep(course, stage)
+    elif course.kind == "max_rate":
+        await _highest(course, stage)
+    elif course.load.closed:
+        await stage(course.load, closed_limits(course, course.load.concurrency))
+    else:
+        await stage(course.load, *open_limits(course, course.load))
+
+
+_Carry = Callable[..., Awaitable[Run]]
+
+
+def closed_limits(course: Course, concurrency: int, *, least: int = 100, each: int = 8) -> Limits:
+    """The bounds of a closed loop: where nothing is said, ``each`` answers of every client and ``least`` in all."""
+    requests = course.requests
+    if requests is None and course.duration_s is None:
+        requests = max(least, each * concurrency)
+    warmup = concurrency if course.warmup is None else course.warmup
+    return msgspec.structs.replace(
+        course.limits, requests=requests, duration_s=course.duration_s or 60.0, warmup=warmup
+    )  # fmt: skip
+
+
+def open_limits(course: Course, load: Load) -> tuple[Limits, list[float]]:
+    """The bounds of an open loop and when its requests are due, a second's worth of warm-up before."""
+    rng = np.random.default_rng([course.seed, 2])
+    steady = load.style != "trace" and load.to_rate_rps is None
+    warmup = course.warmup if course.warmup is not None else max(1, math.ceil(load.rate_rps)) if steady else 0
+    duration = course.duration_s
+    if duration is None and course.requests is None:
+        duration = 30.0 if load.style != "trace" else LONGEST_TRIAL_S
+    ahead = 0.0 if not (steady and warmup) or duration is None else 2 * warmup / max(load.rate_rps, 1e-9) + 1.0
+    due = schedule(
+        load,
+        rng,
+        requests=None if course.requests is None else course.requests + warmup,
+        duration_s=None if duration is None else duration + ahead,
+        trace=course.trace,
+    )
+    limits = msgspec.structs.replace(course.limits, requests=course.requests, duration_s=duration, warmup=warmup)
+    return limits, due.tolist()
+
+
+async def _sweep(course: Course, stage: _Carry) -> None:
+    points: list[sweep.Point] = []
+    most = int(min(course.most, sweep.MOST_CONCURRENCY))
+    while (concurrency := sweep.next_concurrency(points, most)) is not None:
+        run = await stage(Load(concurrency=concurrency), closed_limits(course, concurrency, least=24, each=4))
+        points.append(point_of(run))
+
+
+def point_of(run: Run) -> sweep.Point:
+    """A closed loop as a point of the sweep's curve: output tokens a second, or answers where no tokens came."""
+    made = figures(run)
+    rate = made.output_tokens_per_s.value or made.requests_per_s.value
+    return sweep.Point(concurrency=run.load.concurrency, throughput=rate, failed=run.stop == "errors" or not made.ok)
+
+
+async def _highest(course: Course, stage: _Carry) -> None:
+    """One at a time first; then rates from there on."""
+    start = course.load.rate_rps
+    alone = msgspec.structs.replace(course, requests=ALONE, duration_s=None, warmup=1)
+    first = figures(await stage(Load(concurrency=1), closed_limits(alone, 1)))
+    if not first.ok:
+        return
+    trials: list[sweep.Trial] = []
+    start = start or max(first.requests_per_s.value, sweep.LOWEST_RATE)
+    while (rate := sweep.next_rate(trials, start, course.most)) is not None:
+        load = msgspec.structs.replace(course.load, rate_rps=rate)
+        needed = (course.requests or LEAST_TRIAL) / rate
+        duration = min(max(course.duration_s or 20.0, needed), LONGEST_TRIAL_S)
+        trial = msgspec.structs.replace(course, requests=None, duration_s=duration, seed=course.seed + len(trials))
+        run = await stage(load, *open_limits(trial, load))
+        trials.append(trial_of(run, course.slo or Slo()))
+
+
+def trial_of(run: Run, slo: Slo) -> sweep.Trial:
+    """Whether a rate was carried: every limit of the SLO held, and it did not end early."""
+    made = figures(run, slo)
+    return sweep.Trial(rate_rps=run.load.rate_rps, met=not run.stop and made.ok > 0 and made.met)
