@@ -99,7 +99,7 @@ def test_which_rules_may_join() -> None:
         rule("id", verify="europe.es_dni"),
         rule("beside", verify="europe.es_dni", needs_context=True, context=("dni",)),
     )
-    assert joinable(rules) == {"card": 0, "key": 0, "own": 0, "id": pytest.approx(0.801), "beside": 0.8}
+    assert joinable(rules) == {"card": 0, "key": 0.8, "own": 0, "id": pytest.approx(0.801), "beside": 0.8}
 
 
 # ---------------------------------------------------------------------------------------------------------- fail closed

@@ -36,6 +36,7 @@ _KINDS = frozenset(
     {"person", "address", "health", "password", "secret", "token", "private_key"}
 )  # found without a rule
 _CERTAIN = frozenset({"payment_card", "iban", "email", "phone", "social_security_number", "crypto_address"})
+_OF_A_VENDOR = 0.8  # the score of a key whose form is somebody's; "word_" and a random row may meet by chance
 _BY_SHAPE = ("documents.",)  # checks that know a form only: what was put together could have it by chance
 
 
@@ -195,8 +196,10 @@ def joinable(rules: Sequence[Rule]) -> dict[str, float]:
     """
     found: dict[str, float] = {}
     for rule in rules:
-        if rule.kind in _CERTAIN or rule.category in ("secrets", "custom"):
+        if rule.kind in _CERTAIN or rule.category == "custom":
             found[rule.id] = 0.0
+        elif rule.category == "secrets":
+            found[rule.id] = _OF_A_VENDOR
         elif rule.verify and not rule.verify.startswith(_BY_SHAPE):
             found[rule.id] = rule.score if rule.needs_context else rule.score + 0.001
     return found

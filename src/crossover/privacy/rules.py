@@ -33,7 +33,7 @@ _USERS_MEMORY = 8 << 20  # of one pattern
 class Matcher:
     """One rule, ready to be tried. Its pattern is compiled, and proved by its example, when it is first needed."""
 
-    __slots__ = ("_regex", "_verify", "cuts", "edges", "phrases", "rule", "users")
+    __slots__ = ("_around", "_regex", "_verify", "cuts", "edges", "phrases", "rule", "users")
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
@@ -43,6 +43,7 @@ class Matcher:
         self.users = _by_re2(rule) if rule.untrusted and not rule.words else None
         self._regex: re.Pattern[str] | None = None
         self._verify: Callable[[str], bool] | None = None
+        self._around: Callable[[str, int, int], bool] | None = None
 
     @property
     def regex(self) -> re.Pattern[str]:
@@ -64,6 +65,13 @@ class Matcher:
         if self._verify is None:
             self._verify = verify.function(self.rule.verify)
         return self._verify
+
+    @property
+    def around(self) -> Callable[[str, int, int], bool]:
+        """What asks the text around a value. Raises InputError where the rule names no such function."""
+        if self._around is None:
+            self._around = verify.surroundings(self.rule.around)
+        return self._around
 
 
 class Rulebook:
@@ -212,6 +220,8 @@ def _judged(matcher: Matcher, scan: Scan, start: int, end: int) -> Iterator[Find
             return
     score = 1 - (1 - rule.score) / 2 if near and not rule.needs_context else rule.score
     if rule.apart and _continues(scan.text, start, end):
+        return
+    if rule.around and not matcher.around(scan.text, start, end):
         return
     yield Finding(
         category=rule.category, kind=rule.kind, tier=rule.tier, start=start, end=end, score=score, rule=rule.id

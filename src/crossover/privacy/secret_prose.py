@@ -102,6 +102,8 @@ _FIRST_NEAR = (
     r"secret|token|unseal|pass|kennw|creden|bearer|key|api|schl|mot de|cl[ée]|jeton|contrase|clave|senha|chave|chiave"
     r"|wachtw|sleut|ключ|токен|парол|密|令牌|トーク"
 )
+DIGEST_OF = re.compile(r"(?:checksum|digest|hash|sha\d{1,3})/\Z")
+_PGP = re.compile(r"[0-9A-F]{40}")  # the fingerprint of a public key
 _FOR = re.compile(_NAMES, re.IGNORECASE)
 _AGAINST = re.compile(
     r"sha-?\d*\b|md5|commit|hash|checksum|digest|integrity|fingerprint|revision|\bid\b|\w_id\b|uuid|guid|etag|image"
@@ -191,6 +193,8 @@ def _tells(text: str, match: re.Match[str], value: str, *, linked: bool) -> bool
             (digits.isdigit() and 4 <= len(digits) <= 8) or (value.isascii() and values.is_chosen(value))
         )
     if match["key"]:
+        if DIGEST_OF.search(text, max(0, match.start() - 16), match.start()) is not None:
+            return False  # checksum/secret: …
         return linked and (values.is_token(value) or values.is_careful(value))
     if quoted:
         return values.is_password(value) or (linked and values.is_chosen(value))
@@ -215,7 +219,7 @@ def near(text: str) -> Iterator[Place]:
     """Tokens that are random beyond doubt behind a word for a secret, on its line or on the next one."""
     for start, end in _near()(text):
         value = text[start:end].rstrip(".")
-        if values.is_strong_token(value) and _is_named(text, start):
+        if values.is_strong_token(value) and not _PGP.fullmatch(value) and _is_named(text, start):
             yield start, start + len(value), "secret", 0.7
 
 

@@ -48,6 +48,16 @@ _LETTERS = re.compile(r"[A-Za-z]{7,}")
 _WORD = -0.3  # seven letters in a row as natural as this are a word, and the token is a name
 _MONEY = re.compile(r"[$€£¥]\d|[^/]*\d/[a-z]")
 _SNAKE = re.compile(r"[A-Za-z]{2,}(?:_[A-Za-z]{2,})*_(?:[A-Za-z]{2,}|[a-z]?\d{1,2})")
+# What its name says is encrypted: OpenSSL's salt, a key service's header, a sealed secret's length.
+_CIPHERTEXT = re.compile(r"U2FsdGVkX1[89]|AQICAH[A-Za-z0-9]|Ag[A-D][A-Za-z0-9+/]{200}|vault:v[0-9]")
+# A digest behind words, as caches and builds are named: ``npm-3f78…-linux``.
+_NAMED_DIGEST = re.compile(
+    r"(?:[A-Za-z0-9_.]{1,32}-){1,6}(?:[0-9a-f]{128}|[0-9a-f]{64}|[0-9a-f]{56}|[0-9a-f]{40}|[0-9a-f]{32})"
+    r"(?:-[A-Za-z0-9_.]{1,24}){0,4}"
+)
+_KEYISH = frozenset(
+    {"key", "token", "tok", "secret", "sk", "pk", "pat", "api", "apikey", "access", "auth", "private", "live", "pw"}
+)
 _SUM = re.compile(r"[\d.,+\-*/=%$€£^~<> ]+")
 _DATED = re.compile(
     r"\d+(?:st|nd|rd|th|px|em|ms|mb|gb|kb|tb|s|m|h|d|x|k|am|pm|bit|chars?|characters?|days?)"
@@ -150,7 +160,7 @@ def is_token(value: str, least: int = 8) -> bool:
     """A token of at least ``least`` characters that no human made up; the place already speaks for a secret."""
     if not least <= len(value) <= 4096 or not _TOKEN.fullmatch(value):
         return False
-    if is_reference(value) or is_placeholder(value):
+    if is_reference(value) or is_placeholder(value) or is_ciphertext(value):
         return False
     if _UUID.fullmatch(value):
         return True
@@ -169,7 +179,7 @@ def _longest(value: str) -> str:
 
 def is_strong_token(value: str) -> bool:
     """Random beyond doubt: a secret where hardly anything speaks for one. No UUID, no address, no plain number."""
-    if not 20 <= len(value) <= 4096 or _UUID.search(value) or not is_token(value, 20):
+    if not 20 <= len(value) <= 4096 or _UUID.search(value) or not is_token(value, 20) or is_named_digest(value):
         return False
     body = value.rstrip("=")
     if _HEX.fullmatch(body):
@@ -179,6 +189,16 @@ def is_strong_token(value: str) -> bool:
         return False
     pieces = re.split(r"[_\-.:/+=]", body)
     return max(map(len, pieces)) >= 12 and not any(randomness(word) < _WORD for word in _LETTERS.findall(body))
+
+
+def is_ciphertext(value: str) -> bool:
+    """What a secret became by encryption: it may be read by everybody."""
+    return _CIPHERTEXT.match(value) is not None
+
+
+def is_named_digest(value: str) -> bool:
+    """A digest with words before it that speak of no key, as caches and builds are named."""
+    return _NAMED_DIGEST.fullmatch(value) is not None and _KEYISH.isdisjoint(re.split(r"[-_.]", value.lower()))
 
 
 def is_chosen(value: str) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 from crossover.privacy import secret_values as values
 from crossover.privacy.secret_names import Promise, promise
-from crossover.privacy.secret_prose import NEAR, TELLING, Place, near, said
+from crossover.privacy.secret_prose import DIGEST_OF, NEAR, TELLING, Place, near, said
 from crossover.privacy.seeking import Seek, Sieve, seeker, sieve
 from crossover.privacy.words import Finding
 
@@ -142,6 +142,8 @@ def _assigns(text: str, start: int, match: re.Match[str], what: Promise) -> bool
     """Whether what stands between name and value hands the value to the name."""
     quoted = match["text"] is not None
     ahead = text[start - 1] if start else "\n"
+    if ahead == "/" and DIGEST_OF.search(text, max(0, start - 16), start) is not None:
+        return False  # checksum/secret: …
     if match["pair"] is not None:
         return True
     if match["space"] is not None:

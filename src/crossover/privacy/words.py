@@ -20,7 +20,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     ``pattern`` is in the syntax that RE2 and ``re`` share (no look-around, no back references; ASCII classes); the
     value is its group ``group`` (0: the whole match). With ``edges`` the characters beside the value must not be ASCII
     letters, digits or ``_``, nor a decimal point with digits on both sides. ``verify`` names a function of
-    :mod:`crossover.privacy.verify` (``group.function``) that says yes or no to the value.
+    :mod:`crossover.privacy.verify` (``group.function``) that says yes or no to the value; ``around`` one of its group
+    ``around`` that asks the text beside the value.
 
     ``context`` are words of which one must stand near (up to ``window`` characters before, or 24 behind, or in the name
     of the field); needed only with ``needs_context``, else it raises the score. Further off a word counts up to
@@ -53,6 +54,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     ignore_case: bool = False
     edges: bool = True
     verify: str = ""
+    around: str = ""
     context: tuple[str, ...] = ()
     needs_context: bool = False
     unless: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ _DATE = re.compile(
 )
 _ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _DECIMAL = re.compile(r"[0-9]+\.[0-9]+")
+_ZIP = re.compile(r"[0-9]{5}-[0-9]{4}")
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?: 000)+|[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
 _NUMERIC_DATE = re.compile(r"([0-9]{1,4})[-/. ]{1,2}([0-9]{1,2})[-/. ]{1,2}([0-9]{2,4})\.?")
 _MACHINES = frozenset(
@@ -65,10 +66,12 @@ def phone_beside_word(value: str) -> bool:
 
 
 def grouped_phone(value: str) -> bool:
-    """As beside a word, and written in groups as phone numbers are, not as thousands or versions are."""
+    """As beside a word, of seven digits at least, in groups as phone numbers have them, not thousands or versions."""
     core = _EXTENSION.sub("", value).strip()
     groups = _GROUPS.findall(core)
-    if len(groups) < 2 or max(map(len, groups)) > 8 or _THOUSANDS.fullmatch(core) or (" " in core and "." in core):
+    if len(groups) < 2 or max(map(len, groups)) > 8 or len(digits(core)) < 7:
+        return False
+    if _THOUSANDS.fullmatch(core) or _ZIP.fullmatch(core) or (" " in core and "." in core):
         return False
     return phone_beside_word(value) and ("." not in core or len(digits(core)) >= 8)
 

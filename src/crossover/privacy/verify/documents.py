@@ -11,7 +11,9 @@ _DATE = re.compile(
 )
 _LETTERS = re.compile("[A-Z]+")
 _YEARS = re.compile(r"(?:19|20)\d{2}[-/ ](?:(?:19|20)\d{2}|\d{2})", re.ASCII)
-_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?: \d{3})*(?: 000)|[1-9]0{4,}", re.ASCII)
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?: \d{3})*(?: 000)|[1-9]\d{0,2}0{3,}", re.ASCII)
+_DECIMAL = re.compile(r"\d+\.\d+", re.ASCII)
+_ZIP = re.compile(r"(?:[A-Za-z]{2} )?\d{5}-\d{4}", re.ASCII)
 _UNIT = re.compile(
     r"[0-9]+(?:st|nd|rd|th|ml|mg|kg|km|cm|mm|px|gb|mb|kb|hz|khz|mhz|ghz|kw|kwh|min|am|pm|usd|eur)", re.IGNORECASE
 )
@@ -27,8 +29,8 @@ def _in_a_row(value: str) -> int:
 
 
 def plain(value: str) -> bool:
-    """Whether the value is a date, a span of years, a round figure or a measure: no number of a document."""
-    return any(form.fullmatch(value) is not None for form in (_DATE, _YEARS, _THOUSANDS, _UNIT))
+    """Whether the value is a date, a span of years, a decimal, a round figure or a measure: no number of a document."""
+    return any(form.fullmatch(value) is not None for form in (_DATE, _YEARS, _THOUSANDS, _DECIMAL, _UNIT))
 
 
 def number(value: str) -> bool:
@@ -42,8 +44,10 @@ def passport(value: str) -> bool:
 
 
 def identity(value: str) -> bool:
-    """A number that a state gave somebody: six to twenty letters and digits, five digits in a row, and no date."""
-    return 6 <= len(bare(value)) <= 20 and _in_a_row(value) >= 5 and not plain(value)
+    """A number that a state gave somebody: six to twenty letters and digits, five in a row; no date or ZIP code."""
+    if plain(value) or _ZIP.fullmatch(value) is not None:
+        return False
+    return 6 <= len(bare(value)) <= 20 and _in_a_row(value) >= 5
 
 
 def plate(value: str) -> bool:

@@ -113,8 +113,9 @@ def prefixed(value: str) -> bool:
     keyish = any(_KEYISH.search(part) for part in prefix)
     if not keyish and (prefix[0].lower().rstrip("0123456789") in values.words("identifier") or not words):
         return False
-    if re.fullmatch("[0-9a-f]+|[0-9A-F]+", body):
-        return len(body) >= 32 and (keyish or len(words) == len(prefix))
+    if re.fullmatch("[0-9a-f]+|[0-9A-F]+", body):  # behind a hyphen rather a digest: caches, builds
+        own = value[value.index(body) - 1] != "-" and len(words) == len(prefix)
+        return len(body) >= 32 and (keyish or own) and not values.is_named_digest(value)
     kinds = sum(re.search(kind, body) is not None for kind in ("[a-z]", "[A-Z]", "[0-9]"))
     return (kinds == 3 or (kinds == 2 and len(body) >= 24)) and values.is_strong_token(body)
 
