@@ -17,7 +17,7 @@ from crossover.loadtest.conduct import Course, calibrated, closed_limits, conduc
 from crossover.loadtest.drive import Limits
 from crossover.loadtest.evidence import evidence
 from crossover.loadtest.measure import figures
-from crossover.loadtest.prompts import Own, Scale, Synthetic
+from crossover.loadtest.prompts import Own, Scale, Source, Synthetic
 from crossover.loadtest.sweep import knee
 from crossover.loadtest.targets import Tape
 from crossover.loadtest.words import Ask, Load, ServerSide, Session, Stage
@@ -156,25 +156,39 @@ class Counting(Model):
     """Counts two tokens a word, and nine beside them."""
 
     async def answer(self, ask: Ask, tape: Tape, number: int) -> None:
+        if self.fails(number):
+            await super().answer(ask, tape, number)
         tape.usage = Usage(input=9 + 2 * len(ask.messages[0][1].split()), output=1)
 
 
+def asked(model: Model, source: Source) -> tuple[Source, Scale]:
+    return run(lambda _clock: calibrated(model, source))
+
+
 def test_a_target_is_asked_twice_how_it_counts() -> None:
-    source, scale = asyncio.run(calibrated(Counting(ttft_s=0), Synthetic(tokens(101), seed=1)))
+    source, scale = asked(Counting(), Synthetic(tokens(101), seed=1))
     assert scale == Scale(per_word=2.0, beside=9.0, measured=True)
     assert len(source.ask(0).messages[0][1].split()) == 46
 
 
 def test_one_that_does_not_count_is_left_uncalibrated() -> None:
     source = Synthetic(tokens(10), seed=1)
-    assert asyncio.run(calibrated(Model(ttft_s=0, itl_s=0, counts=False), source)) == (source, Scale())
+    assert asked(Model(fails=lambda number: "context_length" if number else ""), source)[1] == Scale()
+    assert asked(Model(counts=False), source) == (source, Scale())
 
 
 def test_a_target_that_does_not_work_is_known_at_once() -> None:
     for source in (Synthetic(tokens(10), seed=1), Own([Plain().ask(0)])):
         with pytest.raises(UpstreamError):
-            asyncio.run(calibrated(Model(ttft_s=0, fails=lambda _n: "auth"), source))
-    assert asyncio.run(calibrated(Model(ttft_s=0, itl_s=0), Own([Plain().ask(0)])))[1] == Scale()
+            asked(Model(fails=lambda _n: "auth"), source)
+    assert asked(Model(), Own([Plain().ask(0)]))[1] == Scale()
+
+
+def test_a_connection_that_ended_is_no_failure_of_the_target_before_the_load() -> None:
+    once = Counting(fails=lambda number: "reset" if number == 1 else "")
+    assert asked(once, Synthetic(tokens(101), seed=1))[1].measured
+    with pytest.raises(UpstreamError, match="as told"):
+        asked(Counting(fails=lambda _n: "reset"), Synthetic(tokens(101), seed=1))
 
 
 # ------------------------------------------------------------------------------------------------------------ evidence

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 import pytest
 
 from crossover.loadtest import servers
+from crossover.loadtest.conduct import calibrated
 from crossover.loadtest.drive import Limits, Log, drive
 from crossover.loadtest.prompts import Synthetic
 from crossover.loadtest.targets import Direct
@@ -92,10 +93,12 @@ def test_the_embedded_engine_counts_what_it_was_asked() -> None:
     async def one(transport: Transport) -> None:
         with await asyncio.to_thread(embedded.start, embedded.default_model()) as running:
             watch = servers.Watch(transport, endpoint(running.url))
+            target = Direct(backend(transport, running.url), extra={"ignore_eos": True})
+            source, scale = await calibrated(target, Synthetic(tokens(30, out=6), seed=1))
+            assert scale.measured
             load = Load(concurrency=2)
             await watch.begin()
-            target = Direct(backend(transport, running.url), extra={"ignore_eos": True})
-            run = await drive(target, Synthetic(tokens(30, out=6), seed=1), load, Limits(requests=6), Log(load))
+            run = await drive(target, source, load, Limits(requests=6), Log(load))
             found = await watch.end()
             assert isinstance(found, ServerSide)
             assert found.engine == "llamacpp"

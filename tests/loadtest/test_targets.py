@@ -247,6 +247,12 @@ def test_a_backend_that_hangs_is_ended_in_time() -> None:
 # ---------------------------------------------------------------------------------------------------------- reading
 
 
+def ticking() -> tuple[Tape, list[float]]:
+    """A tape whose clock stands where the list says."""
+    now = [1.0]
+    return Tape(lambda: now[0]), now
+
+
 def event(**fields: Any) -> bytes:
     return b"data: " + msgspec.json.encode(fields) + b"\n\n"
 
@@ -256,43 +262,54 @@ def piece(**delta: Any) -> bytes:
 
 
 def test_what_carries_no_token_is_not_counted() -> None:
-    noted = tape()
+    noted, now = ticking()
     reading = Reading(noted)
     for data in (piece(role="assistant", content=""), b": ping\n\n", piece(), event(choices=[]), b"data: 5\n\n"):
-        reading.feed(data, 1.0)
+        assert not reading.take(data)
     assert not noted.times
-    reading.feed(piece(content="a") + piece(tool_calls=[{"index": 0}]) + piece(reasoning="b"), 2.0)
+    now[0] = 2.0
+    reading.take(piece(content="a") + piece(tool_calls=[{"index": 0}]) + piece(reasoning="b"))
     assert list(noted.times) == [2.0, 2.0, 2.0]
     assert noted.visible == 2.0
     half = piece(content="c")
-    reading.feed(half[:20], 3.0)
-    reading.feed(half[20:], 4.0)
+    now[0] = 3.0
+    reading.take(half[:20])
+    now[0] = 4.0
+    reading.take(half[20:])
     assert noted.times[-1] == 4.0
 
 
 def test_usage_alone_is_an_answer_and_nothing_is_none() -> None:
-    noted = tape()
+    noted, _ = ticking()
     reading = Reading(noted)
-    reading.feed(event(choices=[], usage={"prompt_tokens": 3, "completion_tokens": 2}) + b"data: [DONE]\n\n", 1.0)
-    assert reading.done
+    usage = {"prompt_tokens": 3, "completion_tokens": 2}
+    assert reading.take(event(choices=[], usage=usage) + b"data: [DONE]\n\n" + piece(content="too late"))
+    reading.check()
     assert noted.ended == 1.0
+    assert not noted.times
+    nothing = Reading(tape())
+    assert nothing.take(b"data: [DONE]\n\n")
     with pytest.raises(UpstreamError, match="without an answer"):
-        Reading(tape()).feed(b"data: [DONE]\n\n", 1.0)
+        nothing.check()
 
 
 def test_a_host_that_sends_no_done_has_ended_with_its_finish() -> None:
-    noted = tape()
+    noted, _ = ticking()
     reading = Reading(noted)
-    reading.feed(piece(content="a"), 1.0)
-    reading.feed(event(choices=[{"delta": {}, "finish_reason": "stop"}]), 2.0)
+    reading.take(piece(content="a"))
+    reading.take(event(choices=[{"delta": {}, "finish_reason": "stop"}]).strip())  # not even a last blank line
     reading.eof()
-    assert noted.ended is not None
+    assert noted.ended == 1.0
+    assert noted.finish == "stop"
     cut = Reading(tape())
-    cut.feed(piece(content="a"), 1.0)
+    cut.take(piece(content="a"))
     with pytest.raises(UpstreamError, match="before its answer did"):
         cut.eof()
 
 
 def test_errors_in_the_stream_are_errors() -> None:
-    with pytest.raises(UpstreamError):
-        Reading(tape()).feed(event(error={"message": "boom", "code": 500}), 1.0)
+    reading = Reading(tape())
+    assert reading.take(piece(content="a") + event(error={"message": "boom", "code": 500}))
+    for ending in (reading.check, reading.eof):
+        with pytest.raises(UpstreamError):
+            ending()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import zlib
+from collections.abc import Callable
 
 import pytest
 
@@ -284,5 +285,143 @@ def test_a_complete_answer_needs_no_time(run: Run) -> None:
             transport.sweep(clock.now + 10 * TIMEOUTS.total)
             assert transport.stats.idle == 0
             assert await reply.read() == b"hello"
+
+    run(work())
+
+
+# ------------------------------------------------------------------------------------------------------------- pouring
+
+
+def into(got: list[bytes]) -> Callable[[bytes], bool]:
+    """A sink that never has enough."""
+
+    def take(data: bytes) -> bool:
+        got.append(data)
+        return False
+
+    return take
+
+
+def test_a_body_is_poured_as_it_arrives(run: Run) -> None:
+    async def work() -> None:
+        go = [asyncio.Event() for _ in range(3)]
+
+        async def handler(peer: Peer) -> None:
+            await peer.answer(HEAD + b"transfer-encoding: chunked\r\n\r\n" + chunk(b"a"))
+            for event, data in zip(go, (chunk(b"b"), chunk(b"c"), b"0\r\n\r\n"), strict=True):
+                await event.wait()
+                await peer.send(data)
+            await peer.answer(OK)
+
+        async with serving(handler) as server, client() as transport:
+            got: list[bytes] = []
+            reply = await post(transport, server)
+            pouring = asyncio.create_task(reply.pour(into(got)))
+            for number, event in enumerate(go):
+                await until(lambda number=number: len(got) > number)  # type: ignore[misc]
+                event.set()
+            assert await pouring is False
+            assert got == [b"a", b"b", b"c"]
+            with await post(transport, server) as again:
+                assert await again.read() == b"hello"
+            assert transport.stats.made == 1
+
+    run(work())
+
+
+def test_who_has_enough_may_read_the_rest(run: Run) -> None:
+    async def work() -> None:
+        go = asyncio.Event()
+
+        async def handler(peer: Peer) -> None:
+            await peer.answer(HEAD + b"content-length: 6\r\n\r\n")
+            await peer.send(b"abc")
+            await go.wait()
+            await peer.send(b"def")
+
+        async with serving(handler) as server, client() as transport:
+            reply = await post(transport, server)
+            assert await reply.pour(lambda data: data.endswith(b"c")) is True
+            go.set()
+            assert b"".join(await pieces(reply)) == b"def"
+
+    run(work())
+
+
+def test_what_had_arrived_is_poured_first(run: Run) -> None:
+    async def work() -> None:
+        async with serving(answering(sized(b"hello"))) as server, client() as transport:
+            for enough in (True, False):
+                got: list[bytes] = []
+                reply = await post(transport, server)
+                await until(lambda reply=reply: reply._done)  # type: ignore[misc]
+
+                def sink(data: bytes, got: list[bytes] = got, enough: bool = enough) -> bool:
+                    got.append(data)
+                    return enough
+
+                assert await reply.pour(sink) is enough
+                assert got == [b"hello"]
+
+    run(work())
+
+
+def test_compressed_bodies_are_poured_inflated(run: Run) -> None:
+    async def work() -> None:
+        body = gzip.compress(TEXT)
+        async with serving(answering(sized(body, b"content-encoding: gzip"))) as server, client() as transport:
+            got: list[bytes] = []
+            assert await (await post(transport, server)).pour(into(got)) is False
+            assert b"".join(got) == TEXT
+
+    run(work())
+
+
+def test_a_body_that_breaks_off_while_it_is_poured_is_cut(run: Run) -> None:
+    async def work() -> None:
+        async def handler(peer: Peer) -> None:
+            await peer.answer(HEAD + b"content-length: 9\r\n\r\nabc")
+            peer.finish()
+
+        async with serving(handler) as server, client() as transport:
+            got: list[bytes] = []
+            error = await failure((await post(transport, server)).pour(into(got)))
+            assert error.upstream == "cut"
+            assert b"".join(got) == b"abc"
+
+    run(work())
+
+
+def test_more_than_a_reader_could_hold_can_be_poured(run: Run) -> None:
+    async def work() -> None:
+        size = 4 * HIGH_WATER
+
+        async def handler(peer: Peer) -> None:
+            await peer.answer(HEAD + b"content-length: %d\r\n\r\n" % size)
+            await peer.send(b"x" * size)
+
+        async with serving(handler) as server, client() as transport:
+            got: list[bytes] = []
+            assert await (await post(transport, server)).pour(into(got)) is False
+            assert sum(map(len, got)) == size
+
+    run(work())
+
+
+def test_a_silence_while_it_is_poured_is_a_gap(run: Run) -> None:
+    async def handler(peer: Peer) -> None:
+        await peer.answer(HEAD + b"content-length: 9\r\n\r\nabc")
+        await peer.gone()
+
+    async def work() -> None:
+        clock = Clock()
+        async with serving(handler) as server, client(clock=clock) as transport:
+            got: list[bytes] = []
+            reply = await post(transport, server)
+            pouring = asyncio.create_task(reply.pour(into(got)))
+            await until(lambda: bool(got))
+            clock.now += TIMEOUTS.gap + 1
+            transport.sweep(clock.now)
+            assert (await failure(pouring)).upstream == "gap_timeout"
 
     run(work())

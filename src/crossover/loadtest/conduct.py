@@ -11,17 +11,19 @@ from typing import Literal, Protocol
 import msgspec
 import numpy as np
 
+from crossover.errors import UpstreamError
 from crossover.loadtest import sweep
 from crossover.loadtest.arrivals import schedule
 from crossover.loadtest.drive import Heard, Limits, Log, drive
 from crossover.loadtest.measure import figures
 from crossover.loadtest.prompts import PROBE_WORDS, Scale, Source, Synthetic, calibrate
 from crossover.loadtest.targets import Tape, Target
-from crossover.loadtest.words import Load, Run, ServerSide, Stage
+from crossover.loadtest.words import Ask, Load, Run, ServerSide, Stage
 from crossover.workload import Slo, Trace
 
 ALONE = 10  # requests one at a time before the highest rate is sought: what the target does without any load
 LONGEST_TRIAL_S = 600.0
+SETTLE_S = 0.05
 LEAST_TRIAL = 50  # requests of one trial of a rate
 
 
@@ -61,23 +63,37 @@ Keep = Callable[[Stage], None]
 Begun = Callable[[Load], Heard]  # told of every stage that begins; hears of its answers
 
 
-async def calibrated(target: Target, source: Source) -> tuple[Source, Scale]:
+async def calibrated(
+    target: Target, source: Source, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> tuple[Source, Scale]:
     """The source scaled to how the target counts, from two requests of one token. Raises their ServingError.
 
     Own prompts are as they are: one of them is asked, so that a target that does not work is known before the load.
+    Then a moment is waited: a server that ends connections behind its answers has done so by then, and is known.
     """
-    if not isinstance(source, Synthetic):
-        await target.ask(source.ask(0), Tape(time.perf_counter))
+    synthetic = source if isinstance(source, Synthetic) else None
+    asks = [source.ask(0)] if synthetic is None else [synthetic.probe(words) for words in PROBE_WORDS]
+    counted = [await _probed(target, ask) for ask in asks]
+    await sleep(SETTLE_S)
+    if synthetic is None or not all(counted):
         return source, Scale()
-    counted: list[tuple[int, int]] = []
-    for words in PROBE_WORDS:
+    scale = calibrate(list(zip(PROBE_WORDS, counted, strict=True)))
+    return (synthetic.scaled(scale), scale) if scale.measured else (source, scale)
+
+
+async def _probed(target: Target, ask: Ask) -> int:
+    """The tokens of a prompt as the target counts them; 0: it does not."""
+    tape = Tape(time.perf_counter)
+    try:
+        await target.ask(ask, tape)
+    except UpstreamError as error:
+        if error.upstream == "context_length":
+            return 0
+        if error.upstream != "reset":
+            raise
         tape = Tape(time.perf_counter)
-        await target.ask(source.probe(words), tape)
-        if tape.usage is None or tape.usage.input_basis != "measured" or not tape.usage.input:
-            return source, Scale()
-        counted.append((words, tape.usage.input))
-    scale = calibrate(counted)
-    return (source.scaled(scale), scale) if scale.measured else (source, scale)
+        await target.ask(ask, tape)  # the first was lost to the end of the connection that it went out on
+    return tape.usage.input if tape.usage is not None and tape.usage.input_basis == "measured" else 0
 
 
 async def conduct(

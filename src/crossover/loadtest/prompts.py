@@ -29,7 +29,7 @@ from crossover.workload import Lengths, Trace, constant, lognormal, quantiles
 MOST_TOKENS = 2_000_000  # of one prompt
 MOST_PROMPTS = 1_000_000
 MOST_LINE = 16 * 2**20  # bytes of one line of a file of prompts
-PROBE_WORDS = (48, 304)  # of the two requests that calibrate: no tokenizer makes less than one token of four words
+PROBE_WORDS = (12, 72)  # of the two requests that calibrate: they fit the smallest context, whatever a word comes to
 _CLOSING = "Tell a long story with these words and do not stop early."
 _HEAD = 5  # words that stand for the number: 256 words make 2^40 numbers
 _SEA = 1 << 14  # words that texts are cut from, at least

@@ -144,13 +144,11 @@ class Direct:
             tape.server_s = said_s(reply)
             tape.deployment = reply.header(b"x-crossover-deployment")
             reading = Reading(tape)
-            while not reading.done:
-                data = await reply.piece()
-                if not data:
-                    reading.eof()
-                    return
-                reading.feed(data, tape.clock())
-            await _drain(reply)
+            if await reply.pour(reading.take):
+                reading.check()
+                await _drain(reply)
+            else:
+                reading.eof()
         finally:
             reply.close()
 
@@ -158,37 +156,49 @@ class Direct:
 class Reading:
     """The least that must be read of one stream: whether an event carries tokens, the end, usage, errors."""
 
-    __slots__ = ("_framer", "_tape", "done")
+    __slots__ = ("_error", "_framer", "_tape", "done")
 
     def __init__(self, tape: Tape) -> None:
         self._framer = sse.Framer()
         self._tape = tape
+        self._error: UpstreamError | None = None
         self.done = False
 
-    def feed(self, data: bytes, now: float) -> None:
-        """Bytes that came at ``now``. Raises UpstreamError for an error in the stream."""
-        for event in self._framer.feed(data):
-            if event.data:
-                self._event(event.data, now)
+    def take(self, data: bytes) -> bool:
+        """Bytes that came now. True where there is nothing more to be read: the answer's end, or an error."""
+        now = self._tape.clock()
+        try:
+            for event in self._framer.feed(data):
+                if event.data and not self.done:
+                    self._event(event.data, now)
+        except UpstreamError as error:
+            self._error, self.done = error, True
+        return self.done
 
     def eof(self) -> None:
         """The connection ended without ``[DONE]``, as some hosts do. Raises UpstreamError where the answer is cut."""
-        for event in self._framer.eof():
-            if event.data:
-                self._event(event.data, self._tape.clock())
-        tape = self._tape
         if not self.done:
+            self.take(b"\n\n")  # completes a last event whose blank line is missing
+        tape = self._tape
+        if tape.ended is None and self._error is None:
             if tape.times and not tape.finish:
                 raise UpstreamError("the stream ended before its answer did", upstream="cut")
             tape.ended = tape.clock()
-            self._check()
+        self.check()
+
+    def check(self) -> None:
+        """Raise UpstreamError for an error in the stream, or where there was no answer in it."""
+        tape = self._tape
+        if self._error is not None:
+            raise self._error
+        if not tape.times and not (tape.usage is not None and tape.usage.output):
+            raise UpstreamError("the stream ended without an answer", upstream="empty")
 
     def _event(self, data: bytes, now: float) -> None:
         tape = self._tape
         if data.startswith(b"[DONE]"):
             self.done = True
             tape.ended = now
-            self._check()
             return
         try:
             chunk = _decode(data)
@@ -208,11 +218,6 @@ class Reading:
                 tape.finish = str(choice.finish_reason)
         if chunk.usage is not None or chunk.timings is not None:
             tape.usage = read_usage(chunk.usage, chunk.timings) or tape.usage
-
-    def _check(self) -> None:
-        tape = self._tape
-        if not tape.times and not (tape.usage is not None and tape.usage.output):
-            raise UpstreamError("the stream ended without an answer", upstream="empty")
 
 
 def said_s(reply: Reply) -> float | None:

@@ -225,7 +225,9 @@ class Connection(asyncio.Protocol):
                 self._first = False
                 self._silent = 0
                 self.deadline = self._clock() + self._gap
-                if size > reply._mark:
+                if reply._sink is not None:
+                    reply._size = 0
+                elif size > reply._mark:
                     self._overflow(reply)
             if reply._waiter is not None:
                 want = reply._want
@@ -288,8 +290,11 @@ class Connection(asyncio.Protocol):
         """A part of the body."""
         reply = self._reply
         if reply is not None and not self._complete:
-            reply._parts.append(data)
             reply._size += len(data)
+            if reply._sink is None:
+                reply._parts.append(data)
+            elif reply._sink(data):
+                reply._wake()
 
     def on_message_complete(self) -> None:
         """The end of the answer, or of an interim one."""
