@@ -12,6 +12,7 @@ import threading
 import zipfile
 from collections.abc import Iterable, Sequence
 from importlib import resources
+from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,9 +46,8 @@ _FIRMS = frozenset(
     b" university college hospital clinic foundation institute bank airlines motors brothers bros".split()
 )
 _FIELD = re.compile(r"name|addr|street|contact|person|author|owner|patient|customer|client|user|zip|postal", re.I)
-_OFFSETS = np.array(
-    [*range(WINDOW), *(MODES + place * GAPS for place in range(NEAR)), 0]
-)  # of a candidate's columns into the table of what is added
+# Of a candidate's words and gaps into the table of what is added.
+_WORDS, _GAPS = [*range(WINDOW)], [MODES + place * GAPS for place in range(NEAR)]
 _NAMED = tokens.GIVEN | tokens.FAMILY | tokens.RARE_FAMILY
 _NOTHING = [1.0, 0.0, 0.0, 0.0, 0.0]
 _PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
@@ -140,24 +140,14 @@ class Names:
         wanted = always | STREET | NAMER | (CUE if loose else 0)
         flat = tokens.blank(raw)
         words = flat.split()
-        hits = set(words).difference(memory.safe)
         kinds: dict[bytes, int] = {}
-        for word in hits:
-            kind = memory.kinds.get(word)
-            if kind is None:
-                kind = tokens.gate(word, self.table)
-                if kind:
-                    memory.kinds[word] = kind
-                else:
-                    memory.safe.add(word)
-            if kind & wanted:
-                kinds[word] = kind
-        if not kinds:
+        places = self._telling(words, wanted, memory, kinds)
+        if not places:
             return None
         strange = [word for word, kind in kinds.items() if kind == STRANGE]
         if len(strange) > 2 and len(strange) * 4 > len(words):  # another language
             kinds = {word: kind for word, kind in kinds.items() if kind != STRANGE}
-        places = _places(words, kinds)
+            places = [at for at in places if words[at] in kinds]
         chosen = self._choose(words, kinds, places, always)
         if not chosen and not any(kinds[words[at]] & STREET and _numbered(words, at) for at in places):
             return None
@@ -166,6 +156,24 @@ class Names:
         kept = [at for at in sorted(chosen) if _capital(words[at]) or _in_prose(raw, starts[at], words[at])]
         streets = [at for at in places if kinds[words[at]] & STREET]
         return Seen(raw, words, starts, mode, kinds, kept, streets) if kept or streets else None
+
+    def _telling(self, words: list[bytes], wanted: int, memory: _Memory, kinds: dict[bytes, int]) -> list[int]:
+        """Where words of the ``wanted`` kinds stand; what they are is put into ``kinds``."""
+        safe, known = memory.safe, memory.kinds
+        places: list[int] = []
+        for at in [at for at, word in enumerate(words) if word not in safe]:
+            word = words[at]
+            kind = known.get(word)
+            if kind is None:
+                kind = tokens.gate(word, self.table)
+                if kind:
+                    known[word] = kind
+                else:
+                    safe.add(word)
+            if kind & wanted:
+                kinds[word] = kind
+                places.append(at)
+        return places
 
     def _choose(self, words: list[bytes], kinds: dict[bytes, int], places: list[int], always: int) -> set[int]:
         """The words to judge: candidates, the capitalised words beside them, and what follows a cue."""
@@ -241,12 +249,15 @@ class Names:
             rows = [get(word, -1) for word in around]
             if -1 in rows:
                 rows = [self._row(memory, word) for word in around]
-            places = np.empty((len(gaps) // NEAR, WINDOW + NEAR + 1), np.intp)
-            places[:, :WINDOW] = np.array(rows).reshape(-1, WINDOW)
-            places[:, WINDOW:-1] = np.array(gaps).reshape(-1, NEAR)
-            places[:, -1] = seen.mode
-            places += _OFFSETS
-            scores = self.model.scores(np.add.reduce(memory.added[places], axis=1))
+            count = len(gaps) // NEAR
+            rows, gaps = list(map(add, rows, _WORDS * count)), list(map(add, gaps, _GAPS * count))
+            places: list[int] = []
+            for one in range(count):
+                places += rows[one * WINDOW : (one + 1) * WINDOW]
+                places += gaps[one * NEAR : (one + 1) * NEAR]
+                places.append(seen.mode)
+            parts = memory.added.take(places, axis=0).reshape(count, -1, network.HIDDEN)
+            scores = self.model.scores(np.add.reduce(parts, axis=1))
             if len(scores) > _FEW:
                 judged += network.shares(scores).tolist()
             else:
@@ -295,19 +306,6 @@ def _capital(word: bytes) -> bool:
     if first < 128:
         return 65 <= first <= 90
     return word.decode("utf-8", "replace")[0].isupper()
-
-
-def _places(words: list[bytes], kinds: dict[bytes, int]) -> list[int]:
-    """Where the words of ``kinds`` stand."""
-    if len(kinds) > 2:
-        return [at for at, word in enumerate(words) if word in kinds]
-    found = []
-    for word in kinds:
-        at = -1
-        for _ in range(words.count(word)):
-            at = words.index(word, at + 1)
-            found.append(at)
-    return sorted(found)
 
 
 def _numbered(words: list[bytes], at: int) -> bool:
