@@ -11,6 +11,9 @@
     ├── ThresholdError        everything ran, and a threshold the user set is not met  exit 3
     ├── StoreError            the ledger cannot be opened, read or written
     ├── DetectionError        a text could not be looked at: nobody knows what it holds
+    ├── ScoringError          an answer could not be scored; it counts as the user declared
+    ├── BudgetSpentError      the next call of an evaluation could cost more than is left
+    ├── StoppedError          a model failed again and again, and going on would prove nothing
     ├── EgressError           a call outside was tried without a pass: a mistake here, and nothing was sent
     └── ServingError          a request to a model was not answered; carries an HTTP status
         ├── RequestError      what was asked is wrong, or its key may not ask it
@@ -149,6 +152,24 @@ class DetectionError(CrossoverError):
     """
 
     kind = "detection"
+
+
+class ScoringError(CrossoverError):
+    """An answer could not be scored: the scorer raised, hung or had nothing to compare with."""
+
+    kind = "not_scored"
+
+
+class BudgetSpentError(CrossoverError):
+    """The next call of an evaluation could cost more than its budget has left; what was answered is kept."""
+
+    kind = "budget_spent"
+
+
+class StoppedError(CrossoverError):
+    """A model failed again and again: going on would cost time and prove nothing. What was answered is kept."""
+
+    kind = "stopped"
 
 
 class EgressError(CrossoverError):

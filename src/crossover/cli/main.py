@@ -25,6 +25,7 @@ INTERRUPTED = 130
 COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("crossover.cli.serve", "The gateway: one interface over API and local models; routed, priced, recorded."),
     "chat": ("crossover.cli.chat", "Talk to a model; see where it went and what it cost."),
+    "eval": ("crossover.cli.eval", "Is one model good enough in another's place, for your own task? A verdict."),
     "explain": ("crossover.cli.explain", "One request's whole story: decision, refusals, attempts, prices."),
     "plan": (
         "crossover.cli.plan",

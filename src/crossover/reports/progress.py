@@ -11,20 +11,24 @@ Report: TypeAlias = Callable[[int, int, str], None]
 
 
 @contextmanager
-def progress(stream: TextIO | None = None, *, enabled: bool = True) -> Iterator[Report]:
+def progress(stream: TextIO | None = None, *, enabled: bool = True, left: bool = False) -> Iterator[Report]:
     """Yield ``report(done, total, label)``; it draws on ``stream`` (stderr unless told) if that is a terminal.
 
-    The bar is gone when the context ends, also by an error or Ctrl-C. ``total`` 0 means that the end is not known.
+    ``left`` shows the time that is probably left. The bar is gone when the context ends, also by an error or Ctrl-C.
+    ``total`` 0 means that the end is not known.
     """
     out = sys.stderr if stream is None else stream
     if not enabled or not out.isatty():
         yield lambda _done, _total, _label: None
         return
+    from rich import progress as rich
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(file=out, stderr=stream is None), transient=True) as drawn:
+    columns: list[rich.ProgressColumn] = [rich.TextColumn("{task.description}", markup=False), rich.BarColumn()]
+    columns += [rich.MofNCompleteColumn(), rich.TimeElapsedColumn()]
+    if left:
+        columns += [rich.TextColumn("left:"), rich.TimeRemainingColumn()]
+    with rich.Progress(*columns, console=Console(file=out, stderr=stream is None), transient=True) as drawn:
         task = drawn.add_task("", total=None)
 
         def report(done: int, total: int, label: str) -> None:

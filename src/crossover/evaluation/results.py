@@ -1,0 +1,138 @@
+"""The results of a run as files: ``scores.jsonl`` (a line per sample and candidate) and ``report.json``.
+
+Both are made anew from the answers each time a run ends, so they may be deleted; what is worth money is in
+``answers.jsonl``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from crossover.errors import FileError, StoreError
+from crossover.evaluation.run import Outcome, State
+from crossover.evaluation.session import Session
+
+SCORES, REPORT = "scores.jsonl", "report.json"
+
+
+class ScoreRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of ``scores.jsonl``. ``score`` is None where there is none; ``cost`` is in dollars."""
+
+    sample: str
+    candidate: str
+    state: State
+    score: float | None = None
+    detail: str = ""
+    parts: dict[str, float] = {}
+    text: str = ""
+    prompt: str = ""
+    expected: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    group: str | None = None
+    line: int = 0
+    deployment: str = ""
+    seconds: float | None = None
+    ttft_s: float | None = None
+    cost: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    logprobs: dict[str, float] = {}
+
+
+def write_results(folder: Path, done: Session) -> None:
+    """Write both files; each is whole or as it was. Raises StoreError."""
+    lines = b"".join(msgspec.json.encode(row) + b"\n" for row in rows_of(done))
+    _write(folder / SCORES, lines)
+    _write(folder / REPORT, msgspec.json.format(msgspec.json.encode(done.findings), indent=1))
+
+
+def rows_of(done: Session) -> Iterator[ScoreRow]:
+    """A row for every sample and candidate, in the order of the file."""
+    names = [side.name for side in done.findings.sides]
+    for sample in done.samples:
+        for name in names:
+            outcome = done.outcomes[sample.id, name]
+            yield ScoreRow(
+                sample=sample.id,
+                candidate=name,
+                state=outcome.state,
+                prompt=sample.prompt,
+                expected=sample.expected,
+                tags=sample.tags,
+                group=sample.group,
+                line=sample.line,
+                **_answered(outcome),
+            )
+
+
+def _answered(outcome: Outcome) -> dict[str, Any]:
+    found: dict[str, Any] = {"detail": outcome.why}
+    if outcome.score is not None:
+        found |= {"score": outcome.score.value, "detail": outcome.score.detail, "parts": dict(outcome.score.parts)}
+    answer = outcome.answer
+    if answer is not None:
+        found |= {
+            "text": answer.text,
+            "deployment": answer.deployment,
+            "seconds": answer.seconds,
+            "ttft_s": answer.ttft_s,
+            "cost": None if answer.cost is None else float(answer.cost),
+            "input_tokens": None if answer.usage is None else answer.usage.input,
+            "output_tokens": None if answer.usage is None else answer.usage.output,
+            "logprobs": dict(answer.logprobs),
+        }
+    return found
+
+
+def read_scores(path: Path) -> list[ScoreRow]:
+    """The rows of a ``scores.jsonl``. Raises FileError with the line of what is none."""
+    rows = []
+    decoder = msgspec.json.Decoder(ScoreRow)
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    rows.append(decoder.decode(line))
+                except msgspec.DecodeError as error:
+                    raise FileError(f"is no line of scores: {error}", file=str(path), line=number) from None
+    except FileNotFoundError:
+        raise FileError("there are no scores here", file=str(path), hint="`crossover eval run` writes them") from None
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror or error}", file=str(path)) from None
+    return rows
+
+
+def read_report(folder: Path) -> Mapping[str, Any]:
+    """The findings of a folder as plain values. Raises FileError."""
+    path = folder / REPORT
+    try:
+        found: Mapping[str, Any] = msgspec.json.decode(path.read_bytes())
+    except FileNotFoundError:
+        raise FileError("there is no report here", file=str(path), hint="`crossover eval run` writes one") from None
+    except (OSError, msgspec.DecodeError) as error:
+        raise FileError(f"cannot be read: {error}", file=str(path)) from None
+    return found
+
+
+def _write(path: Path, data: bytes) -> None:
+    """All of it or nothing."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise StoreError(f"cannot be written: {error.strerror or error}", file=str(path)) from None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+__all__ = ["REPORT", "SCORES", "ScoreRow", "read_report", "read_scores", "rows_of", "write_results"]

@@ -1,0 +1,256 @@
+"""An evaluation in a terminal: the verdict first, its interval against the margin, then what stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from crossover.evaluation.advice import points
+from crossover.evaluation.estimate import Estimate
+from crossover.evaluation.findings import Disagreement, Findings, Side, TagRow, Versus
+from crossover.evaluation.words import PHRASES, Comparison, PowerRow, Verdict
+from crossover.money import show
+from crossover.reports.figures import plural
+from crossover.reports.paper import Paper, joined, plain_table
+
+COLOURS: dict[Verdict, str] = {
+    "better": "green",
+    "equivalent": "green",
+    "not_worse": "green",
+    "worse": "red",
+    "worse_than_margin": "red",
+    "inconclusive": "yellow",
+}
+DISAGREEMENTS = 5
+TAGS = 12
+_TEXT = 300  # characters of an answer that are shown
+_NONE = "–"
+
+
+def render(found: Findings, console: Console, *, disagreements: int = DISAGREEMENTS) -> None:
+    """Print the findings of a run."""
+    paper = Paper(console)
+    paper.blank()
+    paper.line(
+        joined(
+            [
+                ("Evaluation", "bold"),
+                (found.file, "dim"),
+                (plural(found.samples, "sample"), "dim"),
+                (f"scored by {found.scorer}", "dim"),
+                (f"margin {points(found.margin)}, declared before", "dim"),
+            ]
+        )
+    )
+    for one in found.versus:
+        _verdict(one, found, paper)
+    _sides(found.sides, paper)
+    for one in found.versus:
+        _tags(one, found, paper)
+        _disagreements(one, found, paper, disagreements)
+    _notes(found, paper)
+
+
+def _verdict(one: Versus, found: Findings, paper: Paper) -> None:
+    paper.blank()
+    comparison = one.comparison
+    colour = COLOURS[comparison.verdict]
+    bar = Text(" ▌ ", style=f"bold {colour}")
+    head = f"{one.candidate} against {found.reference}: {PHRASES[comparison.verdict]}"
+    paper.line(Text(head, style="bold"), lead=bar, bar=True)
+    paper.line(comparison.advice, lead=bar, bar=True)
+    if comparison.gap is not None:
+        paper.blank()
+        for line in interval(comparison, min(paper.width - 4, 72), colour):
+            paper.line(line, lead="   ")
+    for why, count in one.left_out.items():
+        paper.line(f"{plural(count, 'pair')} left out: {why}", lead="   ", style="dim")
+
+
+def interval(comparison: Comparison, width: int, colour: str) -> tuple[Text, Text]:
+    """The gap with its bounds on an axis with zero and the margin, and the axis in points below it."""
+    low, high = comparison.interval.low, comparison.interval.high
+    gap, margin = comparison.gap or 0.0, comparison.margin
+    reach = min(max(abs(low), abs(high), margin * 1.5, 0.01) * 1.1, 1.0)
+
+    def place(value: float) -> int:
+        return round((min(max(value, -reach), reach) + reach) / (2 * reach) * (width - 1))
+
+    drawn, axis = Text(), [" "] * width
+    start, end, middle = place(low), place(high), place(gap)
+    marks = {place(-margin): ":", place(0.0): "│"} | ({place(margin): ":"} if margin else {})
+    for cell in range(width):
+        if cell == middle:
+            drawn.append("●", style=f"bold {colour}")
+        elif start <= cell <= end:
+            drawn.append("├" if cell == start else "┤" if cell == end else "─", style=colour)
+        else:
+            drawn.append(marks.get(cell, " "), style="dim")
+    named = [(0.0, "0"), (-margin, f"−{margin * 100:g}"), (margin, f"+{margin * 100:g}")] if margin else [(0.0, "0")]
+    for value, name in named:
+        begin = min(max(place(value) - len(name) // 2, 0), width - len(name))
+        if all(char == " " for char in axis[max(begin - 1, 0) : begin + len(name) + 1]):
+            axis[begin : begin + len(name)] = name
+    return drawn, Text(f"{''.join(axis).rstrip()} points", style="dim")
+
+
+def _sides(sides: Sequence[Side], paper: Paper) -> None:
+    paper.section("Side by side", "latency as measured in this run, at its concurrency")
+    wide = not paper.narrow
+    columns = [("", "left"), ("score", "right"), ("scored", "right"), ("failed", "right"), ("p50", "right")]
+    columns += [("p95", "right")] + ([("TTFT p50", "right"), ("TTFT p95", "right")] if wide else [("TTFT", "right")])
+    columns += [("tokens out", "right"), ("$ per 1,000", "right")]
+    table = plain_table(*columns)
+    for side in sides:
+        first = [_seconds(side.ttft_p50)] + ([_seconds(side.ttft_p95)] if wide else [])
+        table.add_row(
+            Text(side.name, style="bold"),
+            _NONE if side.mean is None else f"{side.mean * 100:.1f} %",
+            f"{side.scored:,}",
+            f"{side.failed + side.unscored:,}",
+            _seconds(side.seconds_p50),
+            _seconds(side.seconds_p95),
+            *first,
+            _NONE if side.output_tokens is None else f"{side.output_tokens:,.0f}",
+            "unknown" if side.per_thousand is None else show(side.per_thousand),
+        )
+    paper.indented(table)
+    for side in sides:
+        for text in _remarks(side):
+            paper.line(text, lead=" • ")
+
+
+def _remarks(side: Side) -> list[str]:
+    rows = []
+    if side.failures:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in side.failures.items())
+        rows.append(f"{side.name} failed: {kinds}")
+    if side.unscored:
+        rows.append(f"{side.name}: {plural(side.unscored, 'answer')} could not be scored")
+    if side.withheld:
+        rows.append(f"{side.name}: {plural(side.withheld, 'sample')} may not go there, so nobody answered")
+    if side.cut:
+        rows.append(f"{side.name}: {plural(side.cut, 'answer')} cut at the most tokens allowed")
+    if len(side.deployments) > 1:
+        shares = ", ".join(f"{name} {count:,}" for name, count in side.deployments.items())
+        rows.append(f"{side.name} was answered by {shares}")
+    return rows
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return _NONE
+    return f"{value * 1000:,.0f} ms" if value < 10 else f"{value:,.1f} s"
+
+
+def _tags(one: Versus, found: Findings, paper: Paper) -> None:
+    if not one.tags:
+        return
+    paper.section(f"By tag: {one.candidate} less {found.reference}", "each interval for itself, for one look")
+    table = plain_table(("tag", "left"), ("n", "right"), (one.candidate, "right"), (found.reference, "right"),
+                        ("gap", "right"), ("95 %", "left"))  # fmt: skip
+    for row in one.tags[:TAGS]:
+        table.add_row(
+            row.tag, f"{row.n:,}", f"{row.candidate * 100:.1f} %", f"{row.reference * 100:.1f} %",
+            f"{row.gap * 100:+.1f}", _bounds(row),
+        )  # fmt: skip
+    paper.indented(table)
+    if len(one.tags) > TAGS:
+        paper.line(f"{len(one.tags) - TAGS:,} more tags in --json", style="dim")
+
+
+def _bounds(row: TagRow) -> str:
+    return "" if row.low is None or row.high is None else f"{row.low * 100:+.1f} to {row.high * 100:+.1f}"
+
+
+def _disagreements(one: Versus, found: Findings, paper: Paper, most: int) -> None:
+    rows = one.disagreements
+    if not rows or most <= 0:
+        return
+    lost = sum(row.loss > 0 for row in rows)
+    aside = f"{one.candidate} lost {lost:,} and won {len(rows) - lost:,}; largest loss first"
+    paper.section("Where they differ", aside)
+    for row in rows[:most]:
+        _disagreement(row, one.candidate, found.reference, paper)
+    if len(rows) > most:
+        paper.line(f"{len(rows) - most:,} more in --json and in the results folder", style="dim")
+
+
+def _disagreement(row: Disagreement, candidate: str, reference: str, paper: Paper) -> None:
+    place = f"line {row.line}" if row.line else ""
+    name = row.sample if row.sample != str(row.line) else ""
+    paper.line(joined([(_short(row.prompt), "bold"), (name, "dim"), (place, "dim")]), lead=" • ")
+    width = max(len(candidate), len(reference), len("right"))
+    if row.expected:
+        paper.line(_short(" or ".join(row.expected)), lead=f"   {'right':<{width}}  ", style="dim")
+    for who, said, score, detail in (
+        (candidate, row.candidate, row.candidate_score, row.candidate_detail),
+        (reference, row.reference, row.reference_score, row.reference_detail),
+    ):
+        text = Text(f"{score:.2g}  {_short(said)}", style="green" if score >= 1 else "red" if score <= 0 else "yellow")
+        if detail:
+            text.append(f"  ({_short(detail)})", style="dim")
+        paper.line(text, lead=f"   {who:<{width}}  ")
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _TEXT else f"{flat[: _TEXT - 1]}…"
+
+
+def _notes(found: Findings, paper: Paper) -> None:
+    rule = {
+        "as-wrong": "A failed call or scorer counts as a wrong answer.",
+        "exclude": "Pairs with a failed call or scorer are left out.",
+    }[found.errors]
+    paper.section("Notes")
+    for note in ([found.ended] if found.ended else []) + [rule, *found.notes]:
+        paper.line(note, lead=" • ")
+    paper.blank()
+
+
+# ------------------------------------------------------------------------------------------------------- other screens
+
+
+def render_estimates(rows: Sequence[Estimate], console: Console) -> None:
+    """Print what a run would cost."""
+    paper = Paper(console)
+    paper.section("Before the first call")
+    table = plain_table(("", "left"), ("calls", "right"), ("kept", "right"), ("tokens in", "right"),
+                        ("at most", "right"))  # fmt: skip
+    for row in rows:
+        most = "nothing to pay" if not row.paid else "price unknown" if row.highest is None else show(row.highest)
+        table.add_row(
+            Text(row.candidate, style="bold"), f"{row.calls:,}", f"{row.kept:,}", f"{row.input_tokens:,}", most
+        )
+    paper.indented(table)
+    paper.line(
+        "Tokens are estimated; at most: every answer as long as allowed (--max-tokens lowers it).", style="dim"
+    )  # fmt: skip
+
+
+def render_power(rows: Sequence[PowerRow], console: Console) -> None:
+    """Print how many samples a verdict takes."""
+    paper = Paper(console)
+    paper.section("How many samples a verdict takes")
+    table = plain_table(
+        ("margin", "right"), ("differ", "right"), ("true gap", "right"), ("likely verdict", "left"),
+        ("needed", "right"), ("half the time", "right"), ("one look", "right"),
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(
+            points(row.margin), f"{row.discordance * 100:g} %", points(row.gap, signed=True), PHRASES[row.likely],
+            _count(row.n), _count(row.even), _count(row.fixed),
+        )  # fmt: skip
+    paper.indented(table)
+    share = f"{rows[0].power * 100:g} %" if rows else ""
+    paper.line(
+        f"needed: conclusive with a chance of {share}, however often you look. one look: what a test needs that is "
+        "looked at once; a second look, or topping up, breaks its promise.", style="dim",
+    )  # fmt: skip
+
+
+def _count(value: int | None) -> str:
+    return "over a million" if value is None else f"{value:,}"

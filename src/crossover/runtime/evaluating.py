@@ -1,0 +1,143 @@
+"""Who can be evaluated: every name of ``crossover.toml`` through the dispatcher, or the names behind a gateway's URL.
+
+The dispatcher is asked as any client would ask it, so privacy, policies, limits and prices count as they do in service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from crossover.chat import ChatRequest, EmbedRequest
+from crossover.config.load import Loaded
+from crossover.config.places import Paths
+from crossover.config.settings import Settings
+from crossover.cost.request import PICO
+from crossover.dispatch import Dispatcher, Plant
+from crossover.errors import InputError, RequestError, UnknownNameError
+from crossover.evaluation.calls import Candidate
+from crossover.providers.estimate import estimate_embed, estimate_request
+from crossover.routing.asked import route_of
+from crossover.routing.policy import POLICIES
+from crossover.routing.words import Route, Target
+from crossover.runtime.station import Station, open_station
+from crossover.usage import Usage
+
+_ESTIMATE_MARGIN = 1.25  # what a prompt may hold more than it is estimated to
+# What of a deployment decides what it answers.
+_ANSWERS = ("provider", "model", "base_url", "context", "max_output", "options", "drops", "reasoning_field")
+
+
+class Room(msgspec.Struct, frozen=True, kw_only=True):
+    """What candidates are made from: a dispatcher with its settings, or the URL of a gateway."""
+
+    backend: Any
+    plant: Plant | None = None
+    settings: Settings | None = None
+    url: str = ""
+    station: Station | None = None
+
+    def candidate(self, name: str, options: Mapping[str, Any]) -> Candidate:
+        """The candidate of a name, or of ``name@policy``. Raises UnknownNameError for one that nobody serves."""
+        model, policy = parted(name)
+        if self.plant is None or self.settings is None:
+            return Candidate(
+                name=name, backend=self.backend, model=model, identity=f"{self.url}|{model}|{policy or ''}",
+                policy=policy, highest=lambda _request: None, paid=True, options=options,
+            )  # fmt: skip
+        return _candidate(name, model, policy, options, self.backend, self.plant, self.settings)
+
+
+@asynccontextmanager
+async def open_room(loaded: Loaded, paths: Paths, *, ledger: Path | None = None) -> AsyncIterator[Room]:
+    """The dispatcher of a configuration, opened and closed again."""
+    station = await open_station(loaded, paths, ledger=ledger)
+    try:
+        yield Room(
+            backend=station.dispatcher, plant=station.dispatcher.plant, settings=station.settings, station=station
+        )
+    finally:
+        await station.aclose()
+
+
+@asynccontextmanager
+async def open_gateway(url: str, api_key: str | None, patience_s: float) -> AsyncIterator[Room]:
+    """A gateway as a room. Raises InputError for an address that is none."""
+    from crossover.deployment import Timeouts
+    from crossover.providers.gateway import GatewayBackend
+    from crossover.transport import Transport
+
+    transport = Transport()
+    try:
+        waits = Timeouts(first_byte=patience_s, gap=patience_s, total=patience_s)
+        yield Room(backend=GatewayBackend(url, transport, api_key=api_key, timeouts=waits), url=url)
+    finally:
+        await transport.aclose()
+
+
+def parted(name: str) -> tuple[str, str | None]:
+    """(name, policy) of ``name@policy``; what stands behind an @ and is no policy is a part of the name."""
+    model, _, policy = name.rpartition("@")
+    return (model, policy) if model and policy in POLICIES else (name, None)
+
+
+def _candidate(
+    name: str, model: str, policy: str | None, options: Mapping[str, Any], backend: Dispatcher, plant: Plant,
+    settings: Settings,
+) -> Candidate:  # fmt: skip
+    try:
+        route = route_of(plant.routes, model, policy)
+    except RequestError:
+        raise UnknownNameError("model", model, plant.routes, field="--candidate") from None
+    targets = [plant.targets[one] for one in route.targets]
+    if not targets:
+        raise InputError(f"{model} has no deployment that is enabled", field="--candidate")
+    return Candidate(
+        name=name,
+        backend=backend,
+        model=model,
+        identity=identity(route, settings),
+        limits=tuple((target.id, target.concurrency) for target in targets),
+        policy=policy,
+        highest=_Highest(targets, plant.reserve_output),
+        paid=any(not target.local for target in targets),
+        options=options,
+    )
+
+
+def identity(route: Route, settings: Settings) -> str:
+    """What answers behind a name: its deployments, and the policy where there is more than one to choose from."""
+    parts = []
+    for name in route.targets:
+        one = settings.deployments[name]
+        parts.append({field: getattr(one, field) for field in _ANSWERS})
+    policy = route.policy if len(parts) > 1 else ""
+    return msgspec.json.encode((policy, parts), order="deterministic").decode()
+
+
+class _Highest:
+    """The most that a call can cost: every deployment that is paid for is asked in vain but the last."""
+
+    def __init__(self, targets: Sequence[Target], reserve_output: int) -> None:
+        self._targets = [target for target in targets if not target.local]
+        self._reserve = reserve_output
+
+    def __call__(self, request: ChatRequest | EmbedRequest) -> Decimal | None:
+        """Dollars; None where nobody knows the price of one of them."""
+        chat = isinstance(request, ChatRequest)
+        tokens = estimate_request(request) if isinstance(request, ChatRequest) else estimate_embed(request)
+        prompt = int(tokens * _ESTIMATE_MARGIN)
+        total = 0
+        for target in self._targets:
+            if not target.price.known:
+                return None
+            output = 0
+            if chat:
+                output = request.max_tokens or min(self._reserve, target.max_output or self._reserve)  # type: ignore[union-attr]
+            total += target.price.cost(Usage(input=prompt, output=output))
+        return Decimal(total) / PICO

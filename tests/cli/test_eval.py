@@ -1,0 +1,232 @@
+"""crossover eval: runs through the dispatcher and a gateway, verdicts, budgets, gates; a mistake is one sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crossover.ledger.facts import evidence
+from crossover.ledger.store import open_ledger
+from crossover.providers.answers import Answer
+from crossover.providers.faulty import Fault, FaultyServer, Seen
+from tests.cli.shell import call, quiet_home, refused
+from tests.serving import PRICED, config, gateway, in_thread, rows
+
+LEDGER = Path("home") / "data" / "ledger.db"
+RUN = ("eval", "run", "samples.jsonl", "--candidate", "weak", "--reference", "api")
+WEAK = f"""[deployments.weak]
+provider = "openai-compatible"
+model = "weak-model"
+zone = "cloud"
+base_url = "URL/v1"
+{PRICED}"""
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    quiet_home(monkeypatch, tmp_path / "home")
+    monkeypatch.delenv("CROSSOVER_API_KEY", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def answer(seen: Seen) -> Answer | Fault:
+    """Both models are right about even numbers; the weak one is wrong about odd ones and breaks at 13."""
+    number = int(seen.tree["messages"][-1]["content"].rpartition(" ")[2])
+    if seen.tree["model"] == "weak-model" and number % 2:
+        return Fault(kind="bad_request") if number == 13 else Answer(text="no")
+    return Answer(text=f"Yes {number}.")
+
+
+def write_samples(count: int) -> None:
+    lines = (json.dumps({"prompt": f"number {n}", "expected": f"yes {n}", "tags": [f"m{n % 3}"]}) for n in range(count))
+    Path("samples.jsonl").write_text("\n".join(lines))
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Iterator[FaultyServer]:
+    write_samples(30)
+    with in_thread(lambda: FaultyServer("openai", answer)) as (server, _):
+        (tmp_path / "crossover.toml").write_text(config(server.url, deployment=WEAK.replace("URL", server.url)))
+        yield server
+
+
+def test_the_verdict_comes_first_and_everything_behind_it_below(upstream: FaultyServer, tmp_path: Path) -> None:
+    done = call(*RUN)
+    assert done.code == 0
+    lines = [line.strip() for line in done.out.splitlines() if line.strip()]
+    assert lines[0].startswith("Evaluation · samples.jsonl · 30 samples · scored by normalised · margin 5 points")
+    assert lines[1] == "▌ weak against api: worse by more than the margin"
+    for part in ("Side by side", "By tag", "Where they differ", "weak lost 15 and won 0", "1 bad_request", "yes 1"):
+        assert part in done.out
+    assert "60 calls; weak at most $0.98; api at most $0.98" in done.err.replace("\n", " ")
+    assert sorted(path.name for path in Path("samples-eval").iterdir()) == [
+        "answers.jsonl",
+        "report.json",
+        "scores.jsonl",
+    ]
+    recorded = rows(tmp_path / LEDGER)
+    assert len(recorded) == 60
+    assert {row.door for row in recorded} == {"eval"}
+    with open_ledger(LEDGER, readonly=True) as book:
+        found = {(row.subject, row.metric): row for row in evidence(book)}
+    assert found["weak", "quality"].value == 0.5
+    assert found["api", "quality"].value == 1
+    assert found["weak", "quality_gap"].context["verdict"] == "worse_than_margin"
+
+
+def test_json(upstream: FaultyServer) -> None:
+    done = call(*RUN, "--json", "--errors", "exclude", "--whole")
+    assert (done.code, done.err) == (0, "")
+    said = json.loads(done.out)
+    (versus,) = said["versus"]
+    assert (versus["comparison"]["n"], versus["left_out"]) == (29, {"failed": 1})
+    assert len(versus["disagreements"]) == 14
+    assert {side["name"]: side["ttft_p50"] for side in said["sides"]} == {"weak": None, "api": None}
+
+
+def test_a_gate_for_ci(upstream: FaultyServer) -> None:
+    assert call(*RUN, "--fail-if", "worse").code == 3
+    done = call(*RUN, "--resume", "--fail-if", "worse", "--json")
+    assert done.code == 3
+    assert "weak is worse by more than the margin (against api, --fail-if worse)" in done.err
+    unsure = (
+        "eval",
+        "run",
+        "samples.jsonl",
+        "--candidate",
+        "auto",
+        "--reference",
+        "api",
+        "--limit",
+        "5",
+        "--out",
+        "few",
+    )
+    assert call(*unsure, "--fail-if", "worse").code == 0
+    assert call(*unsure, "--resume", "--fail-if", "unproven").code == 3
+
+
+def test_it_goes_on_without_paying_twice(upstream: FaultyServer) -> None:
+    assert call(*RUN).code == 0
+    asked = len(upstream.journal)
+    assert "there are 59 answers here already" in refused(*RUN)
+    done = call(*RUN, "--resume")
+    assert "1 calls, 59 answers are there already" in done.err
+    assert len(upstream.journal) == asked + 1, "the failed one"
+    write_samples(40)
+    done = call(*RUN, "--resume")
+    assert "10 samples are new since the run began" in done.out
+    assert len(upstream.journal) == asked + 2 + 20
+    assert call(*RUN, "--reuse", "samples-eval", "--out", "other").code == 0
+    assert len(upstream.journal) == asked + 3 + 20
+
+
+def test_a_dry_run_asks_nothing(upstream: FaultyServer) -> None:
+    done = call(*RUN, "--dry-run", "--max-tokens", "10")
+    assert (done.code, upstream.journal) == (0, [])
+    assert "at most: every answer as long as allowed" in done.out
+    said = json.loads(call(*RUN, "--dry-run", "--json").out)
+    (weak, api) = said["estimates"]
+    assert (weak["calls"], api["calls"], weak["input_tokens"]) == (30, 30, 290)
+    assert 0 < float(weak["highest"]) < 1
+    assert not Path("samples-eval").exists()
+
+
+def test_a_budget_ends_a_run_with_pairs(upstream: FaultyServer) -> None:
+    done = call(*RUN, "--budget", "0.0015", "--max-tokens", "10", "--concurrency", "2")
+    assert done.code == 1
+    assert "the budget of $0.0015 is spent" in done.err
+    assert "not asked, because the run ended before" in done.out
+    spent = sum(row.marginal for row in rows(LEDGER))
+    assert 0 < spent <= 0.0015 * 1e12
+
+
+def test_policies_and_aliases_are_candidates_too(upstream: FaultyServer) -> None:
+    done = call("eval", "run", "samples.jsonl", "--candidate", "auto@cheapest", "--reference", "weak", "--json")
+    assert json.loads(done.out)["versus"][0]["candidate"] == "auto@cheapest"
+    assert {row.policy for row in rows(LEDGER)} == {"cheapest", "pinned"}
+
+
+def test_through_a_gateway(upstream: FaultyServer, tmp_path: Path) -> None:
+    text = (tmp_path / "crossover.toml").read_text()
+    (tmp_path / "crossover.toml").unlink()
+    with in_thread(lambda: gateway(tmp_path, text)) as (opened, _):
+        done = call(*RUN, "--url", opened.url, "--json")
+        assert json.loads(done.out)["sides"][0]["cost"] is not None
+        assert "no budget can be kept" in refused(*RUN, "--url", opened.url, "--budget", "1", "--out", "x")
+    assert not LEDGER.exists()
+
+
+def test_a_models_own_scorer(upstream: FaultyServer, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def score(answer, sample):\n    return answer.startswith('Yes')\n")
+    done = call(*RUN, "--scorer", "python:mine.py:score", "--json")
+    assert json.loads(done.out)["sides"][1]["mean"] == 1
+
+
+def test_power() -> None:
+    done = call("eval", "power", "--margin", "0.05", "--discordance", "0.2")
+    assert done.code == 0
+    assert "How many samples a verdict takes" in done.out
+    said = json.loads(call("eval", "power", "--margin", "0.05", "--discordance", "0.2", "--gap", "0", "--json").out)
+    (row,) = said["rows"]
+    assert (row["margin"], row["discordance"], row["fixed"]) == (0.05, 0.2, 495)
+    assert row["n"] > row["fixed"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--candidate", "nobody"), "unknown model 'nobody'"),
+        (("--candidate", "api"), "api is the reference and a candidate"),
+        (("--candidate", "weak"), "a candidate is named twice"),
+        (("--errors", "ignore"), "unknown rule 'ignore'"),
+        (("--fail-if", "bad"), "unknown condition 'bad'"),
+        (("--scorer", "exakt"), "Did you mean exact"),
+        (("--scorer", "code"), "--allow-code"),
+        (("--scorer", "regex:("), "is no pattern"),
+        (("--scorer", "judge"), "judge needs a model"),
+        (("--budget", "a lot"), "is not an amount in dollars"),
+        (("--budget", "0"), "a budget is more than nothing"),
+        (("--url", "localhost:1", "--config", "crossover.toml"), "a gateway has its own configuration"),
+        (("--reuse", "nowhere"), "no results here"),
+        (("--labels", "nowhere"), "there is no such file"),
+    ],
+)
+def test_every_mistake_is_one_sentence(upstream: FaultyServer, words: tuple[str, ...], said: str) -> None:
+    assert said in refused(*RUN, *words)
+    assert upstream.journal == []
+
+
+def test_broken_samples(upstream: FaultyServer) -> None:
+    with Path("samples.jsonl").open("a") as file:
+        file.write('\n{"prompt": \n{"prompt": "number 98"}\n')
+    assert "samples.jsonl:31: is no JSON" in refused(*RUN)
+    done = call(*RUN, "--skip-broken")
+    assert done.code == 0
+    assert "1 broken rows of the file are left out" in done.out
+    assert "1 samples that cannot be judged are left out" in done.out
+
+
+def test_a_dead_endpoint_ends_it_with_a_reason(tmp_path: Path) -> None:
+    write_samples(30)
+    with in_thread(lambda: FaultyServer("openai", "auth")) as (server, _):
+        (tmp_path / "crossover.toml").write_text(config(server.url, deployment=WEAK.replace("URL", server.url)))
+        done = call(*RUN)
+    assert done.code == 1
+    assert "failed 3 times in a row, the last time with auth" in done.err
+    assert "inconclusive" in done.out
+
+
+@pytest.mark.parametrize("kind", ["html", "empty", "close", "inband_error"])
+def test_endpoints_that_answer_nonsense_are_failures(tmp_path: Path, kind: Any) -> None:
+    write_samples(2)
+    with in_thread(lambda: FaultyServer("openai", kind)) as (server, _):
+        (tmp_path / "crossover.toml").write_text(config(server.url, deployment=WEAK.replace("URL", server.url)))
+        done = call(*RUN, "--tries", "1", "--json")
+    assert done.code == 0
+    sides = json.loads(done.out)["sides"]
+    assert [(side["failed"], side["mean"]) for side in sides] == [(2, 0.0), (2, 0.0)]

@@ -1,0 +1,33 @@
+"""A program that evaluates and is killed: every call that is paid leaves a mark before its answer comes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from crossover.evaluation.run import run
+from tests.evaluation.parts import Model, calls, candidate, exactly, log, samples
+
+
+def main(folder: Path, count: int, at_once: int) -> None:
+    """Run ``count`` samples; says ``paid`` for every call and ``done`` at the end."""
+    marks = os.open(folder / "paid", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def say(prompt: str) -> str:
+        os.write(marks, f"{prompt}\n".encode())
+        sys.stdout.write("paid\n")
+        sys.stdout.flush()
+        return "right"
+
+    async def work() -> None:
+        with log(folder / "out") as open_:
+            await run(samples(count), [candidate("a", Model(say))], calls(open_), exactly(), concurrency=at_once)
+
+    asyncio.run(work())
+    sys.stdout.write("done\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,243 @@
+"""A whole evaluation without a model: declared, asked, scored, compared, resumed."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crossover.errors import ContradictionError, FileError, InputError, RequestError
+from crossover.evaluation.calls import Candidate
+from crossover.evaluation.declared import Declared
+from crossover.evaluation.estimate import estimates
+from crossover.evaluation.log import open_log
+from crossover.evaluation.proof import evidence_of
+from crossover.evaluation.results import SCORES, read_report, read_scores, write_results
+from crossover.evaluation.samples.words import Sample
+from crossover.evaluation.session import Manner, Session, session
+from tests.evaluation.parts import Model, NoTime, candidate, changed, sample, samples
+
+
+def declared(**more: Any) -> Declared:
+    facts: dict[str, Any] = {
+        "file": "f.jsonl", "candidates": ("a",), "reference": "r", "scorer": "exact", "margin": 0.05,
+        "errors": "as-wrong",
+    }  # fmt: skip
+    return Declared(**{**facts, **more})
+
+
+def done(
+    folder: Path,
+    rows: Sequence[Sample],
+    *candidates: Candidate,
+    lookup: Any = None,
+    manner: Manner | None = None,
+    **more: Any,
+) -> Session:
+    async def work() -> Session:
+        with open_log(folder, resume=True) as log:
+            return await session(
+                declared(**more), rows, candidates, log, lookup=lookup or (lambda name: candidate(name, Model())),
+                manner=manner or Manner(), clock=NoTime().clock(),
+            )  # fmt: skip
+
+    return asyncio.run(asyncio.wait_for(work(), 60))
+
+
+def tenth_wrong(prompt: str) -> str:
+    return "wrong" if prompt.endswith("0") else "right"
+
+
+def test_equal_models_are_not_worse(tmp_path: Path) -> None:
+    found = done(tmp_path, samples(150), candidate("a", Model()), candidate("r", Model())).findings
+    (versus,) = found.versus
+    assert versus.comparison.verdict == "equivalent"
+    assert versus.disagreements == ()
+    assert [side.name for side in found.sides] == ["a", "r"]
+
+
+def test_a_bad_model_is_worse_and_the_losses_are_listed(tmp_path: Path) -> None:
+    rows = [changed(row, tags=("even" if number % 2 == 0 else "odd",)) for number, row in enumerate(samples(100))]
+    bad = Model(lambda prompt: "wrong" if int(prompt.rpartition("s")[2]) % 2 == 0 else "right")
+    found = done(tmp_path, rows, candidate("a", bad), candidate("r", Model(tenth_wrong))).findings
+    (versus,) = found.versus
+    assert versus.comparison.verdict == "worse_than_margin"
+    assert versus.comparison.gap == pytest.approx(-0.4)
+    assert (len(versus.disagreements), versus.disagreements[0].loss) == (40, 1.0)
+    assert versus.disagreements[0].candidate == "wrong"
+    assert [(row.tag, row.n, round(row.gap, 2)) for row in versus.tags] == [("even", 50, -0.8), ("odd", 50, 0.0)]
+
+
+@pytest.mark.parametrize("say", ["right", "wrong"])
+def test_all_equal_and_all_wrong(tmp_path: Path, say: str) -> None:
+    found = done(tmp_path, samples(3), candidate("a", Model(say)), candidate("r", Model(say))).findings
+    assert found.versus[0].comparison.verdict == "inconclusive"
+    assert found.versus[0].comparison.gap == 0
+    assert (
+        done(tmp_path / "one", samples(1), candidate("a", Model(say)), candidate("r", Model(say))).findings.samples == 1
+    )
+
+
+def failing(prompt: str) -> Any:
+    return RequestError("no", code="oops") if prompt.endswith("3") else "right"
+
+
+def test_errors_count_as_declared(tmp_path: Path) -> None:
+    rows = samples(10)
+    wrong = done(tmp_path / "a", rows, candidate("a", Model(failing)), candidate("r", Model())).findings
+    assert wrong.versus[0].comparison.n == 10
+    assert wrong.versus[0].comparison.gap == pytest.approx(-0.1)
+    assert wrong.sides[0].failures == {"oops": 1}
+    assert wrong.sides[0].mean == pytest.approx(0.9)
+    left = done(
+        tmp_path / "b", rows, candidate("a", Model(failing)), candidate("r", Model()), errors="exclude"
+    ).findings
+    assert (left.versus[0].comparison.n, left.versus[0].comparison.gap) == (9, 0)
+    assert left.versus[0].left_out == {"failed": 1}
+    assert left.sides[0].mean == 1
+
+
+def test_what_may_not_leave_is_left_out_and_counted(tmp_path: Path) -> None:
+    from crossover.errors import NoTargetError
+
+    hidden = Model(lambda prompt: NoTargetError("a card", status=422) if prompt.endswith("3") else "right")
+    found = done(tmp_path, samples(10), candidate("a", Model()), candidate("r", hidden)).findings
+    assert found.versus[0].left_out == {"may not go to one of them": 1}
+    assert (found.versus[0].comparison.n, found.sides[1].withheld) == (9, 1)
+
+
+def test_side_by_side(tmp_path: Path) -> None:
+    found = done(tmp_path, samples(4), candidate("a", Model(local=True)), candidate("r", Model(cost=None))).findings
+    own, paid = found.sides
+    assert (own.cost, own.paid) == (Decimal("0.04"), Decimal(0))
+    assert own.per_thousand == pytest.approx(10)
+    assert (paid.cost, paid.per_thousand) == (None, None)
+    assert own.output_tokens == 2
+    assert own.seconds_p50 is not None
+    assert "the price of 4 calls is unknown" in found.notes
+
+
+def test_a_run_goes_on_only_as_it_was_declared(tmp_path: Path) -> None:
+    both = candidate("a", Model()), candidate("r", Model())
+    done(tmp_path, samples(3), *both)
+    for name, value in (("margin", 0.1), ("errors", "exclude"), ("reference", "a")):
+        other: dict[str, Any] = {name: value}
+        with pytest.raises(ContradictionError, match=f"declared {name}"):
+            done(tmp_path, samples(3), *both, **other)
+    notes = done(tmp_path, samples(3), *both, scorer="contains").findings.notes
+    assert "scored by contains now, and by exact when the run began" in notes[0]
+
+
+def test_it_says_which_samples_changed(tmp_path: Path) -> None:
+    model = Model()
+    both = candidate("a", model), candidate("r", Model())
+    rows = samples(5)
+    done(tmp_path, rows, *both)
+    other = [
+        rows[0],
+        sample("s1", "another question", line=2),
+        changed(rows[2], expected=("x",)),
+        rows[4],
+        sample("new"),
+    ]
+    again = done(tmp_path, other, *both)
+    assert again.findings.notes == (
+        "changed since the run began, and asked anew where the question did: s1 (line 2), s2 (line 3)",
+        "1 samples are new since the run began",
+        "1 samples of the run are no longer in the file and do not count: s3",
+    )
+    assert sorted(model.prompts[5:]) == ["another question", "question new"]
+    assert again.findings.samples == 5
+
+
+def test_samples_that_nothing_can_judge(tmp_path: Path) -> None:
+    rows = [
+        *samples(2),
+        Sample(id="x", messages=sample("x").messages, line=9),
+        Sample(id="y", messages=sample("y").messages),
+    ]
+    both = candidate("a", Model()), candidate("r", Model())
+    with pytest.raises(FileError, match="the sample 'x' cannot be judged") as caught:
+        done(tmp_path, rows, *both)
+    assert (caught.value.line, len(caught.value.more)) == (9, 1)
+    found = done(tmp_path, rows, *both, manner=Manner(skip_broken=True)).findings
+    assert (found.samples, found.notes[0]) == (2, "2 samples that cannot be judged are left out")
+
+
+def test_a_mistake_in_the_scorer_costs_no_call(tmp_path: Path) -> None:
+    model = Model()
+    with pytest.raises(InputError):
+        done(tmp_path, samples(3), candidate("a", model), candidate("r", model), scorer="exakt")
+    assert model.prompts == []
+
+
+def test_several_candidates_are_judged_together(tmp_path: Path) -> None:
+    three = candidate("a", Model()), candidate("b", Model(tenth_wrong)), candidate("r", Model())
+    found = done(tmp_path, samples(100), *three, candidates=("a", "b")).findings
+    assert [one.candidate for one in found.versus] == ["a", "b"]
+    assert {one.comparison.family for one in found.versus} == {2}
+
+
+def test_rubrics_and_embeddings_go_through_the_same_log(tmp_path: Path) -> None:
+    from crossover.evaluation.samples.words import Check
+
+    judge = Model(lambda _prompt: '{"score": 1}', vector=lambda text: (float(len(text)), 1.0))
+    rows = [
+        changed(row, checks=(Check(scorer="rubric:j", value="fine"), Check(scorer="embedding:j"))) for row in samples(3)
+    ]
+    both = candidate("a", Model()), candidate("r", Model())
+    for _ in range(2):
+        found = done(tmp_path, rows, *both, lookup=lambda name: candidate(name, judge), scorer="")
+        assert found.findings.sides[0].mean == pytest.approx(1)
+    assert len(judge.prompts) == 3 + 1, "three equal answers are graded once each, one text embedded"
+
+
+def test_results_as_files(tmp_path: Path) -> None:
+    ended = done(tmp_path, samples(3), candidate("a", Model(failing)), candidate("r", Model()))
+    write_results(tmp_path, ended)
+    rows = read_scores(tmp_path / SCORES)
+    assert [(row.sample, row.candidate) for row in rows] == [(f"s{n}", who) for n in range(3) for who in "ar"]
+    assert (rows[0].text, rows[0].score, rows[0].cost) == ("right", 1.0, 0.01)
+    assert read_report(tmp_path)["versus"][0]["comparison"]["verdict"] == "inconclusive"
+    (tmp_path / SCORES).write_text("{}\n")
+    with pytest.raises(FileError, match="no line of scores"):
+        read_scores(tmp_path / SCORES)
+
+
+def test_evidence_for_plans(tmp_path: Path) -> None:
+    found = done(tmp_path, samples(100), candidate("a", Model(tenth_wrong)), candidate("r", Model())).findings
+    today = dt.date(2026, 11, 27)
+    rows = evidence_of(found, today, source="eval", identities={"a": "x"}, models={"a": "m"})
+    quality = {row.subject: row for row in rows if row.metric == "quality"}
+    assert quality["a"].value == pytest.approx(0.9)
+    assert (quality["a"].n, quality["r"].n) == (100, 100)
+    (gap,) = (row for row in rows if row.metric == "quality_gap")
+    assert (gap.subject, gap.context["reference"], gap.context["model"]) == ("a", "r", "m")
+    assert gap.value == pytest.approx(-0.1)
+    assert gap.low is not None
+    assert gap.high is not None
+    assert gap.low < gap.value < gap.high
+    assert gap.expires == today + dt.timedelta(days=90)
+    assert gap.context["verdict"] == found.versus[0].comparison.verdict
+
+
+def test_what_it_will_cost(tmp_path: Path) -> None:
+    rows = [*samples(3), sample("again", "question s0")]
+    paid = candidate("a", Model())
+    known = done(tmp_path, samples(1), paid, candidate("r", Model()))
+    assert known.made == 2
+    with open_log(tmp_path, resume=True) as log:
+        first, free, unknown = estimates(
+            rows,
+            [paid, candidate("b", Model(), paid=False), candidate("c", Model(), highest=lambda _request: None)],
+            log.answers,
+            lambda _request: 10,
+        )
+    assert (first.calls, first.kept, first.input_tokens, first.highest) == (2, 2, 20, Decimal("0.02"))
+    assert (free.calls, free.kept, free.highest, free.paid) == (3, 1, Decimal(0), False)
+    assert unknown.highest is None

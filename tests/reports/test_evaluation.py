@@ -1,0 +1,72 @@
+"""An evaluation in a terminal: the verdict first, on any width, without colour, in any encoding."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from crossover.evaluation.findings import Findings, findings
+from crossover.evaluation.log import Answer
+from crossover.evaluation.power import power_table
+from crossover.evaluation.run import Outcome
+from crossover.evaluation.scorers.words import Score
+from crossover.reports.evaluation import interval, render, render_power
+from tests.evaluation.parts import changed, samples
+
+
+def found(wrong: int, count: int = 60, **more: Any) -> Findings:
+    rows = [changed(row, tags=(f"tag{number % 20}",)) for number, row in enumerate(samples(count))]
+    outcomes = {}
+    for number, row in enumerate(rows):
+        for name in ("ours", "theirs"):
+            score = Score(float(name == "theirs" or number >= wrong))
+            answer = Answer(key=f"{name}{number}", asked=name, text="[bold]odd\x1b[31m text[/]", seconds=0.5)
+            outcomes[row.id, name] = Outcome(sample=row.id, candidate=name, state="scored", score=score, answer=answer)
+    facts: dict[str, Any] = {"file": "f", "scorer": "exact", "margin": 0.05, "errors": "as-wrong"}
+    return findings(rows, outcomes, ["ours", "theirs"], "theirs", **{**facts, **more})
+
+
+def printed(one: Findings, width: int = 100, encoding: str = "utf-8") -> str:
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding=encoding, errors="strict", newline="")
+    render(one, Console(file=out, width=width, highlight=False, legacy_windows=False))
+    out.flush()
+    return raw.getvalue().decode(encoding)
+
+
+def test_the_verdict_is_the_first_thing_after_the_heading() -> None:
+    lines = [line for line in printed(found(30)).splitlines() if line.strip()]
+    assert lines[1].strip() == "▌ ours against theirs: worse by more than the margin"
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+def test_any_width_and_encoding(width: int, encoding: str) -> None:
+    text = printed(found(30), width, encoding)
+    assert all(len(line) <= width for line in text.splitlines())
+    assert "\x1b" not in text
+    assert "[bold]odd" in text
+
+
+def test_nothing_is_scored() -> None:
+    text = printed(found(0, 1, ended="the budget is spent"))
+    assert "inconclusive" in text
+    assert "the budget is spent" in text
+
+
+@pytest.mark.parametrize("wrong", [0, 3, 30, 60])
+@pytest.mark.parametrize("margin", [0.0, 0.05, 0.9])
+def test_the_gap_is_drawn_inside_the_axis(wrong: int, margin: float) -> None:
+    drawn, axis = interval(found(wrong, margin=margin).versus[0].comparison, 50, "red")
+    assert drawn.cell_len == 50
+    assert drawn.plain.count("●") == 1
+    assert "0" in axis.plain
+
+
+def test_power_rows() -> None:
+    out = io.StringIO()
+    render_power(power_table([0.05], [0.2]), Console(file=out, width=100))
+    assert "495" in out.getvalue()
