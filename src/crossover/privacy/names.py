@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SURE, MAYBE = 0.75, 0.25  # a name has a word this likely and goes on over words that likely
 _FEW = 12  # candidates up to which plain Python is quicker than numpy
+_NUMPY = 64  # words from which on numpy tells quicker where they begin
 _CACHED = 4096  # words kept with what they add to the network's hidden layer
 _SAFE = 60_000  # words kept as uninteresting
 _BATCH = 256  # candidates judged at once
@@ -151,8 +152,7 @@ class Names:
         chosen = self._choose(words, kinds, places, always)
         if not chosen and not any(kinds[words[at]] & STREET and _numbered(words, at) for at in places):
             return None
-        marks = np.frombuffer(b" " + flat, np.uint8) != 32
-        starts: list[int] = np.flatnonzero(marks[1:] & ~marks[:-1]).tolist()
+        starts = _starts(flat, words)
         kept = [at for at in sorted(chosen) if _capital(words[at]) or _in_prose(raw, starts[at], words[at])]
         streets = [at for at in places if kinds[words[at]] & STREET]
         return Seen(raw, words, starts, mode, kinds, kept, streets) if kept or streets else None
@@ -306,6 +306,20 @@ def _capital(word: bytes) -> bool:
     if first < 128:
         return 65 <= first <= 90
     return word.decode("utf-8", "replace")[0].isupper()
+
+
+def _starts(flat: bytes, words: list[bytes]) -> list[int]:
+    """Where the words of a blanked text begin."""
+    if len(words) > _NUMPY:
+        marks = np.frombuffer(b" " + flat, np.uint8) != 32
+        found: list[int] = np.flatnonzero(marks[1:] & ~marks[:-1]).tolist()
+        return found
+    starts, at = [], 0
+    for word in words:
+        at = flat.index(word, at)
+        starts.append(at)
+        at += len(word)
+    return starts
 
 
 def _numbered(words: list[bytes], at: int) -> bool:
