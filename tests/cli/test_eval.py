@@ -230,3 +230,42 @@ def test_endpoints_that_answer_nonsense_are_failures(tmp_path: Path, kind: Any) 
     assert done.code == 0
     sides = json.loads(done.out)["sides"]
     assert [(side["failed"], side["mean"]) for side in sides] == [(2, 0.0), (2, 0.0)]
+
+
+# ------------------------------------------------------------------------------------------------------------- compare
+
+
+def test_recorded_answers_are_compared(tmp_path: Path) -> None:
+    lines = "".join(f"{n},yes,{'yes' if n % 2 else 'no'},Yes\n" for n in range(60))
+    (tmp_path / "t.csv").write_text(f"id,strong,weak,gold\n{lines}")
+    words = ("eval", "compare", "t.csv", "--candidate", "weak", "--reference", "strong", "--expected", "gold")
+    done = call(*words)
+    assert done.code == 0
+    assert "weak against strong: worse by more than the margin" in done.out
+    assert "p50" not in done.out, "nothing was timed"
+    assert json.loads(call(*words, "--json").out)["versus"][0]["comparison"]["gap"] == -0.5
+    assert call(*words, "--fail-if", "unproven").code == 3
+
+
+def test_runs_are_compared(upstream: FaultyServer) -> None:
+    assert call(*RUN).code == 0
+    done = call("eval", "compare", "samples-eval", "--candidate", "weak", "--reference", "api", "--json")
+    found = json.loads(done.out)
+    assert found["versus"][0]["comparison"]["gap"] == -0.5
+    assert found["sides"][0]["seconds_p50"] is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--candidate", "b"), "b is the reference and a candidate"),
+        (("--candidate", "nobody"), "has no column 'nobody'"),
+        (("--candidate", "a", "--errors", "x"), "unknown rule"),
+        (("--candidate", "a", "--expected", "gold"), "has no column 'gold'"),
+        (("--candidate", "a", "t.csv"), "one at a time"),
+        (("--candidate", "a", "--scorer", "embedding:m"), "none can be asked here"),
+    ],
+)
+def test_mistakes_of_a_comparison(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    (tmp_path / "t.csv").write_text("id,a,b\n1,1,0\n")
+    assert said in refused("eval", "compare", "t.csv", "--reference", "b", *words)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from crossover.evaluation.controls import Agreement, Control, Controls, Length
 from crossover.evaluation.findings import Findings, findings
 from crossover.evaluation.log import Answer
 from crossover.evaluation.power import power_table
@@ -64,6 +65,24 @@ def test_the_gap_is_drawn_inside_the_axis(wrong: int, margin: float) -> None:
     assert drawn.cell_len == 50
     assert drawn.plain.count("●") == 1
     assert "0" in axis.plain
+
+
+def test_a_judge_that_failed_gives_no_verdict() -> None:
+    canaries = (Control(canary="null", n=20, won=0, counted=0), Control(canary="padded", n=20, won=19, counted=0))
+    length = Length(share=0.6, at_equal_length=0.5, mean_ratio=2)
+    people = Agreement(n=40, share=0.9, low=0.8, high=0.95, kappa=0.8)
+    controls = Controls(
+        model="j", canaries=canaries, kin=("OpenAI",), length={"ours": length}, agreement={"ours": people}
+    )
+    text = printed(changed(found(30), judge=controls), 120)
+    assert "ours against theirs: no verdict" in text
+    assert "the same answer with padding won 19 of 20 comparisons" in text
+    assert "ours wins 60.0 % (a tie counts half), 50.0 % at equal length" in text
+    assert "both by OpenAI" in text
+    assert "on 90 % of 40 samples" in text
+    passed = changed(found(30), judge=changed(controls, canaries=canaries[:1], agreement={}))
+    assert "worse by more than the margin" in printed(passed)
+    assert "No human labels" in printed(passed)
 
 
 def test_power_rows() -> None:

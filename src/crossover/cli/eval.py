@@ -117,3 +117,46 @@ def power(
     from crossover.reports.terminal import console
 
     render_power(rows, console())
+
+
+@app.command()
+def compare(
+    results: Annotated[
+        list[Path], typer.Argument(help="Folders of results, or a table with recorded answers: CSV, JSON lines.")
+    ],
+    candidate: Annotated[list[str], typer.Option(help="A name of the results, or a column.", metavar="NAME")],
+    reference: Annotated[str, typer.Option(help="What the candidates are compared with.", metavar="NAME")],
+    expected: Annotated[
+        str | None, typer.Option(help="The column of right answers; without it columns hold scores.", metavar="COLUMN")
+    ] = None,
+    scorer: Annotated[
+        str | None, typer.Option(help="How a table's answers are judged.", show_default="normalised")
+    ] = None,
+    id_column: Annotated[str, typer.Option("--id", help="The column of ids.", metavar="COLUMN")] = "id",
+    prompt: Annotated[str, typer.Option(help="The column of questions.", metavar="COLUMN")] = "prompt",
+    group: Annotated[str | None, typer.Option(help="The column of groups.", metavar="COLUMN")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A column of tags; may be repeated.", metavar="COLUMN")] = None,
+    margin: Margin = 0.05,
+    errors: Annotated[str, typer.Option(help="What missing answers count as: as-wrong or exclude.")] = "as-wrong",
+    seed: Annotated[int, typer.Option(min=0, help="For the bootstrap.")] = 0,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option(help="Exit code 3 where a verdict is worse, or unproven (worse or inconclusive)."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare answers that were recorded: of earlier runs, or in two columns of a table."""
+    from crossover.cli.eval_compare import Flags
+    from crossover.cli.eval_compare import compare as work
+    from crossover.evaluation.recorded import Columns
+
+    columns = Columns(
+        answers=(*candidate, reference), expected=expected, id=id_column, prompt=prompt, group=group,
+        tags=tuple(tag or ()),
+    )  # fmt: skip
+    work(
+        Flags(
+            results=tuple(results), candidates=tuple(candidate), reference=reference, scorer=scorer, columns=columns,
+            margin=margin, errors=errors, seed=seed, fail_if=tuple(fail_if or ()), as_json=as_json,
+        )
+    )  # fmt: skip

@@ -238,7 +238,7 @@ def side(name: str, outcomes: Sequence[Outcome], errors: Rule, *, graded: bool =
     costs = [answer.cost for answer in answers]
     known = [cost for cost in costs if cost is not None]
     whole = sum(known, Decimal(0)) if len(known) == len(costs) else None
-    seconds = [answer.seconds for answer in answers]
+    seconds = [answer.seconds for answer in answers if answer.seconds > 0]
     firsts = [answer.ttft_s for answer in answers if answer.ttft_s is not None]
     used = [answer.usage for answer in answers if answer.usage is not None]
     return Side(

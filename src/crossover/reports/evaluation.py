@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
 from crossover.evaluation.advice import points
+from crossover.evaluation.controls import Control, Controls
 from crossover.evaluation.estimate import Estimate
 from crossover.evaluation.findings import Disagreement, Findings, Side, TagRow, Versus
 from crossover.evaluation.words import PHRASES, Comparison, PowerRow, Verdict
@@ -46,6 +47,8 @@ def render(found: Findings, console: Console, *, disagreements: int = DISAGREEME
     )
     for one in found.versus:
         _verdict(one, found, paper)
+    if found.judge is not None:
+        _judge(found.judge, paper)
     _sides(found.sides, paper)
     for one in found.versus:
         _tags(one, found, paper)
@@ -56,6 +59,9 @@ def render(found: Findings, console: Console, *, disagreements: int = DISAGREEME
 def _verdict(one: Versus, found: Findings, paper: Paper) -> None:
     paper.blank()
     comparison = one.comparison
+    if found.judge is not None and not found.judge.passed:
+        _no_verdict(one, found.reference, found.judge, paper)
+        return
     colour = COLOURS[comparison.verdict]
     bar = Text(" ▌ ", style=f"bold {colour}")
     head = f"{one.candidate} against {found.reference}: {PHRASES[comparison.verdict]}"
@@ -67,6 +73,52 @@ def _verdict(one: Versus, found: Findings, paper: Paper) -> None:
             paper.line(line, lead="   ")
     for why, count in one.left_out.items():
         paper.line(f"{plural(count, 'pair')} left out: {why}", lead="   ", style="dim")
+
+
+def _no_verdict(one: Versus, reference: str, judge: Controls, paper: Paper) -> None:
+    """Nothing is said of a candidate where its judge cannot be believed."""
+    bar = Text(" ▌ ", style="bold red")
+    paper.line(Text(f"{one.candidate} against {reference}: no verdict", style="bold"), lead=bar, bar=True)
+    reasons = "; ".join(failed_control(control) for control in judge.failed)
+    paper.line(f"The judge {judge.model} failed its controls: {reasons}. Take another judge.", lead=bar, bar=True)
+
+
+def failed_control(control: Control) -> str:
+    """Why a canary closes the gate."""
+    what = {
+        "null": "a constant non-answer",
+        "echo": "the question repeated",
+        "swapped": "the answer to another question",
+        "padded": "the same answer with padding",
+    }[control.canary]
+    if not control.n:
+        return f"{what} could not be judged"
+    return f"{what} won {control.won} of {plural(control.n, 'comparison')} with the reference's answer"
+
+
+def _judge(judge: Controls, paper: Paper) -> None:
+    """What is known of the judge."""
+    paper.section(f"The judge {judge.model}", "canaries must not win more than 5 %")
+    shares = ", ".join(f"{one.canary} {one.won} of {one.n}" for one in judge.canaries)
+    paper.line(f"Canaries that won in its eyes: {shares}", lead=" • ")
+    paper.line(f"The order of the answers decided {judge.order_decided * 100:.0f} % of comparisons: ties", lead=" • ")
+    for name, length in judge.length.items():
+        text = f"{name} wins {length.share * 100:.1f} % (a tie counts half), "
+        text += f"{length.at_equal_length * 100:.1f} % at equal "
+        paper.line(f"{text}length; its answers are {length.mean_ratio:.2f} times as long", lead=" • ")
+    if judge.kin:
+        makers = " and ".join(judge.kin)
+        paper.line(
+            f"Judge and judged are both by {makers}: a judge of another family is better", lead=" ! ", style="yellow"
+        )
+    for name, found in judge.agreement.items():
+        enough = "" if found.enough else "; too little to stand in for people"
+        paper.line(
+            f"{name}: it says what people say on {found.share * 100:.0f} % of {plural(found.n, 'sample')} "
+            f"({found.low * 100:.0f} to {found.high * 100:.0f} %, kappa {found.kappa:.2f}){enough}", lead=" • ",
+        )  # fmt: skip
+    if not judge.agreement:
+        paper.line("No human labels (--labels): its verdict is not verified", lead=" • ")
 
 
 def interval(comparison: Comparison, width: int, colour: str) -> tuple[Text, Text]:
@@ -97,29 +149,35 @@ def interval(comparison: Comparison, width: int, colour: str) -> tuple[Text, Tex
 
 
 def _sides(sides: Sequence[Side], paper: Paper) -> None:
-    paper.section("Side by side", "latency as measured in this run, at its concurrency")
-    wide = not paper.narrow
-    columns = [("", "left"), ("score", "right"), ("scored", "right"), ("failed", "right"), ("p50", "right")]
-    columns += [("p95", "right")] + ([("TTFT p50", "right"), ("TTFT p95", "right")] if wide else [("TTFT", "right")])
-    columns += [("tokens out", "right"), ("$ per 1,000", "right")]
-    table = plain_table(*columns)
+    """Quality, time and cost beside each other; what nobody measured has no column."""
+    timed = any(side.seconds_p50 is not None for side in sides)
+    paper.section("Side by side", "latency as measured in this run, at its concurrency" if timed else "")
+    columns: list[tuple[str, Callable[[Side], str]]] = [
+        ("score", lambda side: _NONE if side.mean is None else f"{side.mean * 100:.1f} %"),
+        ("scored", lambda side: f"{side.scored:,}"),
+        ("failed", lambda side: f"{side.failed + side.unscored:,}"),
+        ("p50", lambda side: _seconds(side.seconds_p50)),
+        ("p95", lambda side: _seconds(side.seconds_p95)),
+        ("TTFT p50" if not paper.narrow else "TTFT", lambda side: _seconds(side.ttft_p50)),
+        ("tokens out", lambda side: _NONE if side.output_tokens is None else f"{side.output_tokens:,.0f}"),
+        ("$ per 1,000", _per_thousand),
+    ]
+    if not paper.narrow:
+        columns.insert(6, ("TTFT p95", lambda side: _seconds(side.ttft_p95)))
+    shown = [(name, cell) for name, cell in columns if any(cell(side) != _NONE for side in sides)]
+    table = plain_table(("", "left"), *((name, "right") for name, _ in shown))
     for side in sides:
-        first = [_seconds(side.ttft_p50)] + ([_seconds(side.ttft_p95)] if wide else [])
-        table.add_row(
-            Text(side.name, style="bold"),
-            _NONE if side.mean is None else f"{side.mean * 100:.1f} %",
-            f"{side.scored:,}",
-            f"{side.failed + side.unscored:,}",
-            _seconds(side.seconds_p50),
-            _seconds(side.seconds_p95),
-            *first,
-            _NONE if side.output_tokens is None else f"{side.output_tokens:,.0f}",
-            "unknown" if side.per_thousand is None else show(side.per_thousand),
-        )
+        table.add_row(Text(side.name, style="bold"), *(cell(side) for _, cell in shown))
     paper.indented(table)
     for side in sides:
         for text in _remarks(side):
             paper.line(text, lead=" • ")
+
+
+def _per_thousand(side: Side) -> str:
+    if side.seconds_p50 is None:  # nobody called anybody here
+        return _NONE
+    return "unknown" if side.per_thousand is None else show(side.per_thousand)
 
 
 def _remarks(side: Side) -> list[str]:
