@@ -60,9 +60,7 @@ STEPS = (
         shows="the same name, but what these hold stays at home",
         asks=(
             Ask(text="I was charged twice on my card 4111 1111 1111 1111, please refund it.", label="billing"),
-            Ask(
-                text="My son was diagnosed with diabetes, and the cooler for his insulin broke.", label="technical"
-            ),
+            Ask(text="My son was diagnosed with diabetes, and the cooler for his insulin broke.", label="technical"),
         ),
     ),
     Step(
