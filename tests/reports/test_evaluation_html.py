@@ -115,6 +115,12 @@ def test_a_run_that_found_nothing_says_so() -> None:
     assert "both sides have the same score" in said(reader(evaluations.alike()))
 
 
+def test_recorded_answers_need_findings_alone() -> None:
+    text = said(reader(Summary(findings=evaluations.two().findings)))
+    assert "nobody was asked" in text
+    assert "begun" not in text
+
+
 def test_disagreements_are_in_the_page_by_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     summary = evaluations.two()
     rows = msgspec.json.decode(reader(summary).blocks["script"][0])["versus"][0]["rows"]

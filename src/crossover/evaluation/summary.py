@@ -34,13 +34,16 @@ class Answering(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that the report of an evaluation shows. ``options`` are parameters of every request."""
+    """Everything that the report of an evaluation shows. ``options`` are parameters of every request.
+
+    Answers that were recorded elsewhere have findings alone.
+    """
 
     findings: Findings
-    started: str
-    seed: int
-    options: Mapping[str, Any]
-    answering: tuple[Answering, ...]
+    started: str = ""
+    seed: int = 0
+    options: Mapping[str, Any] = {}
+    answering: tuple[Answering, ...] = ()
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):

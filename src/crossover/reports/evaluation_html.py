@@ -126,10 +126,11 @@ def _top(summary: Summary) -> Markup:
         f"margin {in_points(found.margin)}, declared before",
         "a failed call counts as wrong" if found.errors == "as-wrong" else "failed calls are left out",
     ]
+    begun = [f"begun {_day(summary.started)}"] if summary.started else []
     ended = tag("p", tag("strong", "The run is not whole. "), found.ended, cls="caveat") if found.ended else None
     return tag(
         "header",
-        tag("p", f"Crossover evaluation · {found.file} · begun {_day(summary.started)}", cls="eyebrow"),
+        tag("p", " · ".join(["Crossover evaluation", found.file, *begun]), cls="eyebrow"),
         tag("h1", headline(found)),
         tag("p", found.versus[0].comparison.advice, cls="action") if len(found.versus) == 1 else None,
         items(facts, cls="workload"),

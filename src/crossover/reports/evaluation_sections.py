@@ -180,12 +180,13 @@ def ran(summary: Summary) -> Markup:
         f"Samples: {found.samples:,} of {found.file}",
         f"Scorer: {found.scorer}",
         f"Margin: {found.margin * 100:g} points; errors: {found.errors}; both declared before the first answer",
-        f"Parameters of every request: {options or 'none beyond the samples and the deployments'}",
-        f"Seed: {summary.seed}; begun {summary.started}",
+        f"Parameters of every request: {options or 'none beyond the samples and the deployments'}" if rows else None,
+        f"Seed: {summary.seed}; begun {summary.started}" if summary.started else None,
         f"Verdict by: {found.versus[0].comparison.method}" if found.versus else None,
     ]
     caption = "Who answered, and when (UTC)"
-    return tag("div", table(caption, columns, rows), items([fact for fact in facts if fact]), cls="panel")
+    who = table(caption, columns, rows) if rows else tag("p", "Answers that were recorded before; nobody was asked.")
+    return tag("div", who, items([fact for fact in facts if fact]), cls="panel")
 
 
 def _answering(one: Answering, reference: str) -> list[Child]:
