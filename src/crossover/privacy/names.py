@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SURE, MAYBE = 0.75, 0.25  # a name has a word this likely and goes on over words that likely
 _FEW = 12  # candidates up to which plain Python is quicker than numpy
-_NUMPY = 64  # words from which on numpy tells quicker where they begin
+_NUMPY = 128  # words from which on numpy tells quicker where they begin
 _CACHED = 4096  # words kept with what they add to the network's hidden layer
 _SAFE = 60_000  # words kept as uninteresting
 _BATCH = 256  # candidates judged at once
@@ -125,9 +125,10 @@ class Names:
         """
         lead = " ".join(_PIECES.findall(field)) + ": " if field and _FIELD.search(field) else ""
         raw = (lead + text).encode("utf-8", "surrogatepass")
-        found: list[_Span] = []
-        for start, end in _slices(raw):
-            found += self._find(raw[start:end] if end - start < len(raw) else raw, start)
+        if len(raw) <= _MANY:
+            found = self._find(raw, 0)
+        else:
+            found = [span for start, end in _slices(raw) for span in self._find(raw[start:end], start)]
         return _in_text(found, raw, len(lead), len(text)) if found else []
 
     def see(self, raw: bytes) -> Seen | None:
