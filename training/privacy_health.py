@@ -26,7 +26,7 @@ from crossover.privacy.health import Health, Weights
 
 SEED = 20261127
 FOLDS = 5
-KEPT = 30_000  # features kept
+KEPT = 13_000  # features kept
 RATE = 0.02  # of the texts of nobody's health that may be taken for somebody's
 TEMPLATES = 2  # templates in which a word or a feature has to occur
 PLACE = Path(__file__).parent.parent / "src" / "crossover" / "privacy" / "models" / "health.msgpack"

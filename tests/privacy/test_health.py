@@ -156,4 +156,10 @@ def test_the_word_lists_are_tidy() -> None:
     assert of_class["drug"] >= 400
     assert of_class["condition"] + phrases.count(terms.number("condition")) >= 500
     assert of_class["symptom"] + phrases.count(terms.number("symptom")) >= 200
-    assert all(word == word.lower() and word.strip("'’.,") == word for word in terms.words)
+    assert [word for word in terms.words if word != word.lower()] == ["MS", "AIDS"]
+    assert all(word.strip("'’.,") == word for word in terms.words)
+    entries = Path(health_terms.__file__).with_name("data").joinpath("health_words.txt").read_text("utf-8")
+    listed = [
+        word for line in entries.partition("[loud]")[0].splitlines() if line[:1] not in "#[" for word in line.split()
+    ]
+    assert len(listed) == len(set(listed))

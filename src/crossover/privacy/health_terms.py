@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from importlib import resources
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -133,12 +133,16 @@ class Terms(msgspec.Struct, frozen=True):
         """The number of a class."""
         return self.classes.index(name)
 
-    def tells(self) -> tuple[list[str], list[tuple[str, ...]], list[str]]:
-        """All that makes a text worth a look: words, phrases, endings."""
-        words = [word for word, kind in self.words.items() if self.is_telling(word, kind)]
-        phrases = [(first, *rest) for first, others in self.phrases.items() for rest, _, tells in others if tells]
-        endings = [tail for tails in self.tails.values() for tail, _ in tails]
-        return words, phrases, endings
+    def tells(self) -> tuple[set[str], list[tuple[str, ...]], tuple[str, ...]]:
+        """All that makes a text worth a look: words, phrases, endings; no phrase with a word that tells by itself."""
+        words = {word for word, kind in self.words.items() if self.is_telling(word, kind)}
+        phrases = [
+            (first, *rest)
+            for first, others in self.phrases.items()
+            for rest, _, tells in others
+            if tells and words.isdisjoint((first, *rest))
+        ]
+        return words, phrases, tuple(ending for endings in _ENDINGS.values() for ending in endings.split())
 
     def is_telling(self, word: str, kind: int) -> bool:
         """Whether a word of that class makes a text worth a look."""
@@ -147,27 +151,25 @@ class Terms(msgspec.Struct, frozen=True):
 
 def load() -> Terms:
     """The shipped lists."""
-    text = (resources.files("crossover.privacy") / "data" / "health_words.txt").read_text(encoding="utf-8")
-    lines = (line for line in text.splitlines() if line and not line.startswith("#"))
     held: dict[str, list[str]] = {}
     heading: list[str] = []
-    for line in lines:
-        if line[0] == "[":
+    for line in (Path(__file__).parent / "data" / "health_words.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
             heading = held.setdefault(line[1:-1], [])
-        else:
+        elif not line.startswith("#"):
             heading += line.split()
-    loud, quiet = held.pop("loud"), held.pop("quiet")
+    cased, loud, quiet = (held.pop(name) for name in ("cased", "loud", "quiet"))
     names = [*_PLAIN, *held]
     words: dict[str, int] = {}
     phrases: dict[str, list[_Phrase]] = {}
-    for number, entries in enumerate(held.values(), len(_PLAIN)):
-        for entry in entries:
-            if "_" in entry:
-                first, *rest = entry.split("_")
-                tells = names[number] in _TELLING or entry in loud
-                phrases.setdefault(first, []).append((tuple(rest), number, tells))
-            else:
-                words.setdefault(entry, number)
+    for number, (name, entries) in enumerate(held.items(), len(_PLAIN)):
+        words |= dict.fromkeys([entry for entry in entries if "_" not in entry], number)
+        for entry in [entry for entry in entries if "_" in entry]:
+            first, *rest = entry.split("_")
+            phrases.setdefault(first, []).append((tuple(rest), number, name in _TELLING or entry in loud))
+    words |= dict.fromkeys(cased, names.index("condition"))
+    for several in phrases.values():
+        several.sort(key=lambda phrase: -len(phrase[0]))
     tails: dict[str, list[tuple[str, int]]] = {}
     for name, endings in _ENDINGS.items():
         for ending in endings.split():
@@ -176,7 +178,7 @@ def load() -> Terms:
     return Terms(
         classes=tuple(names),
         words=words,
-        phrases={first: tuple(sorted(rest, key=lambda one: -len(one[0]))) for first, rest in phrases.items()},
+        phrases={first: tuple(several) for first, several in phrases.items()},
         telling=frozenset(names.index(name) for name in _TELLING),
         loud=frozenset(loud),
         quiet=frozenset(quiet),
@@ -190,18 +192,22 @@ class Reader:
     def __init__(self, terms: Terms, vocabulary: Sequence[str]) -> None:
         self.terms = terms
         own = dict(zip(vocabulary, range(FIRST_WORD, FIRST_WORD + len(vocabulary)), strict=True))
-        self._telling = frozenset(word for word, kind in terms.words.items() if terms.is_telling(word, kind))
-        table: dict[str, _Known] = {}
-        for word in {*own, *terms.words, *terms.phrases}:
-            number = own.get(word, 0)
+        number_of = own.get
+        is_telling = terms.is_telling
+        table: dict[str, _Known] = {word: (number, number, 0, None) for word, number in own.items()}
+        same: dict[_Known, _Known] = {}  # most words of a class are known alike: one tuple for all of them
+        for word, kind in terms.words.items():
+            known: _Known = (kind, number_of(word, 0), int(is_telling(word, kind)), None)
+            table[word] = same.setdefault(known, known)
+        for word, phrases in terms.phrases.items():
             begun: _Begun = {}
-            for phrase in terms.phrases.get(word, ()):
+            for phrase in phrases:
                 begun.setdefault(phrase[0][0], []).append(phrase)
-            mean = terms.words.get(word, number) or UNKNOWN
-            table[word] = (mean, number, int(word in self._telling), begun or None)
+            mean, number, tells, _ = table.get(word, _NO_WORD)
+            table[word] = (mean, number, tells, begun)
         self._table = table
-        self._seen = dict(table)
-        self._most = len(table) + _KEPT
+        self._medical = frozenset(terms.number(name) for name in (*_TELLING, "condition_weak", "procedure_weak", "lab"))
+        self._seen: dict[str, _Known] = {}
 
     def sentences(self, text: str, wanted: Callable[[Sequence[Span]], Iterable[int]] | None = None) -> list[Sentence]:
         """The sentences of a text, in order. ``wanted`` says of which of the spans the words are read; else of all."""
@@ -233,7 +239,7 @@ class Reader:
             mean, own, tells, phrases = known
             if phrases is not None and place < len(found):
                 after = found[place]
-                if after in phrases or not (after.isalpha() and after.islower()):
+                if after in phrases or not (after.isalpha() and after.islower()) or after[-1] == "s":
                     taken = _phrase(phrases, found, place)
                     if taken is not None:
                         skip, mean, tells = taken
@@ -253,7 +259,7 @@ class Reader:
         """What a word means as it is written, remembered; None for numbers and compounds."""
         bare = token if token.isalpha() else token.strip(_EDGES)
         word = bare.lower()
-        known = self._table.get(word)
+        known = self._table.get(bare) or self._table.get(word) or self._plural(word)
         if known is None:
             if not word.isalpha():
                 return None
@@ -264,10 +270,15 @@ class Reader:
                 known = (SHOUTED if len(bare) > 1 and bare.isupper() else NAME, 0, 0, None)
             else:
                 known = _NO_WORD
-        if len(self._seen) >= self._most:
-            self._seen = dict(self._table)
+        if len(self._seen) >= _KEPT:
+            self._seen = {}
         self._seen[token] = known
         return known
+
+    def _plural(self, word: str) -> _Known | None:
+        """What the plural of a word of medicine means."""
+        known = self._table.get(word[:-1]) if len(word) > 4 and word[-1] == "s" else None
+        return known if known is not None and known[0] in self._medical else None
 
     def _unknown(self, token: str, means: list[int], words: list[int]) -> int:
         """Adds what a number or a compound means; how many words in it tell."""
@@ -328,9 +339,14 @@ class Reader:
 
 def _phrase(begun: _Begun, found: Sequence[str], place: int) -> tuple[int, int, int] | None:
     """The longest phrase that goes on at ``place``: how many words more, its class, whether it tells."""
-    for rest, kind, tells in begun.get(_bare(found[place]), ()):
-        if len(rest) == 1 or [_bare(token) for token in found[place : place + len(rest)]] == list(rest):
-            return len(rest), kind, int(tells)
+    second = _bare(found[place])
+    for rest, kind, tells in begun.get(second) or begun.get(second.removesuffix("s")) or ():
+        size = len(rest)
+        if size == 1:
+            return size, kind, int(tells)
+        said = [_bare(token) for token in found[place : place + size]]
+        if len(said) == size and all(word in (plain, f"{plain}s") for word, plain in zip(said, rest, strict=True)):
+            return size, kind, int(tells)
     return None
 
 
