@@ -17,6 +17,7 @@ made up, stays as it is and is counted.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -25,6 +26,7 @@ from crossover.chat import (
     ChatResponse,
     Choice,
     Delta,
+    EmbedResponse,
     Part,
     Refused,
     Text,
@@ -36,6 +38,8 @@ from crossover.chat import (
 from crossover.privacy import jsontext
 from crossover.privacy.placeholders import Placeholder
 from crossover.privacy.spelling import Spellings
+
+Answer = TypeVar("Answer", ChatResponse, EmbedResponse)
 
 
 class Restorer:
@@ -61,8 +65,10 @@ class Restorer:
         """One whole text with the values back in it; escaped as deep as they stand where the text is JSON."""
         return Channel(self, inside_json=inside_json).feed(text, end=True)
 
-    def whole(self, response: ChatResponse) -> ChatResponse:
-        """A complete answer with the values back in it; the very same where it repeats no placeholder."""
+    def whole(self, response: Answer) -> Answer:
+        """A complete answer with the values back in it; the very same where it repeats no placeholder, or is vectors."""
+        if not isinstance(response, ChatResponse):
+            return response
         before = self.restored
         choices = tuple([self._choice(choice) for choice in response.choices])
         if self.restored == before:
