@@ -66,7 +66,7 @@ class Restorer:
         return Channel(self, inside_json=inside_json).feed(text, end=True)
 
     def whole(self, response: Answer) -> Answer:
-        """A complete answer with the values back in it; the very same where it repeats no placeholder, or is vectors."""
+        """A complete answer with the values back in it; the very same without placeholders, or as vectors."""
         if not isinstance(response, ChatResponse):
             return response
         before = self.restored
