@@ -269,3 +269,53 @@ def test_runs_are_compared(upstream: FaultyServer) -> None:
 def test_mistakes_of_a_comparison(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
     (tmp_path / "t.csv").write_text("id,a,b\n1,1,0\n")
     assert said in refused("eval", "compare", "t.csv", "--reference", "b", *words)
+
+
+# ---------------------------------------------------------------------------------------------------------------- init
+
+
+def test_a_template_to_begin_with() -> None:
+    done = call("eval", "init")
+    assert done.code == 0
+    assert "5 samples to learn from" in done.out
+    assert len(Path("samples.jsonl").read_text().splitlines()) == 5
+    assert "is there already" in refused("eval", "init")
+    assert call("eval", "init", "--force").code == 0
+
+
+def test_a_draw_from_the_ledger(tmp_path: Path) -> None:
+    with in_thread(lambda: FaultyServer("openai", Answer(text="said"))) as (server, _):
+        own = WEAK.replace("URL", server.url).replace("weak", "own", 1).replace('"cloud"', '"own"')
+        kept = config(server.url, deployment=own, more="[retention]\nbodies = true\n[privacy]\nprofile = 'off'")
+        (tmp_path / "crossover.toml").write_text(kept)
+        for words in (
+            ("one",),
+            ("two", "--system", "Be brief."),
+            ("one",),
+            ("three", "--sensitivity", "soft", "--model", "own"),
+        ):
+            assert call("chat", *words).code == 0
+        done = call("eval", "init", "--from-ledger")
+        assert done.code == 0, done
+        assert "Wrote samples.jsonl: 3 of 4 questions" in done.out
+        assert "1 of them were sensitive and are marked local_only" in done.out
+        drawn = [json.loads(line) for line in Path("samples.jsonl").read_text().splitlines()]
+        assert {row["messages"][-1]["content"] for row in drawn} == {"one", "two", "three"}
+        assert {row["recorded"] for row in drawn} == {"said"}
+        asked = len(server.journal)
+        done = call(
+            "eval", "run", "samples.jsonl", "--candidate", "auto", "--reference", "api", "--scorer", "regex:said"
+        )
+        assert done.code == 0
+        assert len(server.journal) == asked + 2, "the sensitive one stays, and both names are one deployment"
+        assert "auto and api are answered by the same deployment" in done.out
+        assert "may not go to one of them" in done.out
+        assert call("eval", "init", "again.jsonl", "--from-ledger").out.startswith("Wrote again.jsonl: 3 of 4")
+
+
+def test_a_ledger_without_bodies(upstream: FaultyServer) -> None:
+    assert call("chat", "number 1").code == 0
+    done = call("eval", "init", "new.jsonl", "--from-ledger")
+    assert done.code == 1
+    assert "the ledger holds no prompts" in done.err
+    assert "bodies = true" in done.err

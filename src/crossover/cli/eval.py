@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from crossover.cli import eval_report, vote
+
 app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
@@ -160,3 +162,34 @@ def compare(
             margin=margin, errors=errors, seed=seed, fail_if=tuple(fail_if or ()), as_json=as_json,
         )
     )  # fmt: skip
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(help="The file to write.")] = Path("samples.jsonl"),
+    from_ledger: Annotated[
+        bool, typer.Option("--from-ledger", help="Draw from prompts that the ledger was told to keep.")
+    ] = False,
+    count: Annotated[int, typer.Option(min=1, max=100_000, help="So many of them.")] = 200,
+    alias: Annotated[str | None, typer.Option(help="Only what was asked of this name.", metavar="NAME")] = None,
+    since: Annotated[
+        str, typer.Option(help="Begin (UTC): 24h, 7d, today, week, month, all, a day or a moment.")
+    ] = "30d",
+    until: Annotated[str, typer.Option(help="End (UTC), written like --since, or now.")] = "now",
+    seed: Annotated[int, typer.Option(min=0, help="Of the draw.")] = 0,
+    ledger: Annotated[
+        Path | None, typer.Option(help="The file of the ledger.", show_default="in the data folder")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there already.")] = False,
+) -> None:
+    """Write a first file of samples: a template, or a stratified draw from your own traffic."""
+    from crossover.cli.eval_init import write
+
+    write(
+        file, from_ledger=from_ledger, count=count, alias=alias, since=since, until=until, seed=seed, ledger=ledger,
+        force=force,
+    )  # fmt: skip
+
+
+eval_report.register(app)
+vote.register(app)

@@ -83,7 +83,7 @@ async def session(
     judging, scorers = _scorers(declared, manner, asking)
     try:
         rows, said = await _fitting(samples, scorers, declared, manner)
-        said = [*notes, *said, *begin(log, declared, rows, clock.now())]
+        said = [*notes, *said, *_same(candidates), *begin(log, declared, rows, clock.now())]
         ready(rows)
         ran = await run(
             rows, candidates, calls, scorers, concurrency=manner.concurrency, seed=declared.seed, tell=tell
@@ -201,6 +201,17 @@ async def _fitting(
         first.more = tuple(rest)
         raise first
     return fine, [f"{len(wrong):,} samples that cannot be judged are left out"] if wrong else []
+
+
+def _same(candidates: Sequence[Candidate]) -> list[str]:
+    """A note where two names are one: every answer is shared, and the comparison says nothing."""
+    first: dict[str, str] = {}
+    rows = []
+    for candidate in candidates:
+        other = first.setdefault(candidate.identity, candidate.name)
+        if other != candidate.name:
+            rows.append(f"{other} and {candidate.name} are answered by the same deployment: they share every answer")
+    return rows
 
 
 def _unknown(calls: Calls) -> list[str]:

@@ -36,7 +36,7 @@ _UNSUPPORTED = {
     "files": "inspect's sandbox files are not supported",
     "setup": "inspect's set-up scripts are not supported",
 }
-_KNOWN = frozenset({*_ASKED, *_EXPECTED, *_OWN, *OPTIONS, *_UNSUPPORTED, "metadata"})
+_KNOWN = frozenset({*_ASKED, *_EXPECTED, *_OWN, *OPTIONS, *_UNSUPPORTED, "metadata", "recorded"})
 _CLOSE = {"expected", "prompt", "messages", "input", "ideal", "target", "scorer", "group", "tags", "choices"}
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SHOWN = 6
