@@ -175,6 +175,27 @@ def test_in_a_long_text_a_value_is_found_once_wherever_it_stands(at: int) -> Non
     assert [(one.kind, text[one.start : one.end]) for one in detector().scan(text)] == [("card", CARD)]
 
 
+PAGES = f"{'Zoë sits by the river. ' * 500}{CARD}{' Ça va, Zoë?' * 900}"
+
+
+@pytest.mark.parametrize("before", ["", "x=", "data:text/plain;base64,", "abc:", "12345/"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda text: base64.b64encode(text.encode()).decode(),
+        lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+        lambda text: base64.encodebytes(text.encode()).decode(),
+        lambda text: base64.b64encode(text.encode("utf-16-le")).decode(),
+        lambda text: base64.b32encode(text.encode()).decode(),
+        lambda text: text.encode().hex(),
+        lambda text: text.encode().hex().upper(),
+    ],
+)
+def test_a_long_encoding_is_read_wherever_windows_cut_it(written: Callable[[str], str], before: str) -> None:
+    for more in range(3):
+        assert any(one.kind == "card" for one in detector().scan(before + written(" " * more + PAGES)))
+
+
 def test_windows_cover_a_text_and_are_one_step_each() -> None:
     seen: list[str] = []
 

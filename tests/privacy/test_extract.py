@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import zlib
 from typing import Any
 
 import pytest
@@ -244,7 +245,13 @@ def test_joints_of_every_dialect(tree: dict[str, Any]) -> None:
 
 # ------------------------------------------------------------------------------------------------- what nobody can read
 
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8).decode()
+PAPER = b"%PDF-1.4\n" + b"7 0 obj\n<< /Type /Page /Parent 1 0 R >>\nendobj\n" * 200
 LETTER = base64.b64encode(b"Dear Ms Keller, your card 4111 1111 1111 1111 was charged. " * 20).decode()
 
 
@@ -254,6 +261,13 @@ LETTER = base64.b64encode(b"Dear Ms Keller, your card 4111 1111 1111 1111 was ch
         (Media("image", url="https://example.com/a.png"), "it holds an image"),
         (Media("audio", data="UklGRgAAAABXQVZF"), "it holds an audio"),
         (Media("file", data=PNG, name="a.pdf"), "it holds a file"),
+        (Media("file", data=b64(PAPER + zlib.compress(bytes(5000)))), "it holds a file"),  # words first
+        (Media("file", data=b64(PAPER)), "it holds a file"),  # letters only, each in its place on a page
+        (Media("file", data=b64("Müller, Käse\n".encode("latin-1") * 99)), "it holds a file"),
+        (Media("image", data=LETTER), "it holds an image"),
+        (Media("audio", url="data:audio/wav;base64," + LETTER), "it holds an audio"),
+        (Text(b64(PAPER + zlib.compress(bytes(5000)))), "it holds encoded data that is no text"),
+        (Text(PNG * 2000), "it holds encoded data that is no text"),
         (Unknown("odd_part", {}), "it holds a part of an unknown kind (odd_part)"),
         (Unknown("Mia Keller 4111", {}), "it holds a part of an unknown kind"),
         (ToolResult("1", (Text("see"), Media("image", data=PNG))), "it holds an image"),
@@ -278,6 +292,9 @@ def test_what_cannot_be_read_is_said(part: Part, why: str) -> None:
         Text("0123456789abcdef" * 100),
         Media("file", data=LETTER, mime="text/plain"),
         Media("file", url="data:text/plain;base64," + LETTER),
+        Media("file", data=b64("\ufeffnom\u00a0: Zoë\n".encode() * 99)),
+        Media("file", data=b64("Omega\r\n".encode("utf-16-le") * 99)),
+        Text(base64.encodebytes(LETTER.encode()).decode() + "\nSo much for the letter"),
         Thinking("so", signature=PNG),
         Thinking(redacted=PNG),
         ToolCall("1", "look", "{}", signature=PNG),

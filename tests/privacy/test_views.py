@@ -69,6 +69,7 @@ WRITTEN: dict[str, Callable[[str], str]] = {
     "base64 in a sentence": lambda v: b64(f"please charge {v} today"),
     "base64url": lambda v: base64.urlsafe_b64encode(f"??>>{v}??>>".encode()).decode().rstrip("="),
     "base64 three times": lambda v: b64(b64(b64(v))),
+    "base64 of text with spaces of the web": lambda v: b64(f"\ufeffcharge\u00a0: {v}\u202f!"),
     "base64 of UTF-16": lambda v: base64.b64encode(v.encode("utf-16-le")).decode(),
     "base64 over lines": lambda v: base64.encodebytes(
         f"{'a long text before it, ' * 5}{v} and after".encode()

@@ -2,11 +2,13 @@
 
 Each function gives the edits of one sort: where an encoded piece stands and what it says. Nothing is decoded that does
 not come out as text. All of it is linear: a run is decoded once, a long run only after its first bytes read as text.
+A long run may be a piece of a longer one: it may begin and end anywhere in what was encoded.
 """
 
 from __future__ import annotations
 
 import binascii
+import codecs
 import html
 import re
 from collections.abc import Callable, Iterator
@@ -19,7 +21,14 @@ from crossover.privacy.folding import Edit
 _FIRST = 64  # characters of a long run that must read as text before the rest is decoded
 _SAMPLE = 256  # characters of data that tell whether the rest reads as text
 _FEWEST = 6  # bytes: less says nothing that would be found
-_WHITE = str.maketrans("", "", "\t\n\r")
+_PRINTED = (b"%PDF", b"%!PS", b"{\\rtf")  # documents that may be ASCII and break up what they say
+# What Python calls unprintable and texts are full of: white space, no-break spaces, marks of order and direction.
+_UNSEEN = str.maketrans(
+    "",
+    "",
+    "\t\n\v\f\r\u0085\u00a0\u00ad\u061c\u180e\u2028\u2029\u202f\u205f\u3000\ufeff"
+    + "".join(map(chr, (*range(0x2000, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A)))),
+)
 
 
 class Sort(msgspec.Struct, frozen=True):
@@ -123,9 +132,10 @@ def _written_out(text: str) -> Iterator[Edit]:
 _RUN = re.compile(r"[A-Za-z0-9+/_-]{14,}={0,6}")
 _NEXT_LINE = re.compile(r"\r?\n([A-Za-z0-9+/]{4,}={0,2})")
 _LINE = 40  # characters from which on a run may go on in the next line
-_HEX = re.compile(r"(?:0[xX])?((?:[0-9a-fA-F]{2})+)")
+_HEX = re.compile(r"[0-9a-fA-F]+")
 _BASE32 = re.compile(r"[A-Z2-7]+=*")
 _PIECE = re.compile(r"[A-Za-z0-9+]{14,}={0,6}")
+_HALF = {2: (1,), 4: (1,), 8: (1, 3, 6)}  # so many characters of a group hold half a byte at their end
 _JOINTS = frozenset("/-_")
 _WORDS = re.compile(r"[a-z_/=-]+")  # names and paths: an encoding has capitals or digits
 
@@ -157,24 +167,35 @@ def _runs(text: str) -> Iterator[Edit]:
 
 def _said(run: str) -> str | None:
     """The text that a run encodes; None where it encodes none."""
-    digits = _HEX.fullmatch(run)
-    if digits is not None:
-        said = _text(bytes.fromhex(digits[1][:_FIRST]))
+    long = len(run) > _FIRST
+    digits = run[2:] if run[:2] in ("0x", "0X") else run
+    if _HEX.fullmatch(digits) is not None and (long or len(digits) % 2 == 0):
+        said = _piece(digits, 2, bytes.fromhex) if long else _text(bytes.fromhex(digits))
         if said is not None:
-            return said if len(digits[1]) <= _FIRST else _text(bytes.fromhex(digits[1]))
+            return said
     bare = run.rstrip("=")
     if bare.islower() or bare.isdigit():
         return None  # a word, a name in snake_case, a number
-    if bare.isupper():
-        padded = bare + "=" * (-len(bare) % 8)
-        if len(bare) >= 16 and _BASE32.fullmatch(run) is not None and len(bare) % 8 not in (1, 3, 6):
-            return _text(_base32(padded))
-    if len(bare) % 4 == 1:
-        return None
+    if bare.isupper() and len(bare) >= 16 and _BASE32.fullmatch(run) is not None:
+        if long:
+            said = _piece(bare, 8, _base32)
+            if said is not None:
+                return said
+        elif len(bare) % 8 not in (1, 3, 6):
+            return _text(_base32(bare))
     plain = bare.replace("-", "+").replace("_", "/")
-    if len(plain) > _FIRST and _text(_base64(plain[:_FIRST]), cut=True) is None:
-        return None
-    return _text(_base64(plain))
+    if long:
+        return _piece(plain, 4, _base64)
+    return _text(_base64(plain)) if len(plain) % 4 != 1 else None
+
+
+def _piece(run: str, group: int, decode: Callable[[str], bytes]) -> str | None:
+    """What a long run says from the first place on at which its groups of characters begin; None where nowhere."""
+    for start in range(group):
+        if _text(decode(run[start : start + _FIRST]), cut=True) is not None:
+            over = (len(run) - start) % group in _HALF[group]  # the first character of one more byte
+            return _text(decode(run[start : len(run) - over]), cut=True)
+    return None
 
 
 def _base64(text: str) -> bytes:
@@ -185,27 +206,28 @@ def _base32(text: str) -> bytes:
     import base64
 
     try:
-        return base64.b32decode(text)
+        return base64.b32decode(text + "=" * (-len(text) % 8))
     except binascii.Error:
         return b""
 
 
 def _text(data: bytes, *, cut: bool = False) -> str | None:
-    """Bytes as text, where they are text: printable UTF-8 or UTF-16. ``cut``: the last character may be cut in two."""
+    """Bytes as text, where they are text: UTF-8 or UTF-16 that can be seen. ``cut``: out of the middle of a text."""
     if len(data) < _FEWEST:
         return None
-    if data[1::2].count(0) * 2 > len(data) - 2 and len(data) % 2 == 0:
-        said = data.decode("utf-16-le", "replace")
+    if data[1::2].count(0) * 2 > len(data) - 2 and (cut or len(data) % 2 == 0):
+        said = data[: len(data) // 2 * 2].decode("utf-16-le", "replace")
+    elif cut and data[::2].count(0) * 2 > len(data) - 2:
+        said = data[1 : (len(data) - 1) // 2 * 2 + 1].decode("utf-16-le", "replace")
     elif data.isascii():
         said = data.decode("ascii")
     else:
+        begin = next((at for at in range(3) if data[at] & 0xC0 != 0x80), 3) if cut else 0
         try:
-            said = data.decode("utf-8", "ignore" if cut else "strict")
+            said, _ = codecs.utf_8_decode(data[begin:], "strict", not cut)
         except UnicodeDecodeError:
             return None
-        if cut and len(said.encode()) < len(data) - 3:
-            return None
-    return said if said.translate(_WHITE).isprintable() else None
+    return said if said.translate(_UNSEEN).isprintable() else None
 
 
 _CODES = re.compile(r"[0-9a-fA-F][0-9a-fA-FxX]{1,7}(?:[ :,;-]{1,2}[0-9a-fA-FxX]{2,8}){6,}")
@@ -249,10 +271,12 @@ SORTS = (
 
 
 def reads_as_text(data: str) -> bool:
-    """Whether base64 (by its beginning) encodes text."""
-    bare = data[:_SAMPLE].replace("\r", "").replace("\n", "").rstrip("=").replace("-", "+").replace("_", "/")
-    bare = bare[: len(bare) // 4 * 4 + (len(bare) % 4 if len(data) <= _SAMPLE and len(bare) % 4 > 1 else 0)]
+    """Whether base64 (in lines or not) encodes text, all of it: then who decodes it piece by piece misses nothing."""
+    bare = data.replace("\r", "").replace("\n", "").rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        return not bare or _text(_base64(bare), cut=True) is not None
+        if not bare or _text(_base64(bare[:_SAMPLE]), cut=True) is None:
+            return not bare
+        whole = _base64(bare)
     except binascii.Error:
         return False
+    return _text(whole) is not None and not any(head in whole[:1024] for head in _PRINTED)

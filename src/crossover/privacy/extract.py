@@ -115,7 +115,9 @@ def _closed(part: Part) -> Iterator[str]:
 
 
 def _is_text(media: Media) -> bool:
-    """Whether a file came as base64 of text: then it is read like any other text."""
+    """Whether a file came as base64 of text, all of it: then it is read like any other text."""
+    if media.kind != "file" or len(media.data or media.url or "") > MOST:
+        return False
     if media.data is not None:
         return reads_as_text(media.data)
     head = _DATA_URL.match(media.url or "")
@@ -197,11 +199,17 @@ class _Reader:
         head = _DATA_URL.match(text)
         start = 0 if head is None else head.end()
         sample = text[start : start + 4096]
-        if _ENCODED.fullmatch(sample) is None or not _is_data(sample) or reads_as_text(sample):
+        if _ENCODED.fullmatch(sample) is None or not _is_data(sample):
             return True
+        run = _ENCODED.match(text, start)
+        end = len(text) if run is None else run.end()
+        words = end < len(text)  # they stand behind it, the first of them perhaps in a line of its own
+        last = text.rfind("\n", start + _LINE, end) if words else -1
+        if reads_as_text(text[start : min(end if last < 0 else last, start + MOST)]):
+            return True  # also of what is too long to be looked at: then the detector fails on it
         if field not in SEALED:
             self.opaque = self.opaque or "it holds encoded data that is no text"
-        return _ENCODED.fullmatch(text, start) is None  # then words stand behind it
+        return words
 
     def _joints(self, parts: list[Any] | tuple[Any, ...]) -> None:
         """What neighbouring texts of a list of parts say where they meet: a value may go on in the next."""
