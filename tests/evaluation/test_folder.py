@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from crossover.errors import FileError
 from crossover.evaluation.folder import read_folder
 from crossover.evaluation.log import NAME, VERSION, Answer, Failure, Header, Row, line_of
+from crossover.evaluation.results import SCORES, ScoreRow
 from crossover.evaluation.samples.read import read_samples, with_groups
 
 ROWS = [
@@ -47,6 +49,21 @@ def test_answers_are_found_again_also_for_samples_that_ask_the_same(tmp_path: Pa
     states = {at: outcome.state for at, outcome in found.outcomes.items()}
     assert (states["c", "small"], states["c", "large"], states["d", "large"]) == ("failed", "withheld", "missing")
     assert found.notes == ()
+
+
+def test_names_behind_which_one_model_stands_share_its_answers(tmp_path: Path) -> None:
+    folder(tmp_path)
+    rows = [
+        ScoreRow(sample="a", candidate="small", state="scored", text="not looked at"),
+        ScoreRow(sample="d", candidate="small", state="unscored", text="d1"),
+        ScoreRow(sample="d", candidate="large", state="failed", detail="timeout: late"),
+    ]
+    (tmp_path / SCORES).write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+    found = read_folder(tmp_path).outcomes
+    said = {at: outcome.answer and outcome.answer.text for at, outcome in found.items()}
+    assert said["a", "small"] == "s1"
+    assert said["d", "small"] == "d1"
+    assert (found["d", "large"].state, found["d", "large"].why) == ("failed", "timeout: late")
 
 
 def test_changed_and_new_samples_are_left_out(tmp_path: Path) -> None:

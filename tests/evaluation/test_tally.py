@@ -125,6 +125,13 @@ def test_nobody_voted() -> None:
     assert shown.sentences(found) == ["Nobody has voted yet."]
 
 
+def test_where_all_answers_are_the_same_nobody_has_to_vote() -> None:
+    found = tally([polled(120, same=120)], Votes(cast={}), "large")
+    assert found.asked == 0
+    assert found.preferences[0].comparison.verdict == "equivalent"
+    assert "Settled without a vote: 120 the same words twice" in shown.sentences(found)[0]
+
+
 def test_three_names_on_one_scale() -> None:
     names = ("a", "b", "c")
     samples, outcomes = run({name: [f"{name} {at}" for at in range(40)] for name in names})

@@ -9,7 +9,8 @@ import msgspec
 
 from crossover.errors import FileError
 from crossover.evaluation.findings import Rule
-from crossover.evaluation.log import NAME, Answer, Failure, Header, read
+from crossover.evaluation.log import NAME, Answer, Header, Read, read
+from crossover.evaluation.results import SCORES, ScoreRow, read_scores
 from crossover.evaluation.run import Outcome, State
 from crossover.evaluation.samples.read import read_samples, with_groups
 from crossover.evaluation.samples.words import Sample
@@ -45,6 +46,8 @@ def read_folder(folder: Path, *, samples: Path | None = None) -> Folder:
         hint = "Name the file of samples with --samples"
         raise FileError("the samples of this run are not there any more", file=str(place), hint=hint)
     bare = read_samples(place, skip_broken=True).samples
+    scores = folder / SCORES
+    scored = {(row.sample, row.candidate): row for row in read_scores(scores)} if scores.exists() else {}
     rows = tuple(
         grouped
         for plain, grouped in zip(bare, with_groups(bare), strict=True)
@@ -55,19 +58,23 @@ def read_folder(folder: Path, *, samples: Path | None = None) -> Folder:
     return Folder(
         header=header,
         samples=rows,
-        outcomes=_outcomes(rows, header, found.answers, found.failures),
+        outcomes=_outcomes(rows, header, found, scored),
         errors="exclude" if header.errors == "exclude" else "as-wrong",
         notes=tuple(notes),
     )
 
 
 def _outcomes(
-    samples: tuple[Sample, ...], header: Header, answers: Mapping[str, Answer], failures: tuple[Failure, ...]
+    samples: tuple[Sample, ...], header: Header, found: Read, scored: Mapping[tuple[str, str], ScoreRow]
 ) -> dict[tuple[str, str], Outcome]:
-    """What became of each sample at each name; samples that ask the same share an answer."""
+    """What became of each sample at each name.
+
+    An answer stands in the file under whom it was asked of first: samples that ask the same share it, and so do names
+    behind which the same model stands. Of the latter the scores know.
+    """
     asked = {sample.id: sample.asked() for sample in samples}
-    known = {(asked.get(answer.sample, ""), answer.asked): answer for answer in answers.values()}
-    failed = {(failure.sample, failure.asked): failure for failure in failures}
+    known = {(asked.get(answer.sample, ""), answer.asked): answer for answer in found.answers.values()}
+    failed = {(failure.sample, failure.asked): failure for failure in found.failures}
     made: dict[tuple[str, str], Outcome] = {}
     for sample in samples:
         for name in dict.fromkeys((*header.candidates, header.reference)):
@@ -80,5 +87,15 @@ def _outcomes(
                 state: State = "withheld" if failure.withheld else "failed"
                 made[at] = Outcome(sample=sample.id, candidate=name, state=state, why=why)
             else:
-                made[at] = Outcome(sample=sample.id, candidate=name, state="missing")
+                made[at] = _from_scores(at, scored.get(at))
     return made
+
+
+def _from_scores(at: tuple[str, str], row: ScoreRow | None) -> Outcome:
+    sample, name = at
+    if row is None:
+        return Outcome(sample=sample, candidate=name, state="missing")
+    if row.state in ("scored", "unscored"):
+        answer = Answer(key="", asked=name, sample=sample, text=row.text, deployment=row.deployment)
+        return Outcome(sample=sample, candidate=name, state="scored", answer=answer)
+    return Outcome(sample=sample, candidate=name, state=row.state, why=row.detail)

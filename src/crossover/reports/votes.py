@@ -16,9 +16,14 @@ from crossover.reports.paper import Paper, joined, plain_table
 
 def sentences(tally: Tally) -> list[str]:
     """The result, one paragraph a candidate, and what must be known of the voting."""
-    if not tally.votes:
+    if not _counted(tally):
         return ["Nobody has voted yet."]
     return [f"{verdict(one, tally)} {one.comparison.advice}" for one in tally.preferences] + list(remarks(tally))
+
+
+def _counted(tally: Tally) -> bool:
+    """Whether there is anything to tell: votes, or ballots that needed none because they all are settled."""
+    return bool(tally.votes) or (not tally.asked and any(one.comparison.n for one in tally.preferences))
 
 
 def verdict(one: Preference, tally: Tally) -> str:
@@ -28,6 +33,8 @@ def verdict(one: Preference, tally: Tally) -> str:
         f"{one.candidate} against {tally.reference}: preferred in {one.won:,} of {plural(seen, 'vote')}, the other one "
         f"in {one.lost:,}; {one.tied:,} equally good, {one.bad:,} both bad."
     )
+    if not seen:
+        head = f"{one.candidate} against {tally.reference}: nothing was voted on."
     if one.settled:
         counted = ", ".join(f"{count:,} {why}" for why, count in one.settled.items())
         head += f" Settled without a vote: {counted}."
@@ -75,9 +82,9 @@ def render(tally: Tally, console: Console) -> None:
     if len(tally.raters) > 1 or any(tally.raters):
         head.append((f"by {who}", "dim"))
     paper.line(joined([*head, (f"{plural(tally.asked, 'ballot')} a rater", "dim")]))
-    if not tally.votes:
+    if not _counted(tally):
         paper.line("Nobody has voted yet.")
-    for one in tally.preferences if tally.votes else ():
+    for one in tally.preferences if _counted(tally) else ():
         colour = COLOURS[one.comparison.verdict]
         bar = Text(" ▌ ", style=f"bold {colour}")
         title = f"{one.candidate} against {tally.reference}: {PHRASES[one.comparison.verdict]}"
