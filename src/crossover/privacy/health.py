@@ -42,7 +42,7 @@ _HEALTH_FIELD = re.compile(
 _PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 _MANY = 3  # telling sentences from which on all of a text is read
 _WEAK = 1.5  # how far below the bar a sentence may lie and still belong to a story
-_MEMORY = 8 << 20  # bytes that RE2 may use
+_MEMORY = 16 << 20  # bytes for the states of the gate; half of it is too little, and slow
 _PULL, _PACE = 0.02, 0.05  # of refitting: how strongly towards the shipped weights, how fast
 Engine = Literal["re2", "stdlib"]
 
