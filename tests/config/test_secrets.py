@@ -100,7 +100,7 @@ def test_a_secret_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "key").chmod(0o600)
     found = from_file(tmp_path)
     assert (key_of(found).value, key_of(found).origin) == (KEY, "file:key")
-    assert found.secret_files == (tmp_path / "key",)
+    assert found.files == (tmp_path / "key",)
     assert found.notes == ()
     assert key_of(from_file(tmp_path, str(tmp_path / "key"))).value == KEY
 

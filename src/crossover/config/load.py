@@ -13,7 +13,7 @@ import msgspec
 from crossover import compliance
 from crossover.config.check import Known, notes, problems
 from crossover.config.places import paths
-from crossover.config.privacy import privacy_problems
+from crossover.config.privacy import privacy_files, privacy_problems
 from crossover.config.read import Reading, read
 from crossover.config.secrets import Finder
 from crossover.config.settings import DeploymentSettings, PriceSettings, Settings
@@ -27,14 +27,15 @@ MOST_BYTES = 4 * 2**20
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """Settings as read. ``digest`` is the SHA-256 of the text ("" without a file), ``file`` its place.
 
-    ``notes`` are sentences for whoever starts the gateway; ``secret_files`` were read, and change when secrets do.
+    ``notes`` are sentences for whoever starts the gateway. ``files`` are those it names whose content counts: of
+    secrets, of words, of trained models.
     """
 
     settings: Settings
     notes: tuple[str, ...] = ()
     digest: str = ""
     file: Path | None = None
-    secret_files: tuple[Path, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 def find(stated: Path | None, environ: Mapping[str, str], folder: Path) -> Path | None:
@@ -75,7 +76,7 @@ def load(source: Path | str, environ: Mapping[str, str], *, known: Known | None 
         notes=(*secrets.notes, *notes(settings)),
         digest=hashlib.sha256(text.encode()).hexdigest(),
         file=place,
-        secret_files=tuple(secrets.files),
+        files=(*secrets.files, *privacy_files(settings)),
     )
 
 

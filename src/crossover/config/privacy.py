@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TypeAlias
 
 from crossover.config.settings import RuleSettings, Settings
-from crossover.errors import InputError, nearest
+from crossover.errors import FileError, InputError, nearest
 from crossover.privacy.policy import OFF, OPAQUE, PROFILES, Profile, profile
 from crossover.sensitivity import CATEGORIES
 
@@ -15,6 +17,16 @@ _Path: TypeAlias = tuple[str, ...]
 _Found: TypeAlias = Iterator[tuple[_Path, str, str | None]]
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")
 _SHAPES = ("pattern", "words", "file", "header", "field")
+_KEY = re.compile(r"key_[0-9a-f]+")
+# What others call a kind or category: field names of forms, entities of other detectors.
+_ALSO = {
+    "card": "payment_card", "credit_card": "payment_card", "pan": "payment_card", "cvv": "card_security_code",
+    "ssn": "social_security_number", "us_ssn": "social_security_number", "dob": "date_of_birth",
+    "birthday": "date_of_birth", "name": "person", "names": "person", "ip": "ip_address", "mac": "mac_address",
+    "phone_number": "phone", "email_address": "email", "mail": "email", "mrn": "medical_record_number",
+    "location": "address", "images": "opaque", "image": "opaque", "files": "opaque", "audio": "opaque",
+    "phi": "health", "medical": "health", "pii": "identifiers", "keys": "secrets", "credentials": "secrets",
+}  # fmt: skip
 
 
 def profiles(settings: Settings) -> dict[str, Profile]:
@@ -31,15 +43,18 @@ def profiles(settings: Settings) -> dict[str, Profile]:
     return found
 
 
+def privacy_files(settings: Settings) -> list[Path]:
+    """The files that ``[privacy]`` names, whose content decides what is found: of words, and of trained models."""
+    files = [Path(rule.file) for rule in settings.privacy.rules.values() if rule.file is not None]
+    if settings.privacy.models is not None:
+        folder = Path(settings.privacy.models)
+        files += [folder, *sorted(folder.glob("*"))]
+    return files
+
+
 def privacy_problems(settings: Settings) -> _Found:
     """(path, what is wrong, what would be right) for everything that cannot hold."""
-    known = (*PROFILES, *settings.privacy.profiles, OFF)
-    named: list[tuple[str | None, _Path]] = [(settings.privacy.profile, ("privacy", "profile"))]
-    named += [(alias.privacy, ("aliases", name, "privacy")) for name, alias in settings.aliases.items()]
-    named += [(name, ("privacy", "keys", key)) for key, name in settings.privacy.keys.items()]
-    for said, path in named:
-        if said is not None and said not in known:
-            yield path, f"unknown profile {said!r}", _near(said, known)
+    yield from _chosen(settings)
     yield from _profiles(settings)
     kinds = _Kinds(settings)
     for name, one in settings.privacy.profiles.items():
@@ -57,7 +72,25 @@ def privacy_problems(settings: Settings) -> _Found:
                 if row not in kinds:
                     yield ("privacy", "profiles", name, *below, row), f"nothing is called {row!r}", kinds.near(row)
     for name, rule in settings.privacy.rules.items():
+        if name in CATEGORIES or name == OPAQUE:
+            yield ("privacy", "rules", name), f"{name} is a row of every profile", "Choose another name"
         yield from _rule(name, rule)
+
+
+def _chosen(settings: Settings) -> _Found:
+    """Profiles named by the file, by names and keys; keys themselves; what must be installed."""
+    known = (*PROFILES, *settings.privacy.profiles, OFF)
+    named: list[tuple[str | None, _Path]] = [(settings.privacy.profile, ("privacy", "profile"))]
+    named += [(alias.privacy, ("aliases", name, "privacy")) for name, alias in settings.aliases.items()]
+    named += [(name, ("privacy", "keys", key)) for key, name in settings.privacy.keys.items()]
+    for said, path in named:
+        if said is not None and said not in known:
+            yield path, f"unknown profile {said!r}", _near(said, known)
+    for key in settings.privacy.keys:
+        if not _KEY.fullmatch(key):
+            yield ("privacy", "keys", key), f"{key!r} is no id of a key", "`crossover keys list` shows them: key_…"
+    if settings.privacy.presidio and importlib.util.find_spec("presidio_analyzer") is None:
+        yield ("privacy", "presidio"), "Presidio is not installed here", "Install it: pip install presidio-analyzer"
 
 
 def _profiles(settings: Settings) -> _Found:
@@ -94,6 +127,8 @@ class _Kinds:
         return name in CATEGORIES or name == OPAQUE or name in self._known()
 
     def near(self, name: str) -> str:
+        if name.lower() in _ALSO:
+            return f"Did you mean {_ALSO[name.lower()]}?"
         return _near(name, sorted(self._known())) or f"Categories: {', '.join(CATEGORIES)}; kinds: docs/privacy.md"
 
 
@@ -106,6 +141,7 @@ def _rule(name: str, rule: RuleSettings) -> _Found:
         return
     if rule.value is not None and said[0] not in ("header", "field"):
         yield (*path, "value"), "belongs to header or field", f"Put it into {said[0]}"
+        return
     if rule.header is not None and not _HEADER.fullmatch(rule.header):
         yield (*path, "header"), f"{rule.header!r} is no header's name", 'Write it like "x-department"'
     if rule.pattern is not None or rule.words or rule.value is not None:
@@ -116,6 +152,14 @@ def _rule(name: str, rule: RuleSettings) -> _Found:
             user_rule(name, pattern=rule.value or rule.pattern or "", words=rule.words, category=rule.category)
         except InputError as error:
             yield (*path, field), error.message, error.hint
+    if rule.file is not None:
+        from crossover.privacy.user_rules import words_of
+
+        try:
+            words_of(Path(rule.file))
+        except FileError as error:
+            place = error.file if error.line is None else f"{error.file}:{error.line}"
+            yield (*path, "file"), f"{place}: {error.message}", error.hint
 
 
 def _near(name: str, known: Mapping[str, object] | tuple[str, ...] | list[str]) -> str | None:

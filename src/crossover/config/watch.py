@@ -23,7 +23,7 @@ FIXED = ("host", "port", "tls_cert", "tls_key", "body_limit", "header_limit", "h
 
 
 class Watcher:
-    """Looks after one file and the files of its secrets. ``clock`` gives seconds that only rise."""
+    """Looks after one file and those it names. ``clock`` gives seconds that only rise."""
 
     def __init__(
         self, path: Path, loader: Callable[[Path], Loaded], clock: Callable[[], float], loaded: Loaded | None = None
@@ -31,7 +31,7 @@ class Watcher:
         self._path = path
         self._loader = loader
         self._clock = clock
-        self._secret_files: tuple[Path, ...] = ()
+        self._files: tuple[Path, ...] = ()
         self._runs = self._state()  # the state whose settings are in force
         if loaded is not None:
             self._takes(loaded)
@@ -63,11 +63,11 @@ class Watcher:
 
     def _takes(self, loaded: Loaded) -> None:
         """These settings are in force; by their digest, because the file may have changed since it was read."""
-        self._secret_files = loaded.secret_files
+        self._files = loaded.files
         self._runs = self._seen = (loaded.digest, self._state()[1])
 
     def _state(self) -> tuple[str, tuple[str, ...]]:
-        return _digest(self._path), tuple(_stamp(path) for path in self._secret_files)
+        return _digest(self._path), tuple(_stamp(path) for path in self._files)
 
 
 def _digest(path: Path) -> str:
@@ -80,7 +80,7 @@ def _digest(path: Path) -> str:
 
 
 def _stamp(path: Path) -> str:
-    """What changes when a file of a secret is written anew or replaced."""
+    """What changes when a file is written anew or replaced, or a folder gets another one."""
     try:
         found = path.stat()
     except OSError:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from crossover.errors import InputError
+from crossover.errors import FileError, InputError
 from crossover.privacy.gate import library, options
 from crossover.privacy.words import Rule
 from crossover.sensitivity import CATEGORIES, DEFAULT_TIER, Category, Tier
+from crossover.textfile import read_text
 
 MOST_WORDS = 100_000
+_MOST_BYTES = 8 * 2**20  # of a file of words
 LONGEST_PATTERN = 5_000  # characters
 _LARGEST_PROGRAM = 20_000  # instructions of RE2; a pattern of more slows every text
 _MEMORY = 8 << 20
@@ -67,16 +70,41 @@ def user_rule(
     )  # fmt: skip
 
 
+def words_of(file: Path) -> list[str]:
+    """The words and phrases of a file, one a line; lines that begin with ``#`` are remarks.
+
+    Raises FileError, with the line, where it cannot be read, is no UTF-8, or holds what is no word or none at all.
+    """
+    found = []
+    for number, line in enumerate(read_text(file, _MOST_BYTES).splitlines(), start=1):
+        word = " ".join(line.split())
+        if not word or word.startswith("#"):
+            continue
+        if wrong := _no_word(word):
+            raise FileError(wrong, file=str(file), line=number, hint="Write one word or phrase a line")
+        found.append(word)
+    if not found:
+        raise FileError("holds no word", file=str(file), hint="Write one word or phrase a line")
+    if len(found) > MOST_WORDS:
+        raise FileError(f"holds {len(found):,} words, of {MOST_WORDS:,} at most", file=str(file))
+    return found
+
+
 def _words(words: Iterable[str]) -> tuple[str, ...]:
     listed = tuple(" ".join(word.split()) for word in words)
     if len(listed) > MOST_WORDS:
         raise InputError(f"a dictionary holds {MOST_WORDS:,} words at most, not {len(listed):,}", field="words")
     for number, word in enumerate(listed, start=1):
-        if not any(character.isalnum() for character in word):
-            raise InputError(f"entry {number} has no letter or digit", field="words")
-        if len(word) > _LONGEST_WORD:
-            raise InputError(f"entry {number} is longer than {_LONGEST_WORD} characters", field="words")
+        if wrong := _no_word(word):
+            raise InputError(f"entry {number} {wrong}", field="words")
     return listed
+
+
+def _no_word(word: str) -> str:
+    """Why nothing could be found by this word; empty where something can."""
+    if not any(character.isalnum() for character in word):
+        return "has no letter or digit"
+    return f"is longer than {_LONGEST_WORD} characters" if len(word) > _LONGEST_WORD else ""
 
 
 def _checked(pattern: str, group: int, *, ignore_case: bool) -> None:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from crossover.config.privacy import profiles
 from crossover.config.settings import PrivacySettings, RuleSettings, Settings
-from crossover.errors import FileError
 from crossover.gateway.labels import HeaderRule
 from crossover.privacy.classify import Classifier
 from crossover.privacy.clearance import Desk
@@ -18,11 +17,8 @@ from crossover.privacy.field_rules import FieldRule, by_field
 from crossover.privacy.policy import OFF, Profile
 from crossover.privacy.presidio import finder as presidio
 from crossover.privacy.rules import finder, rulebook
-from crossover.privacy.user_rules import user_rule
+from crossover.privacy.user_rules import user_rule, words_of
 from crossover.privacy.words import Find, Rule
-from crossover.textfile import read_text
-
-_MOST_BYTES = 8 * 2**20  # of a file of words
 
 
 def desk(settings: Settings, secret: bytes, before: Classifier | None) -> tuple[Desk, Classifier] | None:
@@ -75,7 +71,7 @@ def own_rules(settings: Iterable[tuple[str, RuleSettings]]) -> tuple[list[Rule],
     rules: list[Rule] = []
     fields: list[FieldRule] = []
     for name, one in settings:
-        words = one.words if one.file is None else _words(one.file)
+        words = one.words if one.file is None else words_of(Path(one.file))
         if one.field is not None:
             fields.append(FieldRule(name, one.field, _holds(name, one), one.category))
         elif one.header is None:
@@ -102,14 +98,6 @@ def _holds(name: str, rule: RuleSettings) -> Callable[[str], bool]:
         return bool
     look = finder(rulebook([user_rule(name, pattern=rule.value, ignore_case=rule.ignore_case)]))
     return lambda value: bool(look(value))
-
-
-def _words(file: str) -> list[str]:
-    lines = read_text(Path(file), _MOST_BYTES).splitlines()
-    words = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    if not words:
-        raise FileError("holds no word", file=file, hint="Write one word or phrase a line")
-    return words
 
 
 def _made_of(settings: PrivacySettings) -> _Made:

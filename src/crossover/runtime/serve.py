@@ -212,7 +212,7 @@ async def _take(station: Station, gateway: Gateway, found: Loaded) -> str | None
     except CrossoverError as error:
         return error.sentence()
     gateway.access = access(found.settings, station)
-    _LOG.info("new configuration: %s", ", ".join(changed(before, found.settings)) or "nothing changed")
+    _LOG.info("new configuration: %s", ", ".join(changed(before, found.settings)) or "what the files it names say now")
     if late := needs_restart(before, found.settings):
         _LOG.warning("server.%s will count after a restart", ", server.".join(late))
     return None
