@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from crossover.errors import FileError
+from crossover.privacy.words import NOTHING_FOUND, Finding
 from crossover.traffic.scan import formats, passages, tables
-from tests.traffic.scan.parts import at, file, scan
+from tests.traffic.scan.parts import at, file, look, scan
 
 
 def lines(*rows: Any) -> str:
@@ -216,6 +217,17 @@ def test_lines_as_records(tmp_path: Path) -> None:
         survey, hits = scan(place, by_line=by_line)
         assert (survey.records, survey.states) == (6, {"clean": 4, "hard": 2})
         assert [hit.spot.line for hit in hits] == [3, 3, 5]
+
+
+def test_each_line_tells_its_own_story() -> None:
+    def first_only(text: str, field: str) -> tuple[Finding, ...]:  # a text tells one story, if it is short enough
+        return look(text, field)[:1] if len(text) < 30 else ()
+
+    text = "she is ill\nno news\nhe is ill, says Name-Ann\nill\nthey are ill\n"
+    seen = list(passages.by_line(passages.reader_of(text), first_only))
+    assert [(one.line, one.records) for one in seen if one.known is NOTHING_FOUND] == [(2, 1), (4, 1)]
+    assert [one.line for one in seen if one.known is not NOTHING_FOUND] == [1, 3, 5]
+    assert [(hit.spot.line, hit.spot.column) for one in seen for hit in one.hits] == [(1, 8), (3, 7), (5, 10)]
 
 
 @pytest.mark.parametrize("by_line", [False, True])

@@ -12,6 +12,7 @@ import msgspec
 
 from crossover.errors import DetectionError
 from crossover.privacy.classify import Tally
+from crossover.privacy.policy import NARRATIVE
 from crossover.privacy.words import NOTHING_FOUND, Classified, Finding
 from crossover.traffic.scan.context import Lines, hits
 from crossover.traffic.scan.words import Look, Seen
@@ -91,10 +92,14 @@ def whole(read: Callable[[int], str], look: Look, line: int = 1) -> Iterator[See
 
 
 def by_line(read: Callable[[int], str], look: Look) -> Iterator[Seen]:
-    """Every line that is not empty as a record; what runs over several lines belongs to the one where it begins."""
+    """Every line that is not empty as a record; what runs over several lines belongs to the one where it begins.
+
+    A story is told by a whole text, so each line is asked for its own.
+    """
     for passage in passages(read):
         try:
-            found = _own(passage, look)
+            found = [one for one in _own(passage, look) if one.kind not in NARRATIVE]
+            found += _stories(passage, look)
         except DetectionError as error:
             count = _lines(passage.text, passage.begin, passage.end)
             failed = Classified(opaque=error.message, failed=True)
@@ -116,6 +121,17 @@ def by_line(read: Callable[[int], str], look: Look) -> Iterator[Seen]:
 def _own(passage: Passage, look: Look) -> list[Finding]:
     """What is found in a passage and begins in its own part."""
     return [one for one in look(passage.text, "") if passage.begin <= one.start < passage.end]
+
+
+def _stories(passage: Passage, look: Look) -> Iterator[Finding]:
+    """The stories of single lines."""
+    start = passage.begin
+    for line in passage.text[passage.begin : passage.end].split("\n"):
+        if " " in line:
+            for one in look(line, ""):
+                if one.kind in NARRATIVE:
+                    yield msgspec.structs.replace(one, start=one.start + start, end=one.end + start)
+        start += len(line) + 1
 
 
 def _by_line(passage: Passage, found: Sequence[Finding]) -> Iterator[tuple[int, int, list[Finding]]]:
