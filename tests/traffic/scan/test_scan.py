@@ -221,7 +221,7 @@ def test_lines_as_records(tmp_path: Path) -> None:
 
 def test_each_line_tells_its_own_story() -> None:
     def first_only(text: str, field: str) -> tuple[Finding, ...]:  # a text tells one story, if it is short enough
-        return look(text, field)[:1] if len(text) < 30 else ()
+        return tuple(one for one in look(text, field) if one.kind == "health")[:1] if len(text) < 30 else ()
 
     text = "she is ill\nno news\nhe is ill, says Name-Ann\nill\nthey are ill\n"
     seen = list(passages.by_line(passages.reader_of(text), first_only))
