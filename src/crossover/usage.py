@@ -31,6 +31,12 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     output_basis: Basis = "measured"
 
     def __post_init__(self) -> None:
+        if (
+            self.cached_read == self.cache_write_5m == self.cache_write_1h == self.reasoning == self.images == 0
+            and 0 <= self.input <= MAX_TOKENS
+            and 0 <= self.output <= MAX_TOKENS
+        ):
+            return  # two sums and nothing else, as most answers have: this is made for every request
         cached = self.cached_read + self.cache_write_5m + self.cache_write_1h
         fine = (
             0 <= self.input <= MAX_TOKENS
@@ -40,7 +46,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             and cached <= self.input
             and self.reasoning <= self.output
         )
-        if not fine:  # looked at in one go: this is made for every request
+        if not fine:
             self._complain(cached)
 
     def _complain(self, cached: int) -> None:

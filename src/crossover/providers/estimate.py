@@ -45,7 +45,8 @@ def estimate_text(text: str) -> int:
     length = len(text)
     if length >= _DENSE:
         seen = length if length < _SAMPLE else _SAMPLE
-        if text.count(" ", 0, seen) * _ENOUGH_SPACES < seen:
+        # Prose has enough in its first few words: the rest need not be looked at.
+        if text.count(" ", 0, _DENSE) * _ENOUGH_SPACES < seen and text.count(" ", 0, seen) * _ENOUGH_SPACES < seen:
             return (length * 2 + 4) // 5
     return (length + 3) >> 2
 

@@ -437,11 +437,12 @@ def _choice(choice: _Choice, number: int) -> Choice:
         found += [Text(text)] if text else []
     if type(message.refusal) is str and message.refusal:
         found.append(Refused(message.refusal))
-    for index, call in enumerate(message.tool_calls or ()):
-        found.append(_tool_call(call, index))
-    for kind, value in (("function_call", message.function_call), ("audio", message.audio)):
-        if value is not None:
-            found.append(Unknown(kind, value))
+    if message.tool_calls:
+        found += [_tool_call(call, index) for index, call in enumerate(message.tool_calls)]
+    if message.function_call is not None:
+        found.append(Unknown("function_call", message.function_call))
+    if message.audio is not None:
+        found.append(Unknown("audio", message.audio))
     finish = read_finish(choice.finish_reason, called=bool(message.tool_calls))
     if finish is None:  # a whole body without a reason: whole all the same, where it says something
         if not found:
