@@ -28,7 +28,7 @@ from crossover.chat import (
 from crossover.errors import NoTargetError, RequestError, ServingError, UpstreamError
 from crossover.ledger.words import Alternative, AttemptRow, Privacy, Record, Status
 from crossover.privacy.clearance import Cleared
-from crossover.privacy.policy import Place, verdict
+from crossover.privacy.policy import Known, Place, verdict
 from crossover.routing.eligibility import FOR_GOOD, Ask
 from crossover.routing.faults import FAULTS
 from crossover.routing.words import Decision, Refusal, Route, Target
@@ -245,8 +245,8 @@ class Account:
             AttemptRow(
                 deployment=target.id,
                 outcome=outcome,
-                start_ms=_ms(self.started - self.arrived),
-                duration_ms=_ms(now - self.started),
+                start_ms=(self.started - self.arrived) * 1000,
+                duration_ms=(now - self.started) * 1000,
                 upstream_status=status,
                 accepted=accepted,
                 input_tokens=usage.input,
@@ -318,7 +318,8 @@ class Account:
 
     def record(self, now: float, wall: float, targets: Mapping[str, Target]) -> Record:
         """The row of the ledger. ``wall`` is the Unix time of the request's arrival."""
-        target, used, sensitivity = self.target, self.priced, self.ask.sensitivity
+        target, used, known, arrived = self.target, self.priced, self.ask.known, self.arrived
+        sensitivity = known.sensitivity
         return Record(
             id=self.id,
             time=wall,
@@ -326,7 +327,7 @@ class Account:
             asked=self.asked,
             policy=self.route.policy,
             status=self.status,
-            http_status=self._http_status(),
+            http_status=200 if self.status == "ok" else self._http_status(),
             error="" if self.status in ("ok", "cancelled") else code_of(self.error),
             key=self.caller.key,
             deployment="" if target is None else target.id,
@@ -337,9 +338,9 @@ class Account:
             tier=sensitivity.tier,
             categories=tuple(sorted(sensitivity.categories)) if sensitivity.categories else (),
             streamed=self.streamed,
-            queue_ms=_ms((now if self.placed_at is None else self.placed_at) - self.arrived),
-            ttft_ms=0.0 if self.first_at is None else _ms(self.first_at - self.arrived),
-            total_ms=_ms(now - self.arrived),
+            queue_ms=((now if self.placed_at is None else self.placed_at) - arrived) * 1000,
+            ttft_ms=0.0 if self.first_at is None else (self.first_at - arrived) * 1000,
+            total_ms=(now - arrived) * 1000,
             input_tokens=used.input,
             cached_read=used.cached_read,
             cache_write_5m=used.cache_write_5m,
@@ -354,22 +355,20 @@ class Account:
             marginal=self.spent,
             price_source="" if target is None else target.price.source,
             decision=self.decision.reason,
-            refused=tuple([(refusal.target, refusal.reason) for refusal in self.refused]),
-            alternatives=self._alternatives(targets),
+            refused=tuple([(one.target, one.reason) for one in self.refused]) if self.refused else (),
+            alternatives=self._alternatives(targets) if len(self.route.targets) > 1 else (),
             dropped=self.dropped,
             attempts=tuple(self._attempts),
             reserved=self.reserved,
             kind=self.kind,
-            privacy=self._privacy(),
+            privacy=self._privacy(known) if known.profiles else None,
         )
 
-    def _privacy(self) -> Privacy | None:
-        """What privacy knew of it and did; None where nobody looked."""
-        known, found = self.ask.known, self.ask.known.found
-        if not known.profiles:
-            return None
+    def _privacy(self, known: Known) -> Privacy:
+        """What privacy knew of it and did."""
         if known.clean:
             return Privacy(profile=known.profile, detector=known.detector)
+        found = known.found
         judged = verdict(known, _ANYWHERE) if self.cleared is None else self.cleared.verdict
         stayed = next((row for row in self.refused if row.code == "privacy"), None)
         if stayed is not None and judged.action != "redact":
@@ -385,7 +384,7 @@ class Account:
 
     def _http_status(self) -> int:
         """The status that the client was given: 499 where it had left, 200 where a stream broke after its start."""
-        if self.status in ("ok", "truncated"):
+        if self.status == "truncated":
             return 200
         if self.status == "cancelled":
             return 499
@@ -393,7 +392,7 @@ class Account:
 
     def _alternatives(self, targets: Mapping[str, Target]) -> tuple[Alternative, ...]:
         """What the same tokens would have cost on the route's other deployments, and whether the rules allow it."""
-        if self.target is None or self.priced is NOTHING or len(self.route.targets) < 2:
+        if self.target is None or self.priced is NOTHING:
             return ()
         forbidden = {row.target for row in self.refused if row.code in FOR_GOOD}
         chosen, used = self.target.id, self.priced
@@ -437,7 +436,3 @@ def code_of(error: ServingError | None) -> str:
     if isinstance(error, RequestError):
         return error.code
     return "internal" if error is None else error.kind
-
-
-def _ms(seconds: float) -> float:
-    return seconds * 1000

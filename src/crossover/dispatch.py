@@ -130,7 +130,7 @@ class Dispatcher:
                     response = await (work if account.caller.deadline_s is None else self._within(account, work))
                     account.read_whole(response)
                     self._answered(plant, account, target)
-                    if cleared.restorer is not None and isinstance(response, ChatResponse):
+                    if cleared.restorer is not None:
                         response = cleared.restorer.whole(response)
                     return msgspec.structs.replace(response, served=account.served(final=True))
                 except UpstreamError as error:
@@ -241,7 +241,10 @@ class Dispatcher:
         try:
             route = route_of(plant.routes, request.model, caller.policy)
             labels, local_only = self._labels(plant, route, request)
-            known = await self._known(plant, route, request, labels)
+            desk = plant.desk
+            known = (
+                knowing(NOTHING_FOUND, labels, ()) if desk is None else await self._known(desk, route, request, labels)
+            )
             chat = request if isinstance(request, ChatRequest) else None
             ask = Ask(
                 needs=needed,
@@ -266,12 +269,11 @@ class Dispatcher:
         return account
 
     @staticmethod
-    async def _known(plant: Plant, route: Route, request: Asked, labels: Sensitivity) -> Known:
+    async def _known(desk: Desk, route: Route, request: Asked, labels: Sensitivity) -> Known:
         """What the request holds, and who judges it: every string is looked at before anything is decided."""
-        desk = plant.desk
-        profiles = () if desk is None else desk.profiles(request.caller.key, route.name)
-        found = NOTHING_FOUND if desk is None or not profiles else await look(desk, request)
-        return knowing(found, labels, profiles, "" if desk is None else desk.version)
+        profiles = desk.profiles(request.caller.key, route.name)
+        found = await look(desk, request) if profiles else NOTHING_FOUND
+        return knowing(found, labels, profiles, desk.version)
 
     def _labels(self, plant: Plant, route: Route, request: Asked) -> tuple[Sensitivity, bool]:
         """The strictest of what configuration, alias, key, header and metadata say."""
@@ -291,7 +293,7 @@ class Dispatcher:
             target = plant.targets[account.left[0]]
             if not account.may_try(target.id, plant.retries.fallbacks):
                 return None
-            if not self._time_left(account):
+            if account.caller.deadline_s is not None and not self._time_left(account):
                 late = "the caller's deadline passed before it could be asked"
                 account.leave_out(*(Refusal(name, DEADLINE, late) for name in account.left))
                 return None
@@ -301,7 +303,8 @@ class Dispatcher:
             except Withheld as reason:
                 account.leave_out(Refusal(target.id, "privacy", str(reason)))
                 continue
-            if not target.local and (short := await self._set_aside(plant, account, target)) is not None:
+            budgets = () if target.local else plant.budgets(account.caller, account.route)
+            if budgets and (short := await self._set_aside(plant, account, target, budgets)) is not None:
                 account.leave_out(short)
                 continue
             if not plant.places[target.id].take() and not await self._wait(plant, account, target):
@@ -320,11 +323,10 @@ class Dispatcher:
             return target, cleared
         return None
 
-    async def _set_aside(self, plant: Plant, account: Account, target: Target) -> Refusal | None:
+    async def _set_aside(
+        self, plant: Plant, account: Account, target: Target, budgets: tuple[Budget, ...]
+    ) -> Refusal | None:
         """Reserve the highest price of this attempt, beside what earlier ones cost; why it cannot be, or None."""
-        budgets = plant.budgets(account.caller, account.route)
-        if not budgets:
-            return None
         if not target.price.known:
             return Refusal(target.id, "unpriced", f"nobody knows the price of {target.id}: no budget can hold it")
         ask = account.ask

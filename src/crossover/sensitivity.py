@@ -29,7 +29,7 @@ DEFAULT_TIER: dict[Category, Tier] = {
 }
 
 
-class Sensitivity(msgspec.Struct, frozen=True):
+class Sensitivity(msgspec.Struct, frozen=True, cache_hash=True):
     """What is known of a request or of a share of traffic: its tier and the categories found.
 
     ``unnamed`` is the tier that was said beside the categories without a word about what it is; a tier alone says it.

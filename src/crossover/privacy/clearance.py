@@ -62,7 +62,7 @@ def clear(
     desk: Desk | None, guard: Guard, request: Any, known: Known, place: Place, deployment: str
 ) -> Cleared:  # fmt: skip
     """The request for this deployment, with its pass where it goes outside. Raises Withheld."""
-    judged = verdict(known, place)
+    judged = ALLOWED if known.clean else verdict(known, place)
     if judged.action in ("local_only", "block"):
         raise Withheld(f"{judged.why}: not for {deployment} ({judged.rule})")
     restorer, redacted = None, 0

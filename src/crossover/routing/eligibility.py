@@ -75,11 +75,12 @@ class Laws:
             self._day = day
             self._known.clear()
         house = not ask.known.profiles  # else the matrix has spoken
-        key = (target.id, ask.sensitivity, ask.regimes, house)
+        sensitivity = ask.known.sensitivity
+        key = (target.id, sensitivity, ask.regimes, house)
         against = self._known.get(key, _NOBODY_ASKED)
         if against is _NOBODY_ASKED:
             answer = compliance.permit(
-                target.deployment.zone, ask.sensitivity, ask.regimes, day, confirmed=self._confirmed, house=house
+                target.deployment.zone, sensitivity, ask.regimes, day, confirmed=self._confirmed, house=house
             )
             if len(self._known) >= 4096:  # regimes may come with a request: do not remember without end
                 self._known.clear()

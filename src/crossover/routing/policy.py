@@ -57,13 +57,14 @@ def decide(route: Route, targets: Mapping[str, Target], ask: Ask, conditions: Co
             eligible.append(target)
         else:
             refused.append(against)
-    beside = route.targets[len(names) :]
-    refused += [Refusal(name, "pinned", f"the policy pins {route.name} to {names[0]}") for name in beside]
+    if len(names) < len(route.targets):
+        why = f"the policy pins {route.name} to {names[0]}"
+        refused += [Refusal(name, "pinned", why) for name in route.targets[len(names) :]]
     if len(eligible) > 1:
         eligible = _ranked(route.policy, eligible, ask, conditions)
     return Decision(
         policy=route.policy,
-        order=tuple([target.id for target in eligible]),
+        order=(eligible[0].id,) if len(eligible) == 1 else tuple([target.id for target in eligible]),
         refused=tuple(refused),
         reason=_reason(route, targets, eligible, conditions),
     )

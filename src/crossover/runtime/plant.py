@@ -295,9 +295,12 @@ class Budgets:
 
     def __call__(self, caller: Caller, route: Route) -> tuple[Budget, ...]:
         """The budgets of this caller for this name."""
-        found = [budget for keys, names, budget in self._rows if _hit(keys, caller.key) and _hit(names, route.name)]
         key = self._keys(caller.key) if caller.key else None
-        if key is not None and key.budget:
+        own = key is not None and key.budget > 0
+        if not own and not self._rows:
+            return ()
+        found = [budget for keys, names, budget in self._rows if _hit(keys, caller.key) and _hit(names, route.name)]
+        if key is not None and own:
             found.append(Budget(name=f"key:{key.id}", limit=key.budget, period=key.budget_period))
         return tuple(found)
 
