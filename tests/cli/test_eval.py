@@ -79,8 +79,9 @@ def test_the_verdict_comes_first_and_everything_behind_it_below(upstream: Faulty
 
 
 def test_json(upstream: FaultyServer) -> None:
-    done = call(*RUN, "--json", "--errors", "exclude", "--whole")
-    assert (done.code, done.err) == (0, "")
+    done = call(*RUN, "--json", "--errors", "exclude", "--whole", "--html", "page.html")
+    assert done.code == 0
+    assert Path("page.html").read_text().startswith("<!doctype html>")
     said = json.loads(done.out)
     (versus,) = said["versus"]
     assert (versus["comparison"]["n"], versus["left_out"]) == (29, {"failed": 1})
@@ -194,6 +195,7 @@ def test_power() -> None:
         (("--url", "localhost:1", "--config", "crossover.toml"), "a gateway has its own configuration"),
         (("--reuse", "nowhere"), "no results here"),
         (("--labels", "nowhere"), "there is no such file"),
+        (("--html", "no/such/page.html"), "its folder does not exist"),
     ],
 )
 def test_every_mistake_is_one_sentence(upstream: FaultyServer, words: tuple[str, ...], said: str) -> None:

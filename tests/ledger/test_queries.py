@@ -160,7 +160,7 @@ def test_observed_traffic_for_planning(tmp_path: Path) -> None:
     with opened(tmp_path / "ledger.db") as ledger:
         write(ledger, [
             record("b", time=NOON + 2.5, cached_read=7), record("a", time=NOON), record("c", status="error"),
-            record("d", asked="other"),
+            record("d", asked="other"), record("e", door="eval"), record("f", door="loadtest"),
         ])  # fmt: skip
         found = list(queries.workload(ledger, *ALL, asked="support"))
         assert found == [Seen(NOON, 100, 20, 0), Seen(NOON + 2.5, 100, 20, 7)]

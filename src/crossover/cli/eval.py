@@ -20,6 +20,10 @@ Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Margin = Annotated[
     float, typer.Option(min=0, max=0.99, help="The loss you would accept, declared before: 0.05 are 5 points.")
 ]
+FailIf = Annotated[
+    list[str] | None,
+    typer.Option(help="Exit code 3 where a verdict is worse, or unproven (worse or inconclusive)."),
+]
 
 
 @app.command()
@@ -72,10 +76,8 @@ def run(
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave out rows that are wrong, and say so.")
     ] = False,
-    fail_if: Annotated[
-        list[str] | None,
-        typer.Option(help="Exit code 3 where a verdict is worse, or unproven (worse or inconclusive)."),
-    ] = None,
+    fail_if: FailIf = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page that works offline.", metavar="FILE")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost, and ask nothing.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -89,7 +91,7 @@ def run(
             limit=limit, seed=seed, max_tokens=max_tokens, temperature=temperature, timeout=timeout, tries=tries,
             whole=whole, allow_code=allow_code, judge=judge, rubric=rubric, labels=labels, embedder=embedder, url=url,
             config=config, ledger=ledger, skip_broken=skip_broken, fail_if=tuple(fail_if or ()), dry_run=dry_run,
-            as_json=as_json,
+            html=html, as_json=as_json,
         )
     )  # fmt: skip
 
@@ -141,10 +143,7 @@ def compare(
     margin: Margin = 0.05,
     errors: Annotated[str, typer.Option(help="What missing answers count as: as-wrong or exclude.")] = "as-wrong",
     seed: Annotated[int, typer.Option(min=0, help="For the bootstrap.")] = 0,
-    fail_if: Annotated[
-        list[str] | None,
-        typer.Option(help="Exit code 3 where a verdict is worse, or unproven (worse or inconclusive)."),
-    ] = None,
+    fail_if: FailIf = None,
     as_json: Json = False,
 ) -> None:
     """Compare answers that were recorded: of earlier runs, or in two columns of a table."""

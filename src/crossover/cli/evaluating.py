@@ -93,6 +93,11 @@ def evaluate(flags: Flags) -> None:
         return
     write_results(flags.folder, done)
     _put(done.findings, flags)
+    if flags.html is not None:
+        from crossover.evaluation.summary import read_summary
+        from crossover.reports import evaluation_html
+
+        typer.echo(f" Report: {evaluation_html.write(read_summary(flags.folder), flags.html)}", err=True)
     if done.ended is not None:
         raise done.ended
     gate(done.findings, flags.fail_if)
@@ -110,6 +115,10 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 def prepared(flags: Flags) -> Work:
     """Everything of a run that can be looked at before a model is opened. Raises InputError for all that is wrong."""
     check_margin(flags.margin)
+    if flags.html is not None:
+        from crossover.reports.files import check as check_file
+
+        check_file(flags.html)  # before the work, not after it
     errors = next((rule for rule in ERRORS if rule == flags.errors), None)
     if errors is None:
         raise UnknownNameError("rule", flags.errors, ERRORS, field="--errors")
@@ -198,7 +207,7 @@ async def _evaluate(flags: Flags, work: Work) -> Session | None:
             return None
         with open_log(flags.folder, resume=flags.resume) as log:
             done = await _with_bar(flags, work, candidates, log, room)
-        _leave_evidence(done, room, candidates, flags)
+        leave_evidence(done, room, candidates, f"crossover eval {flags.folder}")
     return done
 
 
@@ -272,7 +281,7 @@ def _tokens(request: object) -> int:
     return estimate_request(request)
 
 
-def _leave_evidence(done: Session, room: Room, candidates: Sequence[Candidate], flags: Flags) -> None:
+def leave_evidence(done: Session, room: Room, candidates: Sequence[Candidate], source: str) -> None:
     """Write the figures into the ledger that the calls are in; a run that ended early leaves none."""
     if room.station is None or done.ended is not None:
         return
@@ -285,7 +294,7 @@ def _leave_evidence(done: Session, room: Room, candidates: Sequence[Candidate], 
     rows = evidence_of(
         done.findings,
         dt.datetime.now(dt.UTC).date(),
-        source=f"crossover eval {flags.folder}",
+        source=source,
         identities={candidate.name: candidate.identity for candidate in candidates},
         models=models,
     )

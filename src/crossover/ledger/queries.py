@@ -334,12 +334,16 @@ def _alternative(row: Sequence[Any]) -> Alternative:
 
 
 def workload(ledger: Ledger, since: float, until: float, asked: str | None = None) -> Iterator[Seen]:
-    """The traffic as it was observed, answered requests only, in the order of their arrival within each month."""
+    """The traffic as it was observed, answered requests only, in the order of their arrival within each month.
+
+    What Crossover asked by itself to measure (evaluations, load tests) is nobody's traffic.
+    """
     for month in _months(ledger, since, until):
         found = ledger.rows(
             f"SELECT r.time, r.input_tokens, r.output_tokens, r.cached_read FROM records_{month} r "
             f"LEFT JOIN decisions_{month} d ON d.id = r.decision WHERE r.time >= ? AND r.time < ? "
-            "AND r.status = 'ok' AND (? IS NULL OR d.asked = ?) ORDER BY r.time",
+            "AND r.status = 'ok' AND (? IS NULL OR d.asked = ?) "
+            "AND coalesce(d.door, '') NOT IN ('eval', 'loadtest') ORDER BY r.time",
             (round(since * rows.MICRO), round(until * rows.MICRO), asked, asked),
         )
         for time, *tokens in found:

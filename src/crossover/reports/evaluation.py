@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from crossover.evaluation.advice import points
@@ -54,6 +55,14 @@ def render(found: Findings, console: Console, *, disagreements: int = DISAGREEME
         _tags(one, found, paper)
         _disagreements(one, found, paper, disagreements)
     _notes(found, paper)
+
+
+def brief(found: Findings, paper: Paper) -> None:
+    """Print the verdicts, and both sides beside each other, on a paper that others write on too."""
+    for one in found.versus:
+        _verdict(one, found, paper)
+    paper.blank()
+    paper.indented(_table(found.sides, paper), left=3)
 
 
 def _verdict(one: Versus, found: Findings, paper: Paper) -> None:
@@ -152,6 +161,13 @@ def _sides(sides: Sequence[Side], paper: Paper) -> None:
     """Quality, time and cost beside each other; what nobody measured has no column."""
     timed = any(side.seconds_p50 is not None for side in sides)
     paper.section("Side by side", "latency as measured in this run, at its concurrency" if timed else "")
+    paper.indented(_table(sides, paper))
+    for side in sides:
+        for text in _remarks(side):
+            paper.line(text, lead=" • ")
+
+
+def _table(sides: Sequence[Side], paper: Paper) -> Table:
     columns: list[tuple[str, Callable[[Side], str]]] = [
         ("score", lambda side: _NONE if side.mean is None else f"{side.mean * 100:.1f} %"),
         ("scored", lambda side: f"{side.scored:,}"),
@@ -168,10 +184,7 @@ def _sides(sides: Sequence[Side], paper: Paper) -> None:
     table = plain_table(("", "left"), *((name, "right") for name, _ in shown))
     for side in sides:
         table.add_row(Text(side.name, style="bold"), *(cell(side) for _, cell in shown))
-    paper.indented(table)
-    for side in sides:
-        for text in _remarks(side):
-            paper.line(text, lead=" • ")
+    return table
 
 
 def _per_thousand(side: Side) -> str:
