@@ -104,10 +104,9 @@ def main() -> None:
         most = kills * AT_ONCE * len(CANDIDATES)
         verdict = json.loads(last.stdout)["versus"][0]["comparison"]["verdict"]
         fine = len(read_.answers) == wanted and not twice and extra <= most
+        bar = "within" if fine else "OVER"
         print(f"{len(read_.answers)} of {wanted} answers, {twice} twice, {len(read_.damaged)} damaged lines")
-        print(
-            f"{extra} calls paid in vain, at most {most} in flight: {'within' if fine else 'OVER'} the bar ({verdict})"
-        )
+        print(f"{extra} calls paid in vain, at most {most} in flight: {bar} the bar; verdict {verdict}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from crossover.ledger.facts import evidence
 from crossover.ledger.store import open_ledger
 from crossover.providers.answers import Answer
 from crossover.providers.faulty import Fault, FaultyServer, Seen
+from tests.cli.process import running
 from tests.cli.shell import call, quiet_home, refused
 from tests.serving import PRICED, config, gateway, in_thread, rows
 
@@ -166,6 +170,70 @@ def test_a_models_own_scorer(upstream: FaultyServer, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("def score(answer, sample):\n    return answer.startswith('Yes')\n")
     done = call(*RUN, "--scorer", "python:mine.py:score", "--json")
     assert json.loads(done.out)["sides"][1]["mean"] == 1
+
+
+def test_a_larger_draw_holds_the_smaller_one(upstream: FaultyServer) -> None:
+    assert call(*RUN, "--limit", "10").code == 0
+    asked = len(upstream.journal)
+    done = call(*RUN, "--limit", "20", "--resume")
+    assert "20 of 30 samples, drawn with seed 0" in done.out
+    assert "10 samples are new since the run began" in done.out
+    assert "no longer in the file" not in done.out
+    assert asked + 20 <= len(upstream.journal) <= asked + 21, "the one that fails is asked again"
+
+
+def test_a_judge_behind_the_dispatcher(tmp_path: Path) -> None:
+    write_samples(12)
+
+    def decide(seen: Seen) -> Answer | Fault:
+        """The judge rather has what says the number of the question."""
+        asked = seen.tree["messages"][-1]["content"]
+        if "<first>" not in asked:
+            return answer(seen)
+        question, one, other = re.findall(r"\n(.*)\n</(?:question|first|second)>", asked)
+        number = question.rpartition(" ")[2]
+        good = [f"Yes {number}." == said for said in (one, other)]
+        return Answer(text=json.dumps({"winner": "tie" if good[0] == good[1] else "first" if good[0] else "second"}))
+
+    with in_thread(lambda: FaultyServer("openai", decide)) as (server, _):
+        (tmp_path / "crossover.toml").write_text(config(server.url, deployment=WEAK.replace("URL", server.url)))
+        judged = (*RUN, "--scorer", "judge:api", "--labels", "labels.jsonl")
+        assert "there is no such file" in refused(*judged)
+        Path("labels.jsonl").write_text('{"id": "2", "winner": "reference"}\n')
+        done = call(*judged)
+        assert done.code == 0
+        assert "The judge api" in done.out
+        assert "Canaries that won in its eyes: null 0 of 12, echo 0 of 12, swapped 0 of 12, padded 0 of 12" in done.out
+        assert "it says what people say on 100 % of 1 sample" in done.out
+        assert "weak lost 6 and won 0" in done.out
+        asked = len(server.journal)
+        assert call(*judged, "--resume").code == 0
+        assert len(server.journal) == asked, "comparisons are paid once too"
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
+    write_samples(40)
+    began = threading.Event()
+
+    def hangs_after_ten(seen: Seen) -> Answer | Fault:
+        if len(server.journal) <= 10:
+            return answer(seen)
+        if len(server.journal) >= 20:
+            began.set()
+        return Fault(kind="slow_first_byte")
+
+    with in_thread(lambda: FaultyServer("openai", hangs_after_ten)) as (server, loop):
+        (tmp_path / "crossover.toml").write_text(config(server.url, deployment=WEAK.replace("URL", server.url)))
+        with running(*RUN, folder=tmp_path) as process:
+            process.complains("80 calls")
+            assert began.wait(60)
+            process.signal(signal.SIGINT)
+            done = process.done()
+        assert done.code == 130
+        assert "10 answers are kept in samples-eval; the same line with --resume goes on" in done.err
+        assert done.err.rstrip().endswith("crossover: interrupted; nothing was left half-written")
+        loop.call_soon_threadsafe(server.release)
+        assert call(*RUN, "--resume").code == 0
 
 
 def test_power() -> None:

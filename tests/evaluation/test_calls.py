@@ -216,12 +216,30 @@ def test_what_passes_is_asked_again_with_growing_waits(tmp_path: Path) -> None:
     run(work())
 
 
+def test_who_asks_for_time_gets_it_within_reason(tmp_path: Path) -> None:
+    async def work() -> None:
+        said: list[Any] = [
+            busy(retry_after_s=7.0),
+            NoTargetError("all rest", status=503, retry_after_s=1000.0),
+            RequestError("too many", status=429, code="rate_limited", retry_after_s=3.0),
+            "right",
+        ]
+        time = NoTime()
+        with log(tmp_path) as open_:
+            answer = await calls(open_, time=time).ask(candidate("c", Model(lambda _prompt: said.pop(0))), asked("a"))
+        assert isinstance(answer, Answer)
+        assert time.waited == [7.0, 30.0, 4.0]
+
+    run(work())
+
+
 @pytest.mark.parametrize(
     "error",
     [
         UpstreamError("wrong", upstream="bad_request"),
         UpstreamError("too long", upstream="context_length"),
         RequestError("no", code="model_not_found"),
+        RequestError("spent", status=429, code="budget_exceeded"),
         NoTargetError("may not leave", status=422),
     ],
 )

@@ -19,7 +19,15 @@ from typing import Any
 import msgspec
 
 from crossover.chat import NOBODY, Backend, Caller, ChatRequest, ChatResponse, EmbedRequest, Text, ToolCall
-from crossover.errors import BudgetSpentError, NoTargetError, ScoringError, ServingError, StoppedError, UpstreamError
+from crossover.errors import (
+    BudgetSpentError,
+    NoTargetError,
+    RequestError,
+    ScoringError,
+    ServingError,
+    StoppedError,
+    UpstreamError,
+)
 from crossover.evaluation.heard import Heard, hear, summed_up
 from crossover.evaluation.log import Answer, Failure, Log
 
@@ -215,9 +223,9 @@ class Calls:
                 await self.purse.set_aside(amount)
                 cost: Decimal | None = amount  # where it is cancelled: it may have been billed
                 try:
-                    result = await self._once(asked, highest)
+                    result, error = await self._once(asked, highest)
                     cost = Decimal(0) if isinstance(result, Answer) and result.local else result.cost
-                    wait = None if isinstance(result, Answer) else self._wait(result, attempt)
+                    wait = None if error is None else self._wait(error, attempt)
                 finally:
                     await self.purse.settle(amount, cost)
                 if wait is None:
@@ -226,8 +234,8 @@ class Calls:
         self._count(candidate, result)
         return result
 
-    async def _once(self, asked: _Asked, highest: Decimal | None) -> Answer | Failure:
-        """One call, written down before it is given to anybody."""
+    async def _once(self, asked: _Asked, highest: Decimal | None) -> tuple[Answer | Failure, ServingError | None]:
+        """One call, written down before it is given to anybody, and why it failed."""
         self.made += 1
         began = self._clock.tick()
         try:
@@ -235,10 +243,10 @@ class Calls:
         except ServingError as error:
             failure = self._failure(asked, error, highest)
             self.log.append(failure)
-            return failure
+            return failure, error
         answer = self._answer(asked, heard, began, self._clock.tick() - began)
         self.log.append(answer)
-        return answer
+        return answer, None
 
     def _caller(self, candidate: Candidate, sensitivity: str | None) -> Caller:
         return Caller(
@@ -285,13 +293,13 @@ class Calls:
             at=self._clock.now(),
         )
 
-    def _wait(self, failure: Failure, attempt: int) -> float | None:
-        """Seconds until the next try; None: none is worth it."""
+    def _wait(self, error: ServingError, attempt: int) -> float | None:
+        """Seconds until the next try, at least as long as the target asked for; None: none is worth it."""
         patience = self._patience
-        again = failure.code in _PASSING or (failure.code == NoTargetError.kind and not failure.withheld)
-        if not again or attempt >= patience.tries:
+        if attempt >= patience.tries or not _passes(error):
             return None
-        return min(patience.first_s * 2.0 ** (attempt - 1), patience.longest_s)
+        asked: float | None = getattr(error, "retry_after_s", None)
+        return min(max(patience.first_s * 2.0 ** (attempt - 1), asked or 0.0), patience.longest_s)
 
     def _count(self, candidate: Candidate, result: Answer | Failure) -> None:
         """Notice who fails again and again. Raises StoppedError."""
@@ -309,6 +317,15 @@ class Calls:
                 f"{name} failed {row} times in a row, the last time with {result.code}: {result.message}",
                 hint="What was answered is kept; mend it and go on with --resume",
             )
+
+
+def _passes(error: ServingError) -> bool:
+    """Whether another try may mend it."""
+    if isinstance(error, UpstreamError):
+        return error.upstream in _PASSING
+    if isinstance(error, RequestError):  # a gateway's limit of a key; a spent budget does not come back so soon
+        return error.status == 429 and error.code != "budget_exceeded"
+    return isinstance(error, NoTargetError) and error.status != 422
 
 
 def _cost(served: Any) -> Decimal | None:

@@ -23,6 +23,7 @@ from crossover.usage import Usage
 NAME = "answers.jsonl"
 VERSION = 1
 _SUM = b',"sum":"'
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 _TAIL = len(_SUM) + 8 + 2  # the checksum's eight digits, its quote and the brace
 
 
@@ -226,7 +227,7 @@ def open_log(folder: Path, *, resume: bool) -> Log:
     path = folder / NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        number = os.open(path, _FLAGS, 0o600)
     except OSError as error:
         raise StoreError(f"cannot be written: {error.strerror or error}", file=str(path)) from None
     try:
