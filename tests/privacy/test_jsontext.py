@@ -57,6 +57,12 @@ def test_other_text_is_no_json(text: str) -> None:
     assert tokens(text) is None
 
 
+@pytest.mark.parametrize("card", ["4111 1111 1111 1111", "4111\n1111\t1111  1111"])
+@pytest.mark.parametrize("text", ['"Anna" %s', '{"a": "x"}\n%s', '["x"] %s', '{"a": %s}', '{"a": 1, "b": "x"} %s'])
+def test_a_value_in_groups_of_digits_is_no_row_of_numbers(text: str, card: str) -> None:
+    assert tokens(text % card) is None
+
+
 @pytest.mark.parametrize("text", ['{"a": "x"}\n{"b": "x"}', ' ["x",\t', '"x"', '{"a": ["x"', '["x", 1e5, -2.5, null]'])
 def test_json_lines_and_json_without_its_end_count(text: str) -> None:
     assert "x" in [one.text for one in tokens(text) or ()]

@@ -46,12 +46,15 @@ def tokens(text: str, field: str = "") -> list[Token] | None:
         return None
     found: list[Token] = []
     outer: list[str] = []
-    key, place = field, 0
+    key, place, after = field, 0, -1  # where a number ended, if that was the last thing
     while (match := _TOKEN.match(text, place)) is not None:
-        place = match.end()
+        begin, place = place, match.end()
         if match.lastindex is None:
             continue
         string, colon, number, opens, closes = match.groups()
+        if number is not None and begin == after and "," not in text[begin : match.start(3)]:
+            return None  # numbers side by side: a value in groups of digits, which only the whole text says
+        after = place if number is not None else -1
         if string is not None:
             said = _said(string) if "\\" in string else string
             kind = "string" if colon is None else "key"
