@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import threading
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from crossover.chat import ChatRequest, EmbedRequest, Media, Message, Text, ToolCall
 from crossover.errors import DetectionError
-from crossover.privacy import memory
+from crossover.privacy import extract, jsontext, memory
 from crossover.privacy.classify import IN_PIECES, MOST_OF_ALL, Classifier, Tally
 from crossover.privacy.detector import WINDOW, Detector, Part
 from crossover.privacy.extract import MOST
@@ -224,6 +225,26 @@ def test_many_small_texts_are_looked_at_in_a_worker_too() -> None:
     assert threading.get_ident() not in find.threads
 
 
+def test_a_text_that_stands_there_often_is_looked_at_once_and_counts_each_time() -> None:
+    find = Counting()
+    assert known(from_wire(*[CARD] * 5_000), classifier(find)).counts == (("financial", "card", "hard", 5_000),)
+    assert len(find.asked) == 1
+
+
+@pytest.mark.parametrize("text", ['"' * 100_000 + CARD, "[" * 100_000 + CARD, '{"a":' * 20_000 + f'"{CARD}"'])
+def test_what_is_long_and_may_be_json_is_read_in_a_worker(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: set[int] = set()
+
+    def tokens(text: str, field: str = "") -> Any:
+        threads.add(threading.get_ident())
+        return jsontext.tokens(text, field)
+
+    monkeypatch.setattr(extract, "jsontext", types.SimpleNamespace(tokens=tokens))
+    assert known(from_wire(text)).counts == (("financial", "card", "hard", 1),)
+    assert threads
+    assert threading.get_ident() not in threads
+
+
 def test_others_are_served_meanwhile() -> None:
     async def both() -> list[str]:
         order: list[str] = []
@@ -270,6 +291,8 @@ def test_a_request_beyond_every_limit_is_not_looked_at_and_counts_as_a_failure()
     for texts in (many, ["word " * (MOST // 5 + 1)], ['["' + "word " * (MOST // 5 + 1) + '"]', "hello"]):
         with pytest.raises(DetectionError, match="more than are looked at"):
             known(from_wire(*texts), classifier(find))
+    with pytest.raises(DetectionError, match="120,000 texts, more than are looked at"):
+        known(ChatRequest(model="m", messages=(), tree={"n": list(range(10**8, 10**8 + 120_000))}), classifier(find))
     assert find.asked == []
 
 

@@ -9,19 +9,20 @@ knowing. A detector that fails raises DetectionError, and nothing is known at al
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
 from crossover.errors import DetectionError
 from crossover.privacy.detector import WINDOW, Detector
-from crossover.privacy.extract import MOST, SILENT, Asked, Joint, read
+from crossover.privacy.extract import MOST, SILENT, Asked, Joint, Large, Read, read
 from crossover.privacy.memory import Found, Memory
 from crossover.privacy.merge import merge
 from crossover.privacy.words import NOTHING_FOUND, Classified, Finding
 from crossover.sensitivity import TIERS, Category, Sensitivity, Tier
 
-MOST_OF_ALL = 16 * MOST  # characters of new text in one request
+MOST_OF_ALL = 16 * MOST  # characters of new text in one request, each text counted as ``_EACH`` more
 _WORKERS = 2  # large requests looked at at a time; more would only take turns at the interpreter
 _INLINE = 2 * WINDOW  # characters of new text that are looked at while others wait: some 2 ms
 _EACH = 150  # a text costs as much as so many characters more
@@ -55,7 +56,7 @@ class Classifier:
 
     async def classify(self, request: Asked) -> Classified:
         """What is known of the request. Raises DetectionError where a detector failed, or nobody looks at so much."""
-        texts, joints, opaque = read(request, numbers=self._detector.by_field)
+        texts, joints, opaque = await self._read(request)
         tally = Tally()
         new: list[_New] = []
         for start in range(0, len(texts), _AT_ONCE):
@@ -83,6 +84,17 @@ class Classifier:
             self._memory.put(key, found)
         return found
 
+    async def _read(self, request: Asked) -> Read:
+        """Every text of a request; of a large one in a worker, while others are served."""
+        try:
+            return read(request, numbers=self._detector.by_field, swiftly=True)
+        except Large:
+            async with self._worker():
+                return await asyncio.to_thread(read, request, numbers=self._detector.by_field)
+
+    def _worker(self) -> asyncio.Semaphore:
+        return self._workers.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_WORKERS))
+
     async def _look(self, new: Sequence[_New], tally: Tally) -> None:
         """Looks at texts that were not seen before."""
         sizes = [len(text) for text, _, _ in new]
@@ -98,12 +110,16 @@ class Classifier:
                 if found:
                     tally.add(found)
             return
-        async with self._workers.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_WORKERS)):
-            for batch in _batches(new):
+        often = Counter(key for _, _, key in new)
+        once = list({one[2]: one for one in new}.values())
+        if sum(len(text) for text, _, _ in once) + _EACH * len(once) > MOST_OF_ALL:
+            raise DetectionError(f"it holds {len(once):,} texts, more than are looked at")
+        async with self._worker():
+            for batch in _batches(once):
                 for (_, _, key), found in zip(batch, await self._in_worker(batch), strict=True):
                     self._memory.put(key, found)
                     if found:
-                        tally.add(found)
+                        tally.add(found * often[key])
 
     async def _in_worker(self, batch: Sequence[_New]) -> list[Found]:
         """The findings of a batch: several short texts at once, or one long text, a window at a time."""

@@ -26,6 +26,7 @@ from crossover.privacy.fields import WORDS, plain
 Asked: TypeAlias = ChatRequest | EmbedRequest
 
 MOST = 1 << 20  # characters of one string that are looked at
+_AT_ONCE, _NODES = 1 << 16, 20_000  # characters of JSON in a string, lists and values that are read while others wait
 _LONG, _TOO_LONG = 10**6, 10**100  # numbers from seven digits on; what has more than a hundred names nobody
 _APART = frozenset({"caller", "tree", "dialect", "clearance"})  # fields of a request that are not sent
 _DEPTH = 8  # how deep JSON in JSON is read; deeper it is text with escapes
@@ -54,6 +55,10 @@ class Joint(NamedTuple):
     edges: tuple[int, ...]
 
 
+class Large(Exception):  # noqa: N818 - not an error: a reason to read it elsewhere
+    """There is more to read than others should wait for."""
+
+
 class Read(NamedTuple):
     """What a request says: texts with the names of their fields, joints, and why not all of it can be read."""
 
@@ -62,12 +67,13 @@ class Read(NamedTuple):
     opaque: str
 
 
-def read(request: Asked, *, numbers: bool = False) -> Read:
-    """Every text of a request once per place. Raises nothing: what cannot be read is said in ``opaque``.
+def read(request: Asked, *, numbers: bool = False, swiftly: bool = False) -> Read:
+    """Every text of a request once per place. What cannot be read is said in ``opaque``.
 
-    ``numbers``: short ones too, which name nobody but may stand in a field that somebody asks for.
+    ``numbers``: short ones too, which name nobody but may stand in a field that somebody asks for. ``swiftly``: for a
+    loop that serves others too; raises Large, and nothing else, after some 10 ms where there is more to read.
     """
-    reader = _Reader(0 if numbers else _LONG)
+    reader = _Reader(0 if numbers else _LONG, swiftly=swiftly)
     root: Any = request.tree
     if root is None:
         names = [name for name in request.__struct_fields__ if name not in _APART and name != "model"]
@@ -127,8 +133,10 @@ def _is_text(media: Media) -> bool:
 class _Reader:
     """One walk, which leaves out numbers below ``least``."""
 
-    def __init__(self, least: int) -> None:
+    def __init__(self, least: int, *, swiftly: bool = False) -> None:
         self._least = least
+        self._most = _AT_ONCE if swiftly else MOST
+        self._left = _NODES if swiftly else -1
         self._digits = len(str(least))
         self.texts: list[tuple[str, str]] = []
         self.joints: list[Joint] = []
@@ -138,6 +146,9 @@ class _Reader:
         """Everything below ``root``, which stands under the name ``field``."""
         stack: list[tuple[Any, str]] = [(root, field)]
         while stack:
+            self._left -= 1
+            if not self._left:
+                raise Large
             node, field = stack.pop()
             kind = type(node)
             if kind is dict:
@@ -176,6 +187,8 @@ class _Reader:
         if len(text) >= _BLOB and not self._readable(text, field):
             return
         if text[:1] in _JSON_MAY_BEGIN and text.lstrip()[:1] in _BRACKETS:
+            if self._most < len(text) <= MOST:
+                raise Large
             tokens = jsontext.tokens(text, field) if depth < _DEPTH and len(text) <= MOST else None
             if tokens is not None:
                 for token in tokens:
