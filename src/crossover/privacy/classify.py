@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from crossover.errors import DetectionError
 from crossover.privacy.detector import WINDOW, Detector
-from crossover.privacy.extract import MOST, SILENT, Asked, Joint, Large, Read, read
+from crossover.privacy.extract import MOST, SILENT, Asked, Joint, Large, read
 from crossover.privacy.memory import Found, Memory
 from crossover.privacy.merge import merge
 from crossover.privacy.words import NOTHING_FOUND, Classified, Finding
@@ -56,7 +56,11 @@ class Classifier:
 
     async def classify(self, request: Asked) -> Classified:
         """What is known of the request. Raises DetectionError where a detector failed, or nobody looks at so much."""
-        texts, joints, opaque = await self._read(request)
+        try:
+            texts, joints, opaque = read(request, numbers=self._detector.by_field, swiftly=True)
+        except Large:
+            async with self._worker():
+                texts, joints, opaque = await asyncio.to_thread(read, request, numbers=self._detector.by_field)
         tally = Tally()
         new: list[_New] = []
         for start in range(0, len(texts), _AT_ONCE):
@@ -83,14 +87,6 @@ class Classifier:
             found = self._detector.scan(text, said)
             self._memory.put(key, found)
         return found
-
-    async def _read(self, request: Asked) -> Read:
-        """Every text of a request; of a large one in a worker, while others are served."""
-        try:
-            return read(request, numbers=self._detector.by_field, swiftly=True)
-        except Large:
-            async with self._worker():
-                return await asyncio.to_thread(read, request, numbers=self._detector.by_field)
 
     def _worker(self) -> asyncio.Semaphore:
         return self._workers.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_WORKERS))
