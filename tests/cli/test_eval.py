@@ -118,13 +118,13 @@ def test_a_gate_for_ci(upstream: FaultyServer) -> None:
 def test_it_goes_on_without_paying_twice(upstream: FaultyServer) -> None:
     assert call(*RUN).code == 0
     asked = len(upstream.journal)
-    assert "there are 59 answers here already" in refused(*RUN)
+    assert "it holds 59 answers already" in refused(*RUN)
     done = call(*RUN, "--resume")
-    assert "1 calls, 59 answers are there already" in done.err
+    assert "1 call, 59 answers there already" in done.err
     assert len(upstream.journal) == asked + 1, "the failed one"
     write_samples(40)
     done = call(*RUN, "--resume")
-    assert "10 samples are new since the run began" in done.out
+    assert "new since the run began: 10 samples" in done.out
     assert len(upstream.journal) == asked + 2 + 20
     assert call(*RUN, "--reuse", "samples-eval", "--out", "other").code == 0
     assert len(upstream.journal) == asked + 3 + 20
@@ -177,7 +177,7 @@ def test_a_larger_draw_holds_the_smaller_one(upstream: FaultyServer) -> None:
     asked = len(upstream.journal)
     done = call(*RUN, "--limit", "20", "--resume")
     assert "20 of 30 samples, drawn with seed 0" in done.out
-    assert "10 samples are new since the run began" in done.out
+    assert "new since the run began: 10 samples" in done.out
     assert "no longer in the file" not in done.out
     assert asked + 20 <= len(upstream.journal) <= asked + 21, "the one that fails is asked again"
 
@@ -230,7 +230,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
             process.signal(signal.SIGINT)
             done = process.done()
         assert done.code == 130
-        assert "10 answers are kept in samples-eval; the same line with --resume goes on" in done.err
+        assert "samples-eval keeps 10 answers; the same line with --resume goes on" in done.err
         assert done.err.rstrip().endswith("crossover: interrupted; nothing was left half-written")
         loop.call_soon_threadsafe(server.release)
         assert call(*RUN, "--resume").code == 0
@@ -277,8 +277,8 @@ def test_broken_samples(upstream: FaultyServer) -> None:
     assert "samples.jsonl:31: is no JSON" in refused(*RUN)
     done = call(*RUN, "--skip-broken")
     assert done.code == 0
-    assert "1 broken rows of the file are left out" in done.out
-    assert "1 samples that cannot be judged are left out" in done.out
+    assert "left out: 1 broken row of the file" in done.out
+    assert "left out, because nothing can judge them: 1 sample" in done.out
 
 
 def test_a_dead_endpoint_ends_it_with_a_reason(tmp_path: Path) -> None:

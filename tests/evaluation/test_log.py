@@ -96,7 +96,7 @@ def test_no_result_twice(tmp_path: Path) -> None:
 
 def test_results_are_not_touched_unless_asked(tmp_path: Path) -> None:
     written(tmp_path, answer("a"))
-    with pytest.raises(FileError, match="1 answers here already") as caught:
+    with pytest.raises(FileError, match="it holds 1 answers already") as caught:
         open_log(tmp_path, resume=False)
     assert caught.value.hint is not None
     assert "--resume" in caught.value.hint

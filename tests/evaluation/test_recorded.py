@@ -91,7 +91,7 @@ def test_runs_are_put_together(tmp_path: Path) -> None:
         write_results(tmp_path / folder, ended)
     found = from_runs([tmp_path / "one", tmp_path / "two"], ["b", "a"])
     assert len(found.samples) == 25
-    assert found.notes == ("5 samples are not in every run, and are left out",)
+    assert found.notes == ("left out, because not every run has them: 5 samples",)
     assert values(found, "a") == [1] * 25
     assert values(found, "b").count(0) == 3
     with pytest.raises(InputError, match="nobody called 'c'"):

@@ -119,7 +119,7 @@ def test_side_by_side(tmp_path: Path) -> None:
     assert (paid.cost, paid.per_thousand) == (None, None)
     assert own.output_tokens == 2
     assert own.seconds_p50 is not None
-    assert "the price of 4 calls is unknown" in found.notes
+    assert "price unknown: 4 calls" in found.notes
 
 
 def test_a_run_goes_on_only_as_it_was_declared(tmp_path: Path) -> None:
@@ -148,8 +148,8 @@ def test_it_says_which_samples_changed(tmp_path: Path) -> None:
     again = done(tmp_path, other, *both)
     assert again.findings.notes == (
         "changed since the run began, and asked anew where the question did: s1 (line 2), s2 (line 3)",
-        "1 samples are new since the run began",
-        "1 samples of the run are no longer in the file and do not count: s3",
+        "new since the run began: 1 sample",
+        "no longer in the file, so not counted: 1 sample (s3)",
     )
     assert sorted(model.prompts[5:]) == ["another question", "question new"]
     assert again.findings.samples == 5
@@ -166,7 +166,7 @@ def test_samples_that_nothing_can_judge(tmp_path: Path) -> None:
         done(tmp_path, rows, *both)
     assert (caught.value.line, len(caught.value.more)) == (9, 1)
     found = done(tmp_path, rows, *both, manner=Manner(skip_broken=True)).findings
-    assert (found.samples, found.notes[0]) == (2, "2 samples that cannot be judged are left out")
+    assert (found.samples, found.notes[0]) == (2, "left out, because nothing can judge them: 2 samples")
 
 
 def test_a_mistake_in_the_scorer_costs_no_call(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from crossover.evaluation.proof import evidence_of
 from crossover.evaluation.results import write_results
 from crossover.evaluation.run import Progress
 from crossover.evaluation.samples.read import read_samples, with_groups
-from crossover.evaluation.samples.words import Sample
+from crossover.evaluation.samples.words import Sample, many
 from crossover.evaluation.session import Manner, Session, check, session
 from crossover.evaluation.words import PHRASES
 from crossover.money import show, usd
@@ -132,10 +132,10 @@ def prepared(flags: Flags) -> Work:
     samples = with_groups(found.samples)
     notes = list(found.notes)
     if found.broken:
-        notes.append(f"{len(found.broken):,} broken rows of the file are left out")
+        notes.append(f"left out: {many(len(found.broken), 'broken row')} of the file")
     if flags.limit is not None and flags.limit < len(samples):
         samples = _some(samples, flags.limit, flags.seed)
-        notes.append(f"{len(samples):,} of {len(found.samples):,} samples, drawn with seed {flags.seed}")
+        notes.append(f"{len(samples):,} of {many(len(found.samples), 'sample')}, drawn with seed {flags.seed}")
     bring = all(sample.checks for sample in samples)
     options = {"max_tokens": flags.max_tokens, "temperature": flags.temperature}
     declared = Declared(
@@ -310,14 +310,14 @@ def _say_kept(folder: Path) -> None:
     path = folder / NAME
     if path.exists():
         kept = len(read(path).answers)
-        sys.stderr.write(f"crossover: {kept:,} answers are kept in {folder}; the same line with --resume goes on\n")
+        sys.stderr.write(f"crossover: {folder} keeps {many(kept, 'answer')}; the same line with --resume goes on\n")
 
 
 def _announce(rows: Sequence[Estimate]) -> None:
     """What it will cost, before the first call."""
     new = sum(row.calls for row in rows)
     kept = sum(row.kept for row in rows)
-    parts = [f"{new:,} calls" + (f", {kept:,} answers are there already" if kept else "")]
+    parts = [many(new, "call") + (f", {many(kept, 'answer')} there already" if kept else "")]
     parts += [
         f"{row.candidate}: price unknown" if row.highest is None else f"{row.candidate} at most {show(row.highest)}"
         for row in rows

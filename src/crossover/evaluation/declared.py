@@ -11,7 +11,7 @@ import msgspec
 from crossover.errors import ContradictionError
 from crossover.evaluation.findings import Rule
 from crossover.evaluation.log import VERSION, Header, Log, changed
-from crossover.evaluation.samples.words import Sample
+from crossover.evaluation.samples.words import Sample, many
 
 Gate = Literal["worse", "unproven"]
 GATES: tuple[Gate, ...] = ("worse", "unproven")
@@ -85,8 +85,8 @@ def _changes(before: Header, marks: list[tuple[str, str]], lines: dict[str, int]
         more = f" and {len(other) - _NAMED} more" if len(other) > _NAMED else ""
         rows.append(f"changed since the run began, and asked anew where the question did: {named}{more}")
     if new:
-        rows.append(f"{len(new):,} samples are new since the run began")
+        rows.append(f"new since the run began: {many(len(new), 'sample')}")
     if gone:
         named = ", ".join(gone[:_NAMED]) + (" …" if len(gone) > _NAMED else "")
-        rows.append(f"{len(gone):,} samples of the run are no longer in the file and do not count: {named}")
+        rows.append(f"no longer in the file, so not counted: {many(len(gone), 'sample')} ({named})")
     return rows

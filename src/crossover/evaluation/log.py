@@ -235,7 +235,7 @@ def open_log(folder: Path, *, resume: bool) -> Log:
         found = read(path)
         if found.header is not None and not resume:
             hint = "--resume goes on with them, another --out begins anew"
-            raise FileError(f"there are {len(found.answers):,} answers here already", file=str(folder), hint=hint)
+            raise FileError(f"it holds {len(found.answers):,} answers already", file=str(folder), hint=hint)
         if found.header is None and (found.answers or found.damaged):
             raise FileError("this is no file of results, or its first line is lost", file=str(path))
         os.ftruncate(number, found.good)

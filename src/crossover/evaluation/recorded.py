@@ -16,7 +16,7 @@ from crossover.evaluation.log import Answer
 from crossover.evaluation.results import SCORES, ScoreRow, read_scores
 from crossover.evaluation.run import Outcome, scored
 from crossover.evaluation.samples.read import MOST_BYTES, parse_json
-from crossover.evaluation.samples.words import Check, Sample
+from crossover.evaluation.samples.words import Check, Sample, many
 from crossover.evaluation.scorers.registry import Means, Scorers
 from crossover.evaluation.scorers.words import Score
 from crossover.textfile import read_text
@@ -102,7 +102,7 @@ def from_runs(folders: Sequence[Path], names: Sequence[str]) -> Recorded:
             raise InputError(f"nobody called {name!r} is in these results", hint=hint)
     both = [one for one in samples.values() if all((one.id, name) in outcomes for name in names)]
     left = len(samples) - len(both)
-    notes = (f"{left:,} samples are not in every run, and are left out",) if left else ()
+    notes = (f"left out, because not every run has them: {many(left, 'sample')}",) if left else ()
     return Recorded(samples=tuple(both), outcomes=outcomes, notes=notes)
 
 

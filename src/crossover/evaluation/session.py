@@ -14,7 +14,7 @@ from crossover.evaluation.declared import Declared, begin
 from crossover.evaluation.findings import Findings, findings
 from crossover.evaluation.log import Answer, Failure, Log
 from crossover.evaluation.run import Outcome, Tell, judgeable, run
-from crossover.evaluation.samples.words import Check, Sample
+from crossover.evaluation.samples.words import Check, Sample, many
 from crossover.evaluation.scorers.code import Limits
 from crossover.evaluation.scorers.registry import JUDGE, Means, Scorers
 from crossover.evaluation.scorers.words import Asking
@@ -200,7 +200,7 @@ async def _fitting(
         first.hint = "Choose another --scorer, or leave such samples out with --skip-broken"
         first.more = tuple(rest)
         raise first
-    return fine, [f"{len(wrong):,} samples that cannot be judged are left out"] if wrong else []
+    return fine, [f"left out, because nothing can judge them: {many(len(wrong), 'sample')}"] if wrong else []
 
 
 def _same(candidates: Sequence[Candidate]) -> list[str]:
@@ -217,4 +217,4 @@ def _same(candidates: Sequence[Candidate]) -> list[str]:
 def _unknown(calls: Calls) -> list[str]:
     """A note where money was spent that nobody can count."""
     unknown = calls.purse.unknown
-    return [f"the price of {unknown:,} calls is unknown"] if unknown else []
+    return [f"price unknown: {many(unknown, 'call')}"] if unknown else []

@@ -202,6 +202,8 @@ def _remarks(side: Side) -> list[str]:
         rows.append(f"{side.name}: {plural(side.unscored, 'answer')} could not be scored")
     if side.withheld:
         rows.append(f"{side.name}: {plural(side.withheld, 'sample')} may not go there, so nobody answered")
+    if side.cost and not side.paid:
+        rows.append(f"{side.name}: what it costs is its share of the machine's hour; nobody sends a bill for it")
     if side.cut:
         rows.append(f"{side.name}: {plural(side.cut, 'answer')} cut at the most tokens allowed")
     if len(side.deployments) > 1:

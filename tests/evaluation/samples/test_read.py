@@ -201,7 +201,7 @@ def test_the_place_in_the_file_is_no_part_of_a_sample(tmp_path: Path) -> None:
 
 def test_what_is_asked_twice_counts_as_one_group(tmp_path: Path) -> None:
     read = found(tmp_path, lines({"prompt": "a"}, {"prompt": "b"}, {"prompt": "a"}))
-    assert "1 samples ask what another asks already (1, 3)" in read.notes[0]
+    assert "asked already by another: 1 sample (1, 3)" in read.notes[0]
     groups = [sample.group for sample in with_groups(read.samples)]
     assert groups[0] == groups[2] is not None
     assert groups[1] is None

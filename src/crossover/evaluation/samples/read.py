@@ -20,7 +20,7 @@ import msgspec
 from crossover.errors import FileError, InputError
 from crossover.evaluation.samples import promptfoo
 from crossover.evaluation.samples.rows import Ignored, sample_of
-from crossover.evaluation.samples.words import Sample, SampleSet
+from crossover.evaluation.samples.words import Sample, SampleSet, many
 from crossover.textfile import read_text
 
 MOST_BYTES = 512 * 2**20
@@ -170,7 +170,7 @@ def _same_question(samples: list[Sample]) -> list[str]:
         return []
     asked = [sample.id for sample in samples if times[sample.asked()] > 1]
     named = ", ".join(asked[:_NAMED]) + (" …" if len(asked) > _NAMED else "")
-    return [f"{again:,} samples ask what another asks already ({named}): each question is asked once and counts once"]
+    return [f"asked already by another: {many(again, 'sample')} ({named}); a question is asked once and counts once"]
 
 
 def _all_of(broken: list[FileError]) -> FileError:

@@ -92,6 +92,11 @@ class SampleSet(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
+def many(count: int, noun: str) -> str:
+    """A number with its noun: ``1 sample``, ``6 samples``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def _digest(value: Any) -> str:
     encoded = msgspec.json.encode(value, order="deterministic")
     return hashlib.blake2b(encoded, digest_size=16).hexdigest()
