@@ -310,6 +310,7 @@ def plugged(monkeypatch: pytest.MonkeyPatch) -> None:
         return None if made is None else (walled.troubled(made[0]), made[1])
 
     monkeypatch.setattr("crossover.runtime.desk.presidio", lambda: walled.find_trouble)
+    monkeypatch.setattr("crossover.privacy.presidio.installed", lambda: True)
     monkeypatch.setattr("crossover.runtime.station.desk", desk)
     monkeypatch.setattr("crossover.runtime.station.look", nobody_looks)
 

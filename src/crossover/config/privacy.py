@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TypeAlias
 
 from crossover.config.settings import RuleSettings, Settings
 from crossover.errors import FileError, InputError, nearest
+from crossover.privacy import presidio
 from crossover.privacy.policy import OFF, OPAQUE, PROFILES, Profile, profile
 from crossover.sensitivity import CATEGORIES
 
@@ -89,7 +89,7 @@ def _chosen(settings: Settings) -> _Found:
     for key in settings.privacy.keys:
         if not _KEY.fullmatch(key):
             yield ("privacy", "keys", key), f"{key!r} is no id of a key", "`crossover keys list` shows them: key_…"
-    if settings.privacy.presidio and importlib.util.find_spec("presidio_analyzer") is None:
+    if settings.privacy.presidio and not presidio.installed():
         yield ("privacy", "presidio"), "Presidio is not installed here", "Install it: pip install presidio-analyzer"
 
 

@@ -7,6 +7,7 @@ then be too short for long ones, and what could not be looked at stays inside.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,11 @@ _KINDS: dict[str, tuple[Category, str]] = {
     "IP_ADDRESS": ("identifiers", "ip_address"),
     "MEDICAL_LICENSE": ("identifiers", "medical_licence"),
 }
+
+
+def installed() -> bool:
+    """Whether Presidio is here; it is not opened for that."""
+    return importlib.util.find_spec("presidio_analyzer") is not None
 
 
 def finder(engine: Any = None, language: str = "en") -> Find:
