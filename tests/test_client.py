@@ -518,9 +518,12 @@ def test_images_and_tools_travel(tmp_path: Path) -> None:
     tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
 
     async def work() -> None:
-        async with house("here", tmp_path) as home:
-            await home.client.chat("auto", [{"role": "user", "content": content}], tools=[tool])
-            asked = home.upstream.journal[0].tree
+        async with FaultyServer("openai") as upstream:
+            file = tmp_path / "open.toml"  # what nobody can read stays at home, unless the policy says otherwise
+            file.write_text(config(upstream.url) + '[privacy]\nprofile = "open"\n')
+            async with AsyncClient(config=file, ledger=tmp_path / "client.db") as client:
+                await client.chat("auto", [{"role": "user", "content": content}], tools=[tool])
+            asked = upstream.journal[0].tree
         assert asked["messages"][0]["content"] == content
         assert asked["tools"] == [tool]
 
