@@ -109,6 +109,26 @@ def test_a_card_number_stays_at_home_and_nothing_of_it_reaches_the_api(tmp_path:
     )
 
 
+def test_the_metrics_count_what_was_found_and_decided(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with standing(tmp_path) as (home, _own, _api):
+            for said in ("hello", f"Please charge {CARD} now", f"Write to {MAIL} about Project Falcon"):
+                await home.chat(chat("open", said=said))
+            await home.chat(chat("api-only", said=f"Please charge {CARD} now"))
+            page = (await home.ask("GET", "/metrics")).body.decode()
+        found = [line.removeprefix("crossover_") for line in page.splitlines() if line.startswith("crossover_privacy_")]
+        assert found == [
+            'privacy_total{category="custom",action="redact"} 1',
+            'privacy_total{category="financial",action="local_only"} 2',
+            'privacy_total{category="identifiers",action="redact"} 1',
+            'privacy_total{category="none",action="allow"} 1',
+        ]
+        assert "crossover_replaced_total 2" in page
+        assert CARD not in page
+
+    run(work())
+
+
 def test_without_a_healthy_local_model_it_is_refused_and_with_no_local_model_for_good(tmp_path: Path) -> None:
     async def work() -> None:
         async with standing(tmp_path, script="refuse") as (home, _own, api):

@@ -48,13 +48,24 @@ class Metrics:
         self.requests: Counter[tuple[str, str, str]] = Counter()  # (asked, deployment, status)
         self.refused: Counter[str] = Counter()  # by error code, before any attempt
         self.errors: Counter[int] = Counter()  # by HTTP status, those of the door's own included
+        self.privacy: Counter[tuple[str, str]] = Counter()  # (category, action)
+        self.replaced = 0  # findings, in what left
         self.deployments: dict[str, Series] = {}
 
     def count(self, record: Record, known: bool) -> None:
         """Count one record; a name nobody configured is counted as ``(unknown)`` so that clients make no series."""
         self.requests[record.asked if known else "(unknown)", record.deployment, record.status] += 1
+        known_of = record.privacy
+        if known_of is None:
+            self.privacy["unknown", "allow"] += 1
+        elif not known_of.counts and not known_of.opaque:
+            self.privacy["none", known_of.action] += 1  # a label may have decided
+        else:
+            for category in {row[0] for row in known_of.counts} | ({"opaque"} if known_of.opaque else set()):
+                self.privacy[category, known_of.action] += 1
         for attempt in record.attempts:
             self.of(attempt.deployment).attempts[attempt.outcome] += 1
+            self.replaced += attempt.redacted
         if record.status == "refused":
             self.refused[record.error] += 1
             return
@@ -123,6 +134,12 @@ def render(metrics: Metrics, plant: Plant, now: float) -> bytes:
     rows(_family("refused_total", "counter", "requests refused before any call", refusals))
     failed = [(_labels(status=str(status)), float(count)) for status, count in sorted(metrics.errors.items())]
     rows(_family("errors_total", "counter", "answers that are errors, by HTTP status", failed))
+    found = [
+        (_labels(category=category, action=action), float(count))
+        for (category, action), count in sorted(metrics.privacy.items())
+    ]
+    rows(_family("privacy_total", "counter", "requests by what was found in them and what was decided", found))
+    rows(_family("replaced_total", "counter", "findings replaced before they left", [("", float(metrics.replaced))]))
     rows(_histograms("first_token_seconds", "time to the first token", [(name, each.first) for name, each in series]))
     rows(_histograms("request_seconds", "time to the end of the answer", [(name, each.whole) for name, each in series]))
     flying = [(_labels(deployment=name), float(places.flying)) for name, places in sorted(plant.places.items())]
