@@ -54,16 +54,22 @@ def password(value: str) -> bool:
 def url_password(value: str) -> bool:
     """What stands where a URL, a flag or a connection string has its password. A word is one, a placeholder is none."""
     low = value.casefold()
-    if not value or value[0] in "([{" or low in values.words("values") - {
-        "secret",
-        "letmein",
-        "qwerty",
-        "welcome",
-        "monkey",
-        "dragon",
-        "hunter",
-        "geheim",
-    }:
+    if (
+        not value
+        or value[0] in "([{"
+        or low
+        in values.words("values")
+        - {
+            "secret",
+            "letmein",
+            "qwerty",
+            "welcome",
+            "monkey",
+            "dragon",
+            "hunter",
+            "geheim",
+        }
+    ):
         return False
     return low == "secret" or not (
         values.is_reference(value) or values.is_placeholder(value) or _NAMES_ITSELF.fullmatch(low)
