@@ -373,13 +373,16 @@ class Account:
         stayed = next((row for row in self.refused if row.code == "privacy"), None)
         if stayed is not None and judged.action != "redact":
             judged = verdict(known, _ANYWHERE)
+        action = judged.action
+        if action == "redact" and stayed is not None and not any(one.left for one in self._attempts):
+            action = "local_only"  # it could not be replaced
         return Privacy(
             profile=known.profile,
             detector=known.detector,
             counts=found.counts,
             opaque=found.opaque,
             rule=judged.rule,
-            action="failed" if found.failed else judged.action,
+            action="failed" if found.failed else action,
         )
 
     def _http_status(self) -> int:

@@ -52,6 +52,9 @@ deployments = ["api"]
 deployments = ["api", "own"]
 policy = "quality_first"
 privacy = "mine"
+[aliases.open-api]
+deployments = ["api"]
+privacy = "mine"
 [privacy]
 profile = "balanced"
 names = false
@@ -107,6 +110,20 @@ def test_a_card_number_stays_at_home_and_nothing_of_it_reaches_the_api(tmp_path:
     assert first.refused == (
         ("api", "payment card ×1 found: api is not local (balanced: financial/payment_card local_only)"),
     )
+
+
+def test_what_cannot_be_replaced_stays_and_the_row_says_so(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with standing(tmp_path) as (home, _own, api):
+            never = await home.chat(chat("open-api", said="hello", service_tier=MAIL))
+        assert never.status == 422
+        assert "email ×1 found where it cannot be replaced" in never.error["message"]
+        assert not api.journal
+
+    run(work())
+    (row,) = records(tmp_path / "ledger.db")
+    assert row.privacy is not None
+    assert (row.privacy.action, row.privacy.rule) == ("local_only", "mine: identifiers/email redact")
 
 
 def test_the_metrics_count_what_was_found_and_decided(tmp_path: Path) -> None:

@@ -351,8 +351,10 @@ def _verified(walk: Walk) -> str:
     if not walk.entries:
         return "the chain holds no entry of this time and none behind it"
     first = walk.begin.number + 1
-    numbers = f"entry {first:,}" if walk.entries == 1 else f"entries {first:,} to {walk.at.number:,}"
-    return f"{numbers} of the chain hold; `crossover audit verify` checks all of it, and the records"
+    numbers = f"entry {first:,} of the chain holds"
+    if walk.entries > 1:
+        numbers = f"entries {first:,} to {walk.at.number:,} of the chain hold"
+    return f"{numbers}; `crossover audit verify` checks all of it, and the records"
 
 
 def period(since: float, until: float, now: float) -> str:
