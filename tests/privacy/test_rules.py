@@ -91,6 +91,28 @@ def test_the_name_of_a_field_is_a_word_near(field: str) -> None:
     assert found(near, "1234", "order") == []
 
 
+@pytest.mark.parametrize(
+    ("text", "hits"),
+    [
+        (
+            "id,name,badge,note\n9999,Ann of the long corridor,1234,x\n9998,Ben of the long corridor,5678,y",
+            ["1234", "5678"],
+        ),
+        ("badge,id,note\nnone,9999,x\nnone,9998,y", []),
+        ("badge,id\n1234,x", ["1234"]),
+        ("the badge,\nand behind it, said Ann of the long and dark corridor, 1234", []),
+    ],
+)
+def test_a_word_at_the_head_of_a_column_is_near_all_of_it_and_nothing_else(text: str, hits: list[str]) -> None:
+    assert found(rule(context=("badge",), needs_context=True), text) == hits
+
+
+def test_tables_of_words_take_no_time() -> None:
+    near = rule(context=("badge",), needs_context=True)
+    assert found(near, "badge,badge,badge\n" * 1_500) == []
+    assert found(near, "badge," * 300 + "\n" + ("1234," * 300 + "\n") * 10) == ["1234"] * 3_000
+
+
 def test_a_word_that_is_not_needed_raises_the_score() -> None:
     near = rules.rulebook([rule(context=("badge",), score=0.8)])
     assert [round(hit.score, 2) for hit in rules.find(near, "badge 1234")] == [0.9]

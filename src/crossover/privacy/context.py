@@ -7,20 +7,28 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from operator import add
 
+from crossover.privacy.columns import column
+
 BEHIND = 24  # characters behind a value in which a word still counts
 LONGEST = 64  # of a value in front of its word
 POINTED = 64  # characters over which a sentence may point from a value to its word, or back
+_MOST_CELLS = 5_000
 _SHORTEST_CAMEL = 3  # letters of a word inside of a name; two meet by chance
+_SHORTEST_SQUEEZED = 5  # letters of several words in one
 _FEW = 6  # words that are looked up faster one by one
 _MEMORY = 8 << 20  # bytes for the states of one list
 _ANYTHING = frozenset(
     {"", "answer", "body", "content", "input", "message", "output", "prompt", "query", "text", "value"}
 )
 _SPACES = "\t\n\r\x0b\x0c_-\xa0"
+_ACCENTED = ((0xC0, 0x250), (0x370, 0x400), (0x450, 0x452), (0x1E00, 0x2000))  # Latin, Greek, the Russian yo
+_PREFIXES = {"א": "והבלמכש", "ا": "وفبكلا"}  # what Hebrew and Arabic write in one with the word behind it
+_MOST_PREFIXES = 3
 _CAMEL = re.compile("([a-z])([A-Z])")
 _NUMBER = "no|nr|num|number|nummer"  # what is glued to a word: ``taxno``, ``passportnumber``
 _GLUED = re.compile(f"(?:{_NUMBER})(?![^\\W_])")
@@ -52,7 +60,7 @@ _FOLD = str.maketrans(
 )
 
 
-def folded(text: str) -> str:
+def lowered(text: str) -> str:
     """The text in lower case with spaces for every blank, ``_`` and ``-``; each character stays in its place."""
     if text.isascii():
         return text.translate(_FOLD)
@@ -63,6 +71,31 @@ def folded(text: str) -> str:
         if blank in low:
             low = low.replace(blank, " ")
     return low
+
+
+def folded(text: str) -> str:
+    """As :func:`lowered`, and without accents: people leave them out, and capitals often have none."""
+    low = lowered(text)
+    return low if low.isascii() else _MARKED.sub(_unmarked, low)
+
+
+def _bases() -> dict[str, str]:
+    """What letters with accents are without, one for one."""
+    found = dict(zip("łøđħŧıς’‘ʼ", "lodhtiσ'''", strict=True))
+    for first, last in _ACCENTED:
+        for letter in map(chr, range(first, last)):
+            parts = unicodedata.normalize("NFD", letter)
+            if letter == letter.lower() and len(parts) > 1 and all(map(unicodedata.combining, parts[1:])):
+                found[letter] = parts[0]
+    return found
+
+
+_BASES = _bases()
+_MARKED = re.compile(f"[{''.join(_BASES)}]")
+
+
+def _unmarked(match: re.Match[str]) -> str:
+    return _BASES[match[0]]
 
 
 def spaced(field: str) -> str:
@@ -85,8 +118,8 @@ def alternatives(words: Iterable[str]) -> str:
     inside: list[str] = []
     open_ended: list[str] = []
     whole: list[str] = []
-    for word in sorted(words, key=folded):  # neighbours share their beginning
-        stem = re.escape(folded(word.removesuffix("*")))
+    for word in sorted(words, key=_stem):  # neighbours share their beginning
+        stem = _pattern(word)
         (inside if not in_ascii(word) else whole if _ends(word) else open_ended).append(stem)
     parts = ["|".join(inside)] if inside else []
     if whole:
@@ -99,17 +132,21 @@ def alternatives(words: Iterable[str]) -> str:
 def camels(words: Iterable[str]) -> str:
     """As :func:`alternatives`, for names in a text with its capitals: ``userSsn``, ``userSSN``, ``passportNumber``.
 
-    Single words in ASCII only; empty where there is none.
+    Words in ASCII only; empty where there is none.
     """
     behind: list[str] = []
     before: list[str] = []
-    for word in sorted(words, key=folded):
-        stem = folded(word.removesuffix("*"))
+    for word in sorted(words, key=_stem):
+        stem = _stem(word)
+        first, rest = stem[0].upper(), stem[1:]
         if in_ascii(word) and stem.isalpha() and len(stem) >= _SHORTEST_CAMEL:
-            first, rest = stem[0].upper(), stem[1:]
             end = "s?(?:$|[^a-z])" if _ends(word) else ""
             behind.append(f"{first}(?:{rest}|{rest.upper()}){end}")
             before.append(f"[{first}{stem[0]}]{rest}")
+        elif _squeezed(word):
+            rest = stem[0] + "".join(map(str.capitalize, stem.split(" ")))[1:]
+            behind.append(first + rest[1:])
+            before.append(f"[{first}{stem[0]}]{rest[1:]}")
     return f"[a-z](?:{'|'.join(behind)})|(?:^|[^0-9A-Za-z])(?:{'|'.join(before)})s?[A-Z]" if behind else ""
 
 
@@ -119,8 +156,9 @@ def blank_folded(data: bytes) -> bytes:
 
 
 def in_ascii(word: str) -> bool:
-    """Whether a word is written in ASCII and begins with a letter or digit."""
-    return word.isascii() and word[:1].isalnum()
+    """Whether a folded word is in ASCII and begins with a letter or digit."""
+    stem = _stem(word)
+    return stem.isascii() and stem[:1].isalnum()
 
 
 def _ends(word: str) -> bool:
@@ -135,27 +173,58 @@ def _unspaced(word: str) -> bool:
 class Nearby:
     """Where any of some words stands in a text. ``in_field``: one of them is in the name of its field."""
 
-    __slots__ = ("_ends", "_low", "_pairs", "_starts", "in_field")
+    __slots__ = ("_cells", "_ends", "_heads", "_low", "_pairs", "_starts", "_text", "in_field")
 
-    def __init__(self, low: str, places: Iterable[tuple[int, int]], *, in_field: bool) -> None:
+    def __init__(self, text: str, low: str, places: Iterable[tuple[int, int]], *, in_field: bool) -> None:
+        self._text = text
         self._low = low
         self._pairs = sorted(places)
         self._starts = [start for start, _ in self._pairs]
         self._ends = sorted(end for _, end in self._pairs)
+        self._cells: list[tuple[int, int]] | None = None
+        self._heads: dict[int, int] = {}  # where a word at the head of a column ends, and the last row
         self.in_field = in_field
 
     def __bool__(self) -> bool:
         return self.in_field or bool(self._starts)
 
     def near(self, start: int, end: int, window: int) -> bool:
-        """Whether a word stands up to ``window`` characters before ``start``, close behind ``end``, or in the field."""
+        """Whether a word stands up to ``window`` characters before ``start``, close behind ``end``, or in the field.
+
+        A word at the head of a column says nothing of the others.
+        """
         if self.in_field:
             return True
         before = bisect_right(self._ends, start) - 1
         if before >= 0 and start - self._ends[before] <= window:
-            return True
+            return self._last_row(self._ends[before]) <= start or self.in_column(start)
         behind = bisect_left(self._starts, end)
         return behind < len(self._starts) and self._starts[behind] - end <= BEHIND
+
+    @property
+    def cells(self) -> list[tuple[int, int]]:
+        """Where the cells stand that have one of the words at the head of their column, in order."""
+        if self._cells is None:
+            spans: set[tuple[int, int]] = set()
+            first = last = 0  # of the rows of the table before: no head stands in them
+            for start, end in self._pairs if "\n" in self._text else ():
+                below = list(column(self._text, start, end)) if not first < start < last else []
+                if below and len(spans) < _MOST_CELLS:
+                    first, last = self._text.index("\n", end), self._text.find("\n", below[-1][1])
+                    last = last if last >= 0 else len(self._text)
+                    self._heads[end] = last
+                    spans.update(below)
+            self._cells = sorted(spans)
+        return self._cells
+
+    def _last_row(self, end: int) -> int:
+        """Where the last row of the table ends that the word is at the head of; -1 where it is at none."""
+        return self._heads.get(end, -1) if self.cells else -1
+
+    def in_column(self, start: int) -> bool:
+        """Whether a value begins in one of those cells."""
+        place = bisect_right(self.cells, (start, len(self._text) + 1)) - 1
+        return place >= 0 and self.cells[place][1] > start
 
     def meant(self, start: int, end: int, reach: int) -> bool:
         """Whether a word further off means the value: no other number lies between, and none follows it as its own.
@@ -195,14 +264,19 @@ class Nearby:
             return False
         return _POINTS.search(self._low[end : self._starts[place]]) is not None
 
-    def stretches(self, window: int, reach: int) -> list[tuple[int, int]]:
+    def stretches(self, window: int, reach: int, *, columns: bool = False) -> list[tuple[int, int]]:
         """Where a value that needs one of the words may begin, as disjoint stretches in order."""
         if self.in_field:
             return [(0, len(self._low))]
         merged: list[tuple[int, int]] = []
         most = max(reach, POINTED)
-        for begin, finish in zip(self._starts, self._ends, strict=True):
-            first, last = max(0, begin - most - LONGEST), finish + max(window, most)
+        spans = [
+            (max(0, begin - most - LONGEST), finish + max(window, most))
+            for begin, finish in zip(self._starts, self._ends, strict=True)
+        ]
+        if columns and self.cells:
+            spans = sorted(spans + self.cells)
+        for first, last in spans:
             if merged and first <= merged[-1][1]:
                 merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
             else:
@@ -213,13 +287,14 @@ class Nearby:
 class Scan:
     """One text under examination, with what was looked up in it. ``field`` is the name under which it stood."""
 
-    __slots__ = ("_any_case", "_field", "_folded", "_nearby", "_pieces", "_places", "field", "text")
+    __slots__ = ("_any_case", "_field", "_folded", "_lowered", "_nearby", "_pieces", "_places", "field", "text")
 
     def __init__(self, text: str, field: str = "", *, any_case: bool = False) -> None:
         self._any_case = any_case  # in names of fields capitals say nothing
         self.text = text
         self.field = field
         self._folded: str | None = None
+        self._lowered: str | None = None
         self._pieces: frozenset[str] | None = None
         self._field: Scan | None = None
         self._places: dict[str, tuple[tuple[int, int], ...]] = {}
@@ -231,6 +306,13 @@ class Scan:
         if self._folded is None:
             self._folded = folded(self.text)
         return self._folded
+
+    @property
+    def lowered(self) -> str:
+        """The text in lower case with its accents, once."""
+        if self._lowered is None:
+            self._lowered = lowered(self.text)
+        return self._lowered
 
     @property
     def pieces(self) -> frozenset[str]:
@@ -245,7 +327,9 @@ class Scan:
         """Where the words stand, looked up once."""
         known = self._nearby.get(words)
         if known is None:
-            known = self._nearby[words] = Nearby(self.folded, self._all(words), in_field=self.in_field(words))
+            known = self._nearby[words] = Nearby(
+                self.text, self.folded, self._all(words), in_field=self.in_field(words)
+            )
         return known
 
     def is_all(self, start: int, end: int) -> bool:
@@ -273,7 +357,11 @@ class Scan:
         known = self._places.get(word)
         if known is None:
             stem = _stem(word)
-            known = self._places[word] = tuple(self._find(word, stem)) if stem in self.folded else ()
+            known = tuple(self._find(word, stem)) if stem in self.folded else ()
+            squeezed = _squeezed(word)
+            if squeezed and squeezed in self.folded:
+                known = tuple(sorted((*known, *self._find(word, squeezed))))
+            self._places[word] = known
         return known
 
     def _all(self, words: tuple[str, ...]) -> Iterator[tuple[int, int]]:
@@ -282,7 +370,7 @@ class Scan:
             yield from self.places(word)
 
     def _find(self, word: str, stem: str) -> Iterator[tuple[int, int]]:
-        prefix, capitals = word.endswith("*"), len(word) > 1 and word.isascii() and word.isupper()
+        prefix, capitals = word.endswith("*"), len(word) > 1 and stem.isascii() and word.isupper()
         low, size = self.folded, len(stem)
         at = low.find(stem)
         while at >= 0:
@@ -299,22 +387,49 @@ class Scan:
         glued = _GLUED.match(low, end)
         last = glued.end() if glued else end + 1 if low[end : end + 1] == "s" else end  # a plural
         camel = end - start >= _SHORTEST_CAMEL
+        start = _before_prefixes(low, start)
         if start and low[start - 1].isalnum() and not (camel and self._camel(start - 1, start + 1, end)):
             return False
         return prefix or not low[last : last + 1].isalnum() or (camel and self._camel(last - 1, start + 1, last))
 
     def _camel(self, at: int, start: int, end: int) -> bool:
-        """Whether a small letter and a capital meet at ``at``, and the word's rest is all letters of one case."""
+        """Whether a small letter and a capital meet at ``at``, and the word's rest is one word or several in one."""
         rest = self.text[start:end]
         if _CAMEL.match(self.text, at) is None:
             return False
-        return rest == "" or (rest.isascii() and rest.isalpha() and (rest.islower() or rest.isupper()))
+        return rest == "" or (rest.isascii() and rest.isalpha() and (rest.isupper() or rest[0].islower()))
+
+
+def _before_prefixes(low: str, start: int) -> int:
+    """Where a word of Hebrew or Arabic begins together with what is written in one with it ("the", "in", "and")."""
+    letter = low[start]
+    if not "\u0590" <= letter < "\u0700":
+        return start
+    prefixes = _PREFIXES["א" if letter < "\u0600" else "ا"]
+    first = start
+    while first and start - first < _MOST_PREFIXES and low[first - 1] in prefixes:
+        first -= 1
+    return first if not first or not low[first - 1].isalnum() else start
 
 
 @functools.lru_cache(8192)
 def _stem(word: str) -> str:
     """What of a word of context stands in a folded text."""
     return folded(word.removesuffix("*"))
+
+
+@functools.lru_cache(8192)
+def _squeezed(word: str) -> str:
+    """Several words written as one, as names of fields are (``passportnumber``, ``taxFileNo``); empty where none is."""
+    squeezed = _stem(word).replace(" ", "")
+    several = " " in word and squeezed.isascii() and squeezed.isalpha() and len(squeezed) >= _SHORTEST_SQUEEZED
+    return squeezed if several else ""
+
+
+def _pattern(word: str) -> str:
+    """A pattern for a word in a folded text, also where it is squeezed."""
+    literal = re.escape(_stem(word))
+    return literal.replace(r"\ ", " ?") if _squeezed(word) else literal
 
 
 @functools.lru_cache(1024)
@@ -335,7 +450,7 @@ def _sifted(words: tuple[str, ...]) -> Callable[[Scan], Iterable[str]]:
         return by_head
     some = re2.Set.SearchSet(options(re2, _MEMORY))
     for word in words:
-        some.Add(re.escape(_stem(word)))
+        some.Add(_pattern(word))
     some.Add(r"\A")  # always there, unless memory ran out
     some.Compile()
 
@@ -348,7 +463,8 @@ def _sifted(words: tuple[str, ...]) -> Callable[[Scan], Iterable[str]]:
 
 def head(word: str) -> str:
     """How a word begins in a folded text: one of the text's pieces, where it holds the word."""
-    return _stem(word)[:3]
+    first = _stem(word)[:3]
+    return first.partition(" ")[0] or first
 
 
 def _has_word(text: str) -> bool:

@@ -147,7 +147,6 @@ class SetGate:
         if re2 is None:
             raise GateError("google-re2 is not installed")
         self._re2 = re2
-        self._plain = PlainGate(rules)
         self._rules = rules
         self._always = tuple(index for index, rule in enumerate(rules) if len(rule.words) > _PHRASES_IN_SET)
         shapes, long, fixed, exact, phrases = _Parts(), _Parts(), _Parts(), _Parts(), _Parts()
@@ -296,6 +295,11 @@ class SetGate:
                 return None
             near.update(*lists)
         return near
+
+    @functools.cached_property
+    def _plain(self) -> PlainGate:
+        """What answers where memory ran out."""
+        return PlainGate(self._rules)
 
     @functools.cached_property
     def _any_camel(self) -> _Set:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from crossover.privacy.context import folded
+from crossover.privacy.context import lowered
 
 _WORD = re.compile(r"[^\W_]+")
 _GLUED = "\u0e00"  # scripts from here on do not put spaces between words (Thai, Chinese, Japanese, Korean)
@@ -15,7 +15,7 @@ class Phrases:
     """Finds whole words and phrases, whatever their case; blanks, ``-`` and ``_`` are one and the same."""
 
     def __init__(self, words: Iterable[str]) -> None:
-        self._phrases = frozenset(folded(" ".join(word.split())) for word in words) - {""}
+        self._phrases = frozenset(lowered(" ".join(word.split())) for word in words) - {""}
         by_word: dict[str, set[tuple[int, int]]] = {}
         by_letter: dict[str, set[int]] = {}
         for phrase in self._phrases:
@@ -33,7 +33,7 @@ class Phrases:
         self._by_letter = {letter: tuple(sorted(sizes, reverse=True)) for letter, sizes in by_letter.items()}
 
     def spans(self, low: str) -> Iterator[tuple[int, int]]:
-        """Start and end of each phrase in a folded text: the longest at each place, none inside another."""
+        """Start and end of each phrase in a lowered text: the longest at each place, none inside another."""
         end = 0
         by_word, phrases = self._by_word, self._phrases
         for word in _WORD.finditer(low):

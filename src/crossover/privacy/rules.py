@@ -17,7 +17,7 @@ import msgspec
 
 from crossover.errors import FileError, InputError, nearest
 from crossover.privacy import verify
-from crossover.privacy.context import Scan
+from crossover.privacy.context import BEHIND, Scan
 from crossover.privacy.gate import Gate, GateError, PlainGate, SetGate, library, options, readable
 from crossover.privacy.phrases import Phrases
 from crossover.privacy.words import Find, Finding, Rule
@@ -25,7 +25,6 @@ from crossover.privacy.words import Find, Finding, Rule
 _LOG = logging.getLogger("crossover.privacy")
 _EDGE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 _TOKEN = re.compile(r"[A-Za-z0-9_]*")
-_POINTED_WINDOW = 24  # a rule with less asks for its word right beside the value
 _CUTS = 3  # how many groups a value may lose at its end before it is given up
 _USERS_MEMORY = 8 << 20  # of one pattern
 
@@ -167,7 +166,7 @@ def finder(book: Rulebook) -> Find:
 def found(matcher: Matcher, scan: Scan) -> Iterator[Finding]:
     """What one rule finds."""
     if matcher.phrases is not None:
-        for start, end in matcher.phrases.spans(scan.folded):
+        for start, end in matcher.phrases.spans(scan.lowered):
             yield from _judged(matcher, scan, start, end)
     elif matcher.users is not None:
         for match in matcher.users.finditer(readable(scan.text)):
@@ -186,7 +185,8 @@ def _searched(matcher: Matcher, scan: Scan) -> Iterator[Finding]:
     rule = matcher.rule
     stretches = [(0, len(scan.text))]
     if rule.needs_context and not (rule.alone and scan.may_be_all()):
-        stretches = scan.nearby(rule.context).stretches(rule.window, rule.reach)
+        words = scan.nearby(rule.context)
+        stretches = words.stretches(rule.window, rule.reach, columns=rule.window > BEHIND)
     at = 0
     for first, last in stretches:
         at = max(at, first)
@@ -229,10 +229,16 @@ def _judged(matcher: Matcher, scan: Scan, start: int, end: int) -> Iterator[Find
 
 
 def _is_meant(rule: Rule, scan: Scan, start: int, end: int) -> bool:
-    """Whether a value with none of its words near is all of the text, or meant by one further off."""
+    """Whether a value without a word near is all of the text, in a column under a word, or meant by one further off.
+
+    A rule with a small window asks for its word right beside the value.
+    """
     if rule.alone and scan.is_all(start, end):
         return True
-    return rule.window >= _POINTED_WINDOW and scan.nearby(rule.context).meant(start, end, rule.reach)
+    words = scan.nearby(rule.context)
+    if rule.window > BEHIND and words.in_column(start):
+        return True
+    return rule.window >= BEHIND and words.meant(start, end, rule.reach)
 
 
 def _is_another(rule: Rule, scan: Scan, start: int, end: int) -> bool:

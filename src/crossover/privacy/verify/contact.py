@@ -21,6 +21,7 @@ _NUMERIC_DATE = re.compile(r"([0-9]{1,4})[-/. ]{1,2}([0-9]{1,2})[-/. ]{1,2}([0-9
 _MACHINES = frozenset(
     {"git", "svn", "hg", "noreply", "no-reply", "donotreply", "do-not-reply", "postmaster", "mailer-daemon"}
 )
+_COMPACT_DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 _OLDEST = 1905  # nobody born before is alive
 
 
@@ -66,10 +67,10 @@ def phone_beside_word(value: str) -> bool:
 
 
 def grouped_phone(value: str) -> bool:
-    """As beside a word, of seven digits at least, in groups as phone numbers have them, not thousands or versions."""
+    """As beside a word, in groups as phone numbers have them (two are of seven digits), not thousands or versions."""
     core = _EXTENSION.sub("", value).strip()
     groups = _GROUPS.findall(core)
-    if len(groups) < 2 or max(map(len, groups)) > 8 or len(digits(core)) < 7:
+    if len(groups) < 2 or max(map(len, groups)) > 8 or (len(groups) == 2 and len(digits(core)) < 7):
         return False
     if _THOUSANDS.fullmatch(core) or _ZIP.fullmatch(core) or (" " in core and "." in core):
         return False
@@ -78,7 +79,7 @@ def grouped_phone(value: str) -> bool:
 
 def birth_date(value: str) -> bool:
     """A day on which somebody who is alive may have been born; day and month in either order."""
-    numeric = _NUMERIC_DATE.fullmatch(value)
+    numeric = _NUMERIC_DATE.fullmatch(value) or _COMPACT_DATE.fullmatch(value)
     if numeric is None:
         year = re.search(r"(?:19|20)[0-9]{2}", value)
         return year is None or int(year[0]) >= _OLDEST

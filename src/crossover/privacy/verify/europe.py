@@ -105,6 +105,12 @@ def de_document(value: str) -> bool:
     return any(character.isdigit() for character in number) and number[-1].isdigit() and icao(number)
 
 
+def de_document_zone(value: str) -> bool:
+    """The same as its machine readable zone has it: nine characters, the check digit of ICAO, the country."""
+    number = bare(value.rstrip("<"))[:10]
+    return any(character.isalpha() for character in number[:9]) and icao(number)
+
+
 def de_lanr(value: str) -> bool:
     """Lebenslange Arztnummer: six digits, a check digit, two digits for the field of medicine."""
     number = digits(value, 9)
