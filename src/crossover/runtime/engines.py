@@ -7,7 +7,9 @@ so a deployment of Ollama in a zone of one's own is barred until the engine has 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
+import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +32,7 @@ EMBEDDED, SANDBOX = "embedded", "sandbox"
 SHIPPED = "crossover-tiny"
 _ASKED = frozenset({"ollama", "vllm", "sglang", "llamacpp"})  # engines that can be asked how they are
 _PARALLEL = 4
+_MIB = 2**20
 _LOG = logging.getLogger("crossover")
 
 
@@ -75,6 +78,17 @@ class Inside:
         running = self._running.get(one.model)
         return None if running is None or one.provider != EMBEDDED else running.context
 
+    def mark(self, name: str, one: DeploymentSettings) -> str:
+        """A fingerprint of an embedded model's file, quickly: its size, its first and its last MiB; "" of others."""
+        if one.provider != EMBEDDED or one.base_url is not None:
+            return ""
+        with self._file(name, one).open("rb") as file:
+            seen = hashlib.sha256(file.read(_MIB))
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - _MIB, 0))
+            seen.update(file.read(_MIB))
+        return f"{size}:{seen.hexdigest()[:16]}"
+
     async def stop(self) -> None:
         """End every engine in here."""
         if self._sandbox is not None:
@@ -101,12 +115,13 @@ class Inside:
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """What the engines said last: health by deployment, what bars one, and which must still load their model."""
+    """What the engines said last: health by deployment, what bars one, which must still load, their models' digests."""
 
     health: dict[str, Health] = {}
     barred: dict[str, str] = {}
     cold: frozenset[str] = frozenset()
     context: dict[str, int] = {}
+    digest: dict[str, str] = {}
 
 
 async def look(settings: Settings, transport: Transport) -> Seen:
@@ -123,6 +138,7 @@ async def look(settings: Settings, transport: Transport) -> Seen:
     barred: dict[str, str] = {}
     cold: set[str] = set()
     context: dict[str, int] = {}
+    digest: dict[str, str] = {}
     for name, one in asked.items():
         if one.provider != "ollama":
             continue
@@ -136,7 +152,9 @@ async def look(settings: Settings, transport: Transport) -> Seen:
                 cold.add(name)
             if model.context:
                 context[name] = model.context
-    return Seen(health=health_of, barred=barred, cold=frozenset(cold), context=context)
+            if model.digest:
+                digest[name] = model.digest
+    return Seen(health=health_of, barred=barred, cold=frozenset(cold), context=context, digest=digest)
 
 
 async def _state(transport: Transport, one: DeploymentSettings, url: str) -> Health:

@@ -5,7 +5,7 @@ The dispatcher is asked as any client would ask it, so privacy, policies, limits
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +18,7 @@ from crossover.config.load import Loaded
 from crossover.config.places import Paths
 from crossover.config.settings import Settings
 from crossover.cost.request import PICO
-from crossover.dispatch import Dispatcher, Plant
+from crossover.dispatch import Plant
 from crossover.errors import InputError, RequestError, UnknownNameError
 from crossover.evaluation.calls import Candidate
 from crossover.providers.estimate import estimate_embed, estimate_request
@@ -50,7 +50,14 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
                 name=name, backend=self.backend, model=model, identity=f"{self.url}|{model}|{policy or ''}",
                 policy=policy, highest=lambda _request: None, paid=True, options=options,
             )  # fmt: skip
-        return _candidate(name, model, policy, options, self.backend, self.plant, self.settings)
+        return _candidate(name, model, policy, options, self)
+
+    def digest(self, deployment: str) -> str:
+        """What is known of the very weights behind a deployment; "" for nothing."""
+        if self.station is None or self.settings is None:
+            return ""
+        said = self.station.seen.digest.get(deployment)
+        return said or self.station.inside.mark(deployment, self.settings.deployments[deployment])
 
 
 @asynccontextmanager
@@ -69,13 +76,13 @@ async def open_room(loaded: Loaded, paths: Paths, *, ledger: Path | None = None)
 async def open_gateway(url: str, api_key: str | None, patience_s: float) -> AsyncIterator[Room]:
     """A gateway as a room. Raises InputError for an address that is none."""
     from crossover.deployment import Timeouts
-    from crossover.providers.gateway import GatewayBackend
+    from crossover.providers.gateway import GatewayBackend, gateway_url
     from crossover.transport import Transport
 
-    transport = Transport()
+    address, transport = gateway_url(url), Transport()
     try:
         waits = Timeouts(first_byte=patience_s, gap=patience_s, total=patience_s)
-        yield Room(backend=GatewayBackend(url, transport, api_key=api_key, timeouts=waits), url=url)
+        yield Room(backend=GatewayBackend(address, transport, api_key=api_key, timeouts=waits), url=address)
     finally:
         await transport.aclose()
 
@@ -86,10 +93,10 @@ def parted(name: str) -> tuple[str, str | None]:
     return (model, policy) if model and policy in POLICIES else (name, None)
 
 
-def _candidate(
-    name: str, model: str, policy: str | None, options: Mapping[str, Any], backend: Dispatcher, plant: Plant,
-    settings: Settings,
-) -> Candidate:  # fmt: skip
+def _candidate(name: str, model: str, policy: str | None, options: Mapping[str, Any], room: Room) -> Candidate:
+    plant, settings = room.plant, room.settings
+    assert plant is not None
+    assert settings is not None
     try:
         route = route_of(plant.routes, model, policy)
     except RequestError:
@@ -99,9 +106,9 @@ def _candidate(
         raise InputError(f"{model} has no deployment that is enabled", field="--candidate")
     return Candidate(
         name=name,
-        backend=backend,
+        backend=room.backend,
         model=model,
-        identity=identity(route, settings),
+        identity=identity(route, settings, room.digest),
         limits=tuple((target.id, target.concurrency) for target in targets),
         policy=policy,
         highest=_Highest(targets, plant.reserve_output),
@@ -110,12 +117,12 @@ def _candidate(
     )
 
 
-def identity(route: Route, settings: Settings) -> str:
-    """What answers behind a name: its deployments, and the policy where there is more than one to choose from."""
+def identity(route: Route, settings: Settings, digest: Callable[[str], str] = lambda _name: "") -> str:
+    """What answers behind a name: its deployments with their weights, and the policy where there is a choice."""
     parts = []
     for name in route.targets:
         one = settings.deployments[name]
-        parts.append({field: getattr(one, field) for field in _ANSWERS})
+        parts.append({**{field: getattr(one, field) for field in _ANSWERS}, "digest": digest(name)})
     policy = route.policy if len(parts) > 1 else ""
     return msgspec.json.encode((policy, parts), order="deterministic").decode()
 
