@@ -250,6 +250,26 @@ def test_messages_are_a_text_plain_dicts_or_words(tmp_path: Path) -> None:
     run(work())
 
 
+@pytest.mark.parametrize("where", WHERE)
+def test_what_no_json_can_hold_is_said_before_anything_is_sent(where: str, tmp_path: Path) -> None:
+    async def work() -> None:
+        deep: list[object] = []
+        for _ in range(100_000):
+            deep = [deep]
+        async with house(where, tmp_path) as home:
+            for bad in ("half \ud800 of a pair", [Message("user", (Text("\udfff"),))]):
+                with pytest.raises(RequestError, match="not valid Unicode"):
+                    await home.client.chat("auto", bad)
+            with pytest.raises(RequestError, match="not valid Unicode"):
+                await home.client.embed("embed", ["\ud800"])
+            for odd in (object(), deep):
+                with pytest.raises(RequestError, match="cannot be written as JSON"):
+                    await home.client.chat("auto", "Hello", metadata={"a": odd})
+            assert not home.upstream.journal
+
+    run(work())
+
+
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [

@@ -24,7 +24,7 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 
 from crossover.chat import Backend, Caller, ChatChunk, ChatRequest, ChatResponse, EmbedResponse, Message
-from crossover.errors import ContradictionError, CrossoverError, InputError, UnknownNameError
+from crossover.errors import ContradictionError, CrossoverError, InputError, RequestError, UnknownNameError
 
 GATEWAY_WAIT_S = 600.0
 MOST_WAIT_S = 86_400.0
@@ -137,6 +137,7 @@ class AsyncClient:
         _check_options(options, openai_names.EMBED)
         backend = await self._open()
         tree = {"model": model, "input": inputs if isinstance(inputs, str) else list(inputs), **options}
+        _check_sendable(tree)
         return await backend.embed(openai.read_embed(tree, self._caller(policy, sensitivity)))
 
     async def aclose(self) -> None:
@@ -292,10 +293,22 @@ def _request(
     tree = {"model": model, "messages": plain, **options}
     if stream:
         tree |= {"stream": True, "stream_options": {"include_usage": True}}
+    _check_sendable((tree, given))
     request = openai.read_request(tree, caller)
     if given:
         return msgspec.structs.replace(request, messages=tuple(given), tree=None, dialect=None)
     return request
+
+
+def _check_sendable(said: Any) -> None:
+    """Raise RequestError for what no JSON can hold: half of a surrogate pair, an object of Python's own."""
+    try:
+        msgspec.json.encode(said)
+    except UnicodeEncodeError:
+        raise RequestError("the request holds text that is not valid Unicode", code="invalid_body") from None
+    except (TypeError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise RequestError(f"the request cannot be written as JSON: {why}", code="invalid_body") from None
 
 
 def _check_options(options: Iterable[str], known: frozenset[str]) -> None:
