@@ -14,7 +14,7 @@ import pytest
 from crossover.errors import InputError, UpstreamError
 from crossover.evidence import Evidence
 from crossover.loadtest.conduct import Course, calibrated, closed_limits, conduct, open_limits, point_of
-from crossover.loadtest.drive import Limits
+from crossover.loadtest.drive import Limits, Purse
 from crossover.loadtest.evidence import evidence
 from crossover.loadtest.measure import figures
 from crossover.loadtest.prompts import Own, Scale, Source, Synthetic
@@ -88,6 +88,23 @@ def test_the_highest_rate_under_an_slo_is_found() -> None:
 def test_a_target_that_does_not_answer_alone_gets_no_load() -> None:
     session = conducted(course("max_rate", Load(rate_rps=1)), lambda: Model(fails=lambda _n: "refused"))
     assert len(session.stages) == 1
+
+
+@pytest.mark.parametrize(("kind", "stages"), [("one", 1), ("sweep", 2), ("max_rate", 2)])
+def test_a_budget_ends_the_whole_test(kind: str, stages: int) -> None:
+    kept: list[Stage] = []
+    purse = Purse(1.0, lambda shot: 0.03 if shot.ok else 0.0)
+
+    async def whole(clock: Clock) -> None:
+        await conduct(
+            course(kind, Load(concurrency=1) if kind == "one" else Load(), slo=Slo()), Model(), Plain(),
+            keep=kept.append, purse=purse, clock=clock,
+        )  # fmt: skip
+
+    run(whole)
+    assert [stage.run.stop for stage in kept] == [""] * (stages - 1) + ["budget"]
+    assert 1.0 <= purse.spent_usd < 1.3
+    assert "$1" in kept[-1].run.why
 
 
 def test_a_cancelled_stage_is_kept() -> None:
@@ -207,7 +224,7 @@ def test_a_closed_loop_leaves_what_the_capacity_model_needs() -> None:
     assert row.value == pytest.approx(0.02)
     assert row.low is not None
     assert row.low <= row.value
-    assert (row.subject, row.kind, row.unit, row.n) == ("deployment:tiny", "measured", "s", 80)
+    assert (row.subject, row.kind, row.unit, row.n) == ("tiny", "measured", "s", 80)
     assert row.when == dt.date(2026, 9, 21)
     assert row.expires == row.when + dt.timedelta(days=90)
     assert {name: row.context[name] for name in ("concurrency", "input_tokens", "output_tokens")} == {
@@ -231,6 +248,14 @@ def test_little_is_left_of_little() -> None:
     failing = conducted(course(requests=100), lambda: Model(fails=lambda n: "reset" if n % 2 else ""))
     assert evidence(failing) == ()
     assert evidence(conducted(course(load=Load(rate_rps=1, to_rate_rps=9), duration_s=20))) == ()
+
+
+def test_what_the_planner_calls_it_is_written_too() -> None:
+    session = conducted(course(requests=40))
+    named = msgspec.structs.replace(session, subject=msgspec.structs.replace(session.subject, known_as="api:a/b"))
+    rows = evidence(named)
+    assert [row.subject for row in rows] == ["tiny"] * (len(rows) // 2) + ["api:a/b"] * (len(rows) // 2)
+    assert rows[0].value == rows[len(rows) // 2].value
 
 
 def test_a_sweep_leaves_its_knee() -> None:

@@ -13,7 +13,7 @@ from crossover.loadtest.records import Writer, read
 from crossover.loadtest.words import UNFINISHED, Load, ServerSide, Session, Stage, Subject
 from tests.loadtest.virtual import made, shot
 
-SUBJECT = Subject(id="deployment:tiny", label="tiny", model="m", url="http://127.0.0.1:1/v1", engine="llamacpp")
+SUBJECT = Subject(id="tiny", label="tiny", model="m", url="http://127.0.0.1:1/v1", engine="llamacpp")
 SESSION = Session(subject=SUBJECT, asked="100 in, 20 out", seed=7, product="0.1.0", per_word=1.5, round_trip_s=0.001)
 STAGE = Stage(
     run=made(

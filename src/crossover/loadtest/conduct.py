@@ -14,7 +14,7 @@ import numpy as np
 from crossover.errors import UpstreamError
 from crossover.loadtest import sweep
 from crossover.loadtest.arrivals import schedule
-from crossover.loadtest.drive import Heard, Limits, Log, drive
+from crossover.loadtest.drive import Heard, Limits, Log, Purse, drive
 from crossover.loadtest.measure import figures
 from crossover.loadtest.prompts import PROBE_WORDS, Scale, Source, Synthetic, calibrate
 from crossover.loadtest.targets import Tape, Target
@@ -104,13 +104,14 @@ async def conduct(
     keep: Keep,
     begun: Begun | None = None,
     watch: Watcher | None = None,
+    purse: Purse | None = None,
     clock: Callable[[], float] = time.perf_counter,
     wall: Callable[[], float] = time.time,
 ) -> None:
     """Carry out every stage; ``keep`` gets each when it has ended, also the one that a cancellation cuts short."""
 
     async def stage(load: Load, limits: Limits, due: list[float] | None = None) -> Run:
-        log, began = Log(load), wall()
+        log, began = Log(load, purse), wall()
         heard = begun(load) if begun is not None else None
         server: ServerSide | None = None
         if watch is not None:
@@ -173,8 +174,9 @@ def open_limits(course: Course, load: Load) -> tuple[Limits, list[float]]:
 
 async def _sweep(course: Course, stage: _Carry) -> None:
     points: list[sweep.Point] = []
+    run: Run | None = None
     most = int(min(course.most, sweep.MOST_CONCURRENCY))
-    while (concurrency := sweep.next_concurrency(points, most)) is not None:
+    while (concurrency := sweep.next_concurrency(points, most)) is not None and not _spent(run):
         run = await stage(Load(concurrency=concurrency), closed_limits(course, concurrency, least=24, each=4))
         points.append(point_of(run))
 
@@ -190,18 +192,24 @@ async def _highest(course: Course, stage: _Carry) -> None:
     """One at a time first; then rates from there on."""
     start = course.load.rate_rps
     alone = msgspec.structs.replace(course, requests=ALONE, duration_s=None, warmup=1)
-    first = figures(await stage(Load(concurrency=1), closed_limits(alone, 1)))
+    run = await stage(Load(concurrency=1), closed_limits(alone, 1))
+    first = figures(run)
     if not first.ok:
         return
     trials: list[sweep.Trial] = []
     start = start or max(first.requests_per_s.value, sweep.LOWEST_RATE)
-    while (rate := sweep.next_rate(trials, start, course.most)) is not None:
+    while (rate := sweep.next_rate(trials, start, course.most)) is not None and not _spent(run):
         load = msgspec.structs.replace(course.load, rate_rps=rate)
         needed = (course.requests or LEAST_TRIAL) / rate
         duration = min(max(course.duration_s or 20.0, needed), LONGEST_TRIAL_S)
         trial = msgspec.structs.replace(course, requests=None, duration_s=duration, seed=course.seed + len(trials))
         run = await stage(load, *open_limits(trial, load))
         trials.append(trial_of(run, course.slo or Slo()))
+
+
+def _spent(run: Run | None) -> bool:
+    """Whether the budget has ended the last stage: then it ends the test."""
+    return run is not None and run.stop == "budget"
 
 
 def trial_of(run: Run, slo: Slo) -> sweep.Trial:

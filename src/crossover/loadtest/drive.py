@@ -50,11 +50,30 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 STOPPED_S = 2.0
 
 
+class Purse:
+    """What a test may cost, over all its stages: ``price`` gives the dollars of a request, known or estimated."""
+
+    def __init__(self, limit_usd: float, price: Callable[[Shot], float]) -> None:
+        self.limit_usd = limit_usd
+        self.spent_usd = 0.0
+        self._price = price
+
+    def pay(self, shot: Shot) -> None:
+        """Take the price of a request out."""
+        self.spent_usd += self._price(shot)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is left."""
+        return self.spent_usd >= self.limit_usd
+
+
 class Log:
     """What has been measured so far; ``run`` makes the whole of it."""
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: Load, purse: Purse | None = None) -> None:
         self.load = load
+        self.purse = purse
         self.shots: list[Shot] = []
         self.load_end: float | None = None
         self.last = 0.0  # when something last happened
@@ -274,6 +293,10 @@ class _Drill:
             )
         )
         log.last = max(log.last, ended)
+        if log.purse is not None:
+            log.purse.pay(log.shots[-1])
+            if log.purse.empty:
+                log.end("budget", f"its ${log.purse.limit_usd:g} are spent")
         if not error:
             self._answered.append(ended)
             self._took.append(ended - tape.sent)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from crossover.evidence import STALE_AFTER_DAYS, Evidence
 from crossover.loadtest.conduct import point_of, trial_of
 from crossover.loadtest.measure import figures
@@ -29,7 +31,9 @@ def evidence(session: Session, slo: Slo | None = None) -> tuple[Evidence, ...]:
         made = figures(stage.run, confidence=0.8)
         if made.ok >= FEWEST and stage.run.load.to_rate_rps is None:
             rows += _of_stage(session, stage, made)
-    return (*rows, *_of_all(session, sound, slo))
+    rows += _of_all(session, sound, slo)
+    known_as = session.subject.known_as
+    return (*rows, *(msgspec.structs.replace(row, subject=known_as) for row in rows if known_as))
 
 
 def _of_stage(session: Session, stage: Stage, made: Figures) -> Iterator[Evidence]:

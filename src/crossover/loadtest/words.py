@@ -133,7 +133,7 @@ class Shot(msgspec.Struct, frozen=True, kw_only=True):
 ErrorKind: TypeAlias = str  # an UpstreamKind, a code of a RequestError, "no_target", or UNFINISHED
 UNFINISHED = "unfinished"  # still under way when the run ended: no failure of the server, and no answer
 
-StopReason = Literal["", "errors", "saturated", "behind", "interrupted"]
+StopReason = Literal["", "errors", "saturated", "budget", "interrupted"]
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -245,6 +245,9 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 class Subject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was tested: ``label`` for people, ``id`` for evidence. ``url`` never holds credentials.
 
+    ``known_as`` is the name under which the planner looks for its speed or latency, where that is certain: evidence is
+    then filed under both.
+
     ``deployment`` is a name of crossover.toml; ``engine`` what answers there, where it is known (a row of the registry,
     or what an engine says of itself); ``outside``: it is a provider's.
     """
@@ -252,6 +255,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     label: str
     model: str
+    known_as: str = ""
     url: str = ""
     deployment: str = ""
     engine: str = ""
