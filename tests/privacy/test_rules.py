@@ -219,6 +219,17 @@ def test_a_value_may_have_to_stand_apart_from_a_row() -> None:
     assert found(apart, "12 345 678 and 345 678, 345 678-1 345 678 9") == ["345 678", "345 678"]
 
 
+@pytest.mark.parametrize(
+    "around",
+    ["%s 12/27 418", "%s 1227 418", "%s 5 items", "order 12 %s ok", "user=%s 200 12ms", "1 %s", "%s-1", "2026 11 %s"],
+)
+def test_shorter_numbers_beside_a_row_of_groups_are_no_part_of_it(around: str) -> None:
+    row = rule(r"4\d{3}(?: \d{4}){3}", apart=True)
+    assert found(row, around % "4111 1111 1111 1111") == ["4111 1111 1111 1111"]
+    for more in ("%s 9921", "8812 %s", "%s 1427 3"):
+        assert found(row, more % "4111 1111 1111 1111") == []
+
+
 def test_ignore_case_is_of_ascii_letters() -> None:
     assert found(rule(r"[A-Z]{2}\d", ignore_case=True), "ab1 AB2 Ab3") == ["ab1", "AB2", "Ab3"]
 
