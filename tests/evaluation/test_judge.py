@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +73,19 @@ def numbered(word: str, padding: str = "") -> Model:
 
 
 def judged(
-    folder: Path, ours: Model, by: Model, *, theirs: Model | None = None, count: int = 40, **manner: Any
+    folder: Path,
+    ours: Model,
+    by: Model,
+    *,
+    theirs: Model | None = None,
+    count: int = 40,
+    budget: str | None = None,
+    **manner: Any,
 ) -> Findings:
     async def work() -> Findings:
         declared = Declared(
             file="f", candidates=("a",), reference="r", scorer="judge:j", margin=0.05, errors="as-wrong",
+            budget=None if budget is None else Decimal(budget),
         )  # fmt: skip
         with open_log(folder, resume=True) as log:
             done = await session(
@@ -153,6 +162,13 @@ def test_what_needs_no_judge_costs_no_call(tmp_path: Path) -> None:
     assert asked <= 4 * 20 * 2, "canaries alone"
     judged(tmp_path, numbered("fair"), by)
     assert len(by.prompts) == asked, "and those once"
+
+
+def test_a_budget_that_ends_while_judging_leaves_no_verdict(tmp_path: Path) -> None:
+    found = judged(tmp_path, numbered("good"), judge(fair), count=10, budget="0.25")
+    assert "the budget of $0.25 is spent" in found.ended
+    assert found.versus[0].comparison.n == 0
+    assert found.versus[0].left_out == {"the judge gave no verdict": 10}
 
 
 def test_who_does_not_answer_loses(tmp_path: Path) -> None:

@@ -194,7 +194,13 @@ def test_rubrics_and_embeddings_go_through_the_same_log(tmp_path: Path) -> None:
     for _ in range(2):
         found = done(tmp_path, rows, *both, lookup=lambda name: candidate(name, judge), scorer="")
         assert found.findings.sides[0].mean == pytest.approx(1)
-    assert len(judge.prompts) == 3 + 1, "three equal answers are graded once each, one text embedded"
+    assert judge.prompts.count("right") == 1, "one text embedded"
+    graded = [prompt for prompt in judge.prompts if "<answer>\nright\n</answer>" in prompt]
+    assert len(graded) == 3, "equal answers are graded once each"
+    assert found.findings.notes[-1] == (
+        "the judge gives, on 3 samples: real answers 1.00, a constant non-answer 1.00, the question repeated 1.00, "
+        "real answers with padding 1.00; it hardly tells answers from non-answers: look at its grades"
+    )
 
 
 def test_results_as_files(tmp_path: Path) -> None:

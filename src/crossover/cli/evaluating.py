@@ -201,7 +201,7 @@ async def _evaluate(flags: Flags, work: Work) -> Session | None:
     async with _room(flags) as room:
         names = (*declared.candidates, declared.reference)
         candidates = [room.candidate(name, declared.options) for name in names]
-        _check_prices(candidates, work.samples, declared)
+        _check_prices([*candidates, *_asked_by_scorers(room, declared, flags)], work.samples, declared)
         if flags.dry_run:
             kept = read(flags.folder / NAME).answers if (flags.folder / NAME).exists() else {}
             _put_estimates(estimates(work.samples, candidates, {**more, **kept}, _tokens), flags)
@@ -264,6 +264,13 @@ def _check_prices(candidates: Sequence[Candidate], samples: Sequence[Sample], de
                 hint="State a price in crossover.toml; behind --url, give the gateway's key a budget",
                 field="--budget",
             )
+
+
+def _asked_by_scorers(room: Room, declared: Declared, flags: Flags) -> list[Candidate]:
+    """The models that scorers ask, as far as flags name them."""
+    name, _, model = declared.scorer.partition(":")
+    own = [model] if name in ("judge", "rubric", "embedding") and model else []
+    return [room.candidate(one, {}) for one in (*own, flags.judge, flags.embedder) if one]
 
 
 def _reused(folders: Sequence[Path]) -> dict[str, Answer]:

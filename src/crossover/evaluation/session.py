@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from crossover.errors import CrossoverError, FileError, InputError, ScoringError
+from crossover.errors import BudgetSpentError, CrossoverError, FileError, InputError, ScoringError, StoppedError
 from crossover.evaluation import judge
 from crossover.evaluation.calls import Calls, Candidate, Clock, Patience, Purse
-from crossover.evaluation.controls import Winner
+from crossover.evaluation.controls import Controls, Winner
 from crossover.evaluation.declared import Declared, begin
 from crossover.evaluation.findings import Findings, findings
+from crossover.evaluation.grading import looked_at
 from crossover.evaluation.log import Answer, Failure, Log
-from crossover.evaluation.run import Outcome, Tell, judgeable, run
+from crossover.evaluation.run import Outcome, Ran, Tell, judgeable, run
 from crossover.evaluation.samples.words import Check, Sample, many
 from crossover.evaluation.scorers.code import Limits
 from crossover.evaluation.scorers.registry import JUDGE, Means, Scorers
@@ -88,12 +89,8 @@ async def session(
         ran = await run(
             rows, candidates, calls, scorers, concurrency=manner.concurrency, seed=declared.seed, tell=tell
         )  # fmt: skip
-        preferences: judge.Judged | None = None
-        if judging is not None:
-            preferences = await judge.judged(
-                rows, ran.outcomes, declared.candidates, declared.reference, judging, asking, manner,
-                seed=declared.seed,
-            )  # fmt: skip
+        after = await _after(rows, ran, declared, scorers, judging, asking, manner)
+        said += after.notes
     finally:
         if scorers is not None:
             await scorers.aclose()
@@ -108,12 +105,43 @@ async def session(
         errors=declared.errors,
         seed=declared.seed,
         notes=[*said, *_unknown(calls)],
-        ended="" if ran.ended is None else ran.ended.sentence(),
-        judged=preferences,
+        ended="" if after.ended is None else after.ended.sentence(),
+        judged=after.judged,
     )
     return Session(
-        findings=found, outcomes=ran.outcomes, samples=tuple(rows), ended=ran.ended, made=calls.made, kept=calls.kept
+        findings=found, outcomes=ran.outcomes, samples=tuple(rows), ended=after.ended, made=calls.made, kept=calls.kept
     )
+
+
+class _After(msgspec.Struct, frozen=True, kw_only=True):
+    """What models said once all answers were there, and what ended it early."""
+
+    judged: judge.Judged | None = None
+    notes: tuple[str, ...] = ()
+    ended: CrossoverError | None = None
+
+
+async def _after(
+    rows: Sequence[Sample], ran: Ran, declared: Declared, scorers: Scorers | None, judging: str | None, asking: Asker,
+    manner: Manner,
+) -> _After:  # fmt: skip
+    """A judge compares the answers, or one that grades is looked at. What ends it early is no error of this function."""
+    try:
+        if judging is not None:
+            found = await judge.judged(
+                rows, ran.outcomes, declared.candidates, declared.reference, judging, asking, manner,
+                seed=declared.seed,
+            )  # fmt: skip
+            return _After(judged=found, ended=ran.ended)
+        if scorers is not None and ran.ended is None:
+            graded = await looked_at(rows, ran.outcomes, declared.reference, scorers, declared.seed)
+            return _After(notes=() if graded is None else (graded,))
+    except (BudgetSpentError, StoppedError) as error:
+        nothing = (
+            None if judging is None else judge.Judged(pairs={}, why={}, controls=Controls(model=judging, canaries=()))
+        )
+        return _After(judged=nothing, ended=ran.ended or error)
+    return _After(ended=ran.ended)
 
 
 def check(declared: Declared, samples: Sequence[Sample], manner: Manner) -> None:
