@@ -125,7 +125,7 @@ async def _after(
     rows: Sequence[Sample], ran: Ran, declared: Declared, scorers: Scorers | None, judging: str | None, asking: Asker,
     manner: Manner,
 ) -> _After:  # fmt: skip
-    """A judge compares the answers, or one that grades is looked at. What ends it early is no error of this function."""
+    """A judge compares the answers, or one that grades is looked at. What ends it early is no error of this one."""
     try:
         if judging is not None:
             found = await judge.judged(
