@@ -296,3 +296,12 @@ def test_a_broken_table_is_said_with_its_line(tmp_path: object) -> None:
 def test_luhn() -> None:
     assert luhn("4111111111111111")
     assert not luhn("4111111111111112")
+
+
+@pytest.mark.parametrize("size", range(60, 140))
+def test_runs_of_any_length_are_read_or_left(size: int) -> None:
+    """Half a byte or half a group at the end of a long run is no reason to fail."""
+    for letters in ("0123456789abcdef", "ABCDEFGHIJKLMNOP", "QUJDREVGR0hJSktM", "a1B2c3D4e5F6g7H8"):
+        run = (letters * 10)[:size]
+        for text in (run, f"key {run} end", run + "\n" + run):
+            assert [view.text for view in shipped()(text)] is not None

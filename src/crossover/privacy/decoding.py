@@ -192,7 +192,8 @@ def _said(run: str) -> str | None:
 def _piece(run: str, group: int, decode: Callable[[str], bytes]) -> str | None:
     """What a long run says from the first place on at which its groups of characters begin; None where nowhere."""
     for start in range(group):
-        if _text(decode(run[start : start + _FIRST]), cut=True) is not None:
+        size = min(_FIRST, len(run) - start) // group * group  # whole groups: half a byte is none
+        if _text(decode(run[start : start + size]), cut=True) is not None:
             over = (len(run) - start) % group in _HALF[group]  # the first character of one more byte
             return _text(decode(run[start : len(run) - over]), cut=True)
     return None
