@@ -228,6 +228,10 @@ def test_shorter_numbers_beside_a_row_of_groups_are_no_part_of_it(around: str) -
     assert found(row, around % "4111 1111 1111 1111") == ["4111 1111 1111 1111"]
     for more in ("%s 9921", "8812 %s", "%s 1427 3"):
         assert found(row, more % "4111 1111 1111 1111") == []
+    uneven = rule(r"\d{3}-\d{2}-\d{4}", apart=True)
+    assert found(uneven, "163-90-2024-03-02 and 7-163-90-2024 but 163-90-2024 03") == ["163-90-2024"]
+    amex = rule(r"3\d{3} \d{6} \d{5}", apart=True)
+    assert found(amex, "3782 822463 10005 12/27, 3782 822463 10005 12") == ["3782 822463 10005"]
 
 
 def test_ignore_case_is_of_ascii_letters() -> None:

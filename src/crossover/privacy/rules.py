@@ -23,8 +23,9 @@ from crossover.privacy.phrases import Phrases
 from crossover.privacy.words import Find, Finding, Rule
 
 _LOG = logging.getLogger("crossover.privacy")
-_THOUSANDS = 3  # digits of a group in a large number
-_EXPIRY = re.compile(r"(?:0[1-9]|1[0-2])[2-4][0-9](?![0-9])")  # month and year
+_THOUSANDS, _LONGEST_GROUP = 3, 20  # digits of a group in a large number, and in any
+_SEPARATORS, _GROUP = re.compile(r"[^A-Za-z0-9]+"), re.compile(r"[0-9]{1,20}")
+_EXPIRY = re.compile(r"(?:0[1-9]|1[0-2])/?[2-4][0-9](?![0-9/-])")  # month and year
 _EDGE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 _TOKEN = re.compile(r"[A-Za-z0-9_]*")
 _CUTS = 3  # how many groups a value may lose at its end before it is given up
@@ -286,26 +287,24 @@ def _touches(text: str, start: int, end: int) -> bool:
 def _continues(text: str, start: int, end: int) -> bool:
     """Whether the row of digits goes on beyond the value, behind the separator that stands inside of it.
 
-    A row has groups of one length, so a shorter one beside a card (``12/27 418``) is something else, and so is the
-    month and year in four digits behind it. Of threes, as thousands are written, the first group may be shorter.
+    Where its groups have one length those of the row have the same, so a shorter one beside a card (``5 items``) is no
+    part of it; but for threes, as thousands are written. Nor is the month and year behind a card.
     """
-    separators = {character for character in text[start:end] if not character.isalnum()}
+    value = text[start:end]
+    separators = {character for character in value if not character.isalnum()}
+    sizes = {len(group) for group in _SEPARATORS.split(value)}
+    size = 0 if len(sizes) > 1 or _THOUSANDS in sizes else sizes.pop()
     if start > 1 and text[start - 1] in separators and text[start - 2].isdigit():
-        size, beside = _digits_from(text, start, 1), _digits_from(text, start - 2, -1)
-        if size in (beside, _THOUSANDS):
+        before = start - 1
+        while before > 0 and text[before - 1].isdigit() and start - before < _LONGEST_GROUP:
+            before -= 1
+        if size in (0, start - 1 - before):
             return True
-    if end + 1 < len(text) and text[end] in separators and text[end + 1].isdigit():
-        size, beside = _digits_from(text, end - 1, -1), _digits_from(text, end + 1, 1)
-        return size in (beside, _THOUSANDS) and not _EXPIRY.match(text, end + 1)
+    if end + 1 < len(text) and text[end] in separators:
+        behind = _GROUP.match(text, end + 1)
+        if behind is not None and size in (0, behind.end() - end - 1):
+            return _EXPIRY.match(text, end + 1) is None
     return False
-
-
-def _digits_from(text: str, at: int, step: int) -> int:
-    """How many digits stand in a row from one of them on, one way or the other."""
-    begin = at
-    while 0 <= at < len(text) and text[at].isdigit():
-        at += step
-    return abs(at - begin)
 
 
 def _next_start(text: str, start: int, *, skip: bool) -> int:
