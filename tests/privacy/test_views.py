@@ -304,4 +304,4 @@ def test_runs_of_any_length_are_read_or_left(size: int) -> None:
     for letters in ("0123456789abcdef", "ABCDEFGHIJKLMNOP", "QUJDREVGR0hJSktM", "a1B2c3D4e5F6g7H8"):
         run = (letters * 10)[:size]
         for text in (run, f"key {run} end", run + "\n" + run):
-            assert [view.text for view in shipped()(text)] is not None
+            assert all(view.text for view in shipped()(text))
