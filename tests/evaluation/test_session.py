@@ -102,6 +102,14 @@ def test_errors_count_as_declared(tmp_path: Path) -> None:
     assert left.sides[0].mean == 1
 
 
+def test_what_failed_at_both_makes_nobody_equal(tmp_path: Path) -> None:
+    down = Model(lambda _prompt: RequestError("no", code="oops"))
+    found = done(tmp_path, samples(15), candidate("a", down), candidate("r", down, identity="r")).findings
+    assert found.versus[0].comparison.n == 0
+    assert found.versus[0].left_out == {"neither has a score": 15}
+    assert found.versus[0].comparison.verdict == "inconclusive"
+
+
 def test_what_may_not_leave_is_left_out_and_counted(tmp_path: Path) -> None:
     from crossover.errors import NoTargetError
 

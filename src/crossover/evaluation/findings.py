@@ -1,8 +1,9 @@
 """What a run found, as plain values for every report: verdicts, sides, tags, disagreements. No rendering here.
 
 Which pairs a verdict rests on was declared before: with ``as-wrong`` a failed call or scorer counts as a score of 0,
-with ``exclude`` its pair is left out. What the rules let nobody answer, and what was not asked because the run ended,
-is left out in any case and counted apart.
+with ``exclude`` its pair is left out. A pair of which neither has a score tells nothing of the two (else a network that
+is down would make all models equal); it is left out in any case and counted apart, as is what the rules let nobody
+answer, and what was not asked because the run ended.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from crossover.evaluation.words import Comparison, Interval, Pair
 Rule = Literal["as-wrong", "exclude"]
 ERRORS: tuple[Rule, ...] = ("as-wrong", "exclude")
 _FEWEST_PER_TAG = 2
+_ERRONEOUS = ("failed", "unscored")
 _EIGHTY = 0.1  # missed on each side
 
 
@@ -190,6 +192,8 @@ def _pairs(
     for sample in samples:
         ours, theirs = outcomes[sample.id, name], outcomes[sample.id, reference]
         why = _reason(ours, errors) or _reason(theirs, errors)
+        if ours.state in _ERRONEOUS and theirs.state in _ERRONEOUS:
+            why = why or "neither has a score"
         pair = Pair(candidate=value(ours), reference=value(theirs), group=sample.group)
         if judged is not None and not why:
             found = _preferred(sample, ours, theirs, judged)
@@ -263,9 +267,6 @@ def side(name: str, outcomes: Sequence[Outcome], errors: Rule, *, graded: bool =
         failures=_kinds(outcomes),
         deployments=dict(Counter(answer.deployment for answer in answers if answer.deployment).most_common()),
     )
-
-
-_ERRONEOUS = ("failed", "unscored")
 
 
 def _kinds(outcomes: Iterable[Outcome]) -> dict[str, int]:
