@@ -94,12 +94,12 @@ def test_a_target_that_does_not_answer_alone_gets_no_load() -> None:
 def test_a_budget_ends_the_whole_test(kind: str, stages: int) -> None:
     kept: list[Stage] = []
     purse = Purse(1.0, lambda shot: 0.03 if shot.ok else 0.0)
+    load = Load(concurrency=1) if kind == "one" else Load()
+
+    asked = course(kind, load, slo=Slo(), requests=25 if kind == "sweep" else None)
 
     async def whole(clock: Clock) -> None:
-        await conduct(
-            course(kind, Load(concurrency=1) if kind == "one" else Load(), slo=Slo()), Model(), Plain(),
-            keep=kept.append, purse=purse, clock=clock,
-        )  # fmt: skip
+        await conduct(asked, Model(), Plain(), keep=kept.append, purse=purse, clock=clock)
 
     run(whole)
     assert [stage.run.stop for stage in kept] == [""] * (stages - 1) + ["budget"]
@@ -147,11 +147,12 @@ def test_the_engine_is_asked_around_every_stage() -> None:
 
 def test_bounds_where_nothing_is_said() -> None:
     limits = closed_limits(course(), 8)
-    assert (limits.requests, limits.duration_s, limits.warmup) == (100, 60.0, 8)
-    assert closed_limits(course(), 50).requests == 400
-    assert closed_limits(course(duration_s=5.0), 8).requests is None
-    stated = closed_limits(course(requests=7, duration_s=9.0, warmup=0), 8)
-    assert (stated.requests, stated.duration_s, stated.warmup) == (7, 9.0, 0)
+    assert (limits.requests, limits.duration_s, limits.least, limits.warmup) == (None, 10.0, 100, 8)
+    assert closed_limits(course(), 50).least == 400
+    timed = closed_limits(course(duration_s=5.0), 8)
+    assert (timed.requests, timed.duration_s, timed.least) == (None, 5.0, 0)
+    stated = closed_limits(course(requests=7, warmup=0), 8)
+    assert (stated.requests, stated.duration_s, stated.least, stated.warmup) == (7, 60.0, 0, 0)
     opened, due = open_limits(course(), Load(rate_rps=2, style="constant"))
     assert (opened.duration_s, opened.warmup, len(due)) == (30.0, 2, 66)
     ramp, times = open_limits(course(duration_s=10.0), Load(rate_rps=1, to_rate_rps=3))

@@ -56,6 +56,14 @@ def test_time_ends_a_closed_loop_and_its_last_answers_are_waited_for() -> None:
     assert len(found.shots) == 12  # 0.18 s each: six rounds begin within a second
 
 
+def test_time_waits_for_so_many_requests_but_not_for_ever() -> None:
+    slow = Limits(duration_s=1.0, least=20)
+    assert len(driven(Model, Load(concurrency=1), slow).shots) == 20
+    assert len(driven(lambda: Model(ttft_s=8), Load(concurrency=1), slow).shots) == 8  # a minute is over
+    quick = driven(lambda: Model(ttft_s=0.01, itl_s=0), Load(concurrency=1), slow)
+    assert len(quick.shots) == pytest.approx(100, abs=1)  # and it goes on for the whole time
+
+
 def test_the_time_begins_after_the_warm_up() -> None:
     found = driven(Model, Load(concurrency=1), Limits(duration_s=1.0, warmup=10))
     assert sum(not shot.warmup for shot in found.shots) == 6

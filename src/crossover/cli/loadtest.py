@@ -116,7 +116,7 @@ def loadtest(
 ) -> None:
     """Measure an endpoint, a deployment or an alias under load.
 
-    Without a load: 8 at once, 100 answers or a minute. Prompts are made up unless --prompts brings some.
+    Without a load: 8 at once, for ten seconds and at least 100 answers. Prompts are made up, unless you bring some.
     """
     flags = dict(locals())
     from crossover.cli.loadtesting import Flags, load_test

@@ -22,6 +22,8 @@ from crossover.loadtest.words import Ask, Load, Run, ServerSide, Stage
 from crossover.workload import Slo, Trace
 
 ALONE = 10  # requests one at a time before the highest rate is sought: what the target does without any load
+USUAL_S = 10.0
+LONGEST_S = 60.0  # of a closed loop where nothing is said
 LONGEST_TRIAL_S = 600.0
 SETTLE_S = 0.05
 LEAST_TRIAL = 50  # requests of one trial of a rate
@@ -142,14 +144,20 @@ _Carry = Callable[..., Awaitable[Run]]
 
 
 def closed_limits(course: Course, concurrency: int, *, least: int = 100, each: int = 8) -> Limits:
-    """The bounds of a closed loop: where nothing is said, ``each`` answers of every client and ``least`` in all."""
-    requests = course.requests
-    if requests is None and course.duration_s is None:
-        requests = max(least, each * concurrency)
-    warmup = concurrency if course.warmup is None else course.warmup
+    """The bounds of a closed loop.
+
+    Where nothing is said it takes ``USUAL_S``, and as long as ``each`` answers of every client and ``least`` in all
+    need, up to a minute.
+    """
+    said = course.requests is not None or course.duration_s is not None
     return msgspec.structs.replace(
-        course.limits, requests=requests, duration_s=course.duration_s or 60.0, warmup=warmup
-    )  # fmt: skip
+        course.limits,
+        requests=course.requests,
+        duration_s=course.duration_s or (LONGEST_S if said else USUAL_S),
+        least=0 if said else max(least, each * concurrency),
+        longest_s=LONGEST_S,
+        warmup=concurrency if course.warmup is None else course.warmup,
+    )
 
 
 def open_limits(course: Course, load: Load) -> tuple[Limits, list[float]]:

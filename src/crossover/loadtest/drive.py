@@ -34,6 +34,8 @@ _NEVER = float("inf")
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What bounds a run. The first ``warmup`` requests warm up; after them at most ``requests``, for ``duration_s``.
 
+    In a closed loop time does not end it before ``least`` requests were sent, unless ``longest_s`` are over.
+
     ``failures`` is the share of failed requests that ends it, ``in_flight`` the most requests under way in an open
     loop, ``drain_s`` how long the last answers are waited for after the load has ended (after an early stop at most
     ``STOPPED_S``).
@@ -41,6 +43,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     requests: int | None = None
     duration_s: float | None = None
+    least: int = 0
+    longest_s: float = 60.0
     warmup: int = 0
     failures: float = 0.1
     in_flight: int = 2048
@@ -151,7 +155,8 @@ class _Drill:
         self._clock: Callable[[], float] = lambda: clock() - zero
         self._heard = heard
         self._next = 0
-        self._until = _NEVER
+        self._until = self._longest = _NEVER
+        self._enough = limits.warmup + limits.least
         self._expected = 0 if limits.requests is None else limits.requests + limits.warmup
         self._answered: list[float] = []  # when answers were complete, rising, and how long they took
         self._took: list[float] = []
@@ -179,7 +184,7 @@ class _Drill:
     def _taken(self) -> int | None:
         """The next number; None where the load has ended."""
         number, now = self._next, self._clock()
-        if self._log.stop or now >= self._until:
+        if self._log.stop or (now >= self._until and (number >= self._enough or now >= self._longest)):
             return None
         if self._limits.requests is not None and number >= self._limits.requests + self._limits.warmup:
             return None
@@ -191,6 +196,7 @@ class _Drill:
         """The time that is measured begins with the first request after the warm-up."""
         if number == self._limits.warmup and self._limits.duration_s is not None:
             self._until = now + self._limits.duration_s
+            self._longest = now + max(self._limits.longest_s, self._limits.duration_s)
 
     # ---------------------------------------------------------------------------------------------------- open loop
 
