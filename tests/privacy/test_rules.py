@@ -8,7 +8,7 @@ import pytest
 
 from crossover.errors import FileError, InputError
 from crossover.privacy import rules
-from crossover.privacy.context import Scan, folded
+from crossover.privacy.context import Scan, folded, lowered
 from crossover.privacy.words import Rule
 
 ENGINES = ("re2", "stdlib")
@@ -105,6 +105,51 @@ def test_the_name_of_a_field_is_a_word_near(field: str) -> None:
 )
 def test_a_word_at_the_head_of_a_column_is_near_all_of_it_and_nothing_else(text: str, hits: list[str]) -> None:
     assert found(rule(context=("badge",), needs_context=True), text) == hits
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "taxFileNumber: 1234", "customerTaxFileId 1234", "taxfileno 1234", "taxfile=1234", "TaxFile 1234",
+        "TAXFILE 1234", "TAX_FILE 1234", '"taxFileNr":"1234"', "tax file 1234", "Tax-File-No 1234",
+    ],
+)  # fmt: skip
+def test_several_words_may_be_written_as_one(text: str) -> None:
+    assert found(rule(context=("tax file",), needs_context=True), text) == ["1234"]
+
+
+@pytest.mark.parametrize(
+    "text", ["syntaxfile 1234", "syntaxFile 1234", "taxfiles1 1234", "tax, file 1234", "taxfilet 1234"]
+)
+def test_a_piece_of_another_word_is_none(text: str) -> None:
+    assert found(rule(context=("tax file",), needs_context=True), text) == []
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("sécurité sociale", "SECURITE SOCIALE 1234"), ("securite", "sécurité 1234"), ("ΑΜΚΑ", "ΑΜΚΆ 1234"),
+        ("dowód", "DOWOD 1234"), ("løn", "lon 1234"), ("driver's pass", "driver’s pass 1234"), ("DIČ", "DIC 1234"), ("doğum", "DOĞUM 1234"),
+    ],
+)  # fmt: skip
+def test_accents_may_be_left_out(word: str, text: str) -> None:
+    assert found(rule(context=(word,), needs_context=True), text) == ["1234"]
+    assert found(rule(context=("DIČ",), needs_context=True), "dic 1234") == []
+
+
+@pytest.mark.parametrize(
+    ("word", "text", "hits"),
+    [
+        ("דרכון", "הדרכון שלי 1234", ["1234"]),
+        ("דרכון", "ובדרכון 1234", ["1234"]),
+        ("דרכון", "דרכוני 1234", []),
+        ("جواز", "الجواز 1234", ["1234"]),
+        ("جواز", "وبالجواز 1234", ["1234"]),
+        ("паспорт", "загранпаспорт 1234", []),
+    ],
+)
+def test_hebrew_and_arabic_write_small_words_in_one_with_the_next(word: str, text: str, hits: list[str]) -> None:
+    assert found(rule(context=(word,), needs_context=True), text) == hits
 
 
 def test_tables_of_words_take_no_time() -> None:
@@ -240,7 +285,7 @@ def test_ignore_case_is_of_ascii_letters() -> None:
 
 def test_a_text_is_folded_in_place() -> None:
     for text in ("ABC\tdef_g", "KİMLİK-NO", "ΑΜΚΑΣ", "Straße\u00a0X"):
-        assert len(folded(text)) == len(text)
+        assert len(folded(text)) == len(text) == len(lowered(text))
     assert folded("KİMLİK-NO\n") == "kimlik no "
 
 

@@ -28,8 +28,9 @@ _ANYTHING = frozenset(
 _SPACES = "\t\n\r\x0b\x0c_-\xa0"
 _ACCENTED = ((0xC0, 0x250), (0x370, 0x400), (0x450, 0x452), (0x1E00, 0x2000))  # Latin, Greek, the Russian yo
 _PREFIXES = {"א": "והבלמכש", "ا": "وفبكلا"}  # what Hebrew and Arabic write in one with the word behind it
-_MOST_PREFIXES = 3
+_MOST_PREFIXES = 4
 _CAMEL = re.compile("([a-z])([A-Z])")
+_HUMP = re.compile(b"([a-z])([A-Z])")
 _NUMBER = "no|nr|num|number|nummer"  # what is glued to a word: ``taxno``, ``passportnumber``
 _GLUED = re.compile(f"(?:{_NUMBER})(?![^\\W_])")
 # Behind an abbreviation: what shows that it names a field whose value follows (``nif=``, ``<inn>``, ``ird no. 49-``).
@@ -54,7 +55,6 @@ _TELLS = re.compile(
     r"|\b(?:nummer|numéro|número|numero|numer)\b[^0-9.?!:]{0,24}(?:\b(?:ist|lautet|est|es|is|jest)|\b[èé]|:))"
     r"[ :\"'(]{0,3}$"
 )
-_BLANKS = bytes.maketrans(_SPACES[:-1].encode(), b" " * (len(_SPACES) - 1))
 _FOLD = str.maketrans(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + _SPACES[:-1], "abcdefghijklmnopqrstuvwxyz" + " " * (len(_SPACES) - 1)
 )
@@ -123,7 +123,7 @@ def alternatives(words: Iterable[str]) -> str:
         (inside if not in_ascii(word) else whole if _ends(word) else open_ended).append(stem)
     parts = ["|".join(inside)] if inside else []
     if whole:
-        open_ended.append(f"(?:{'|'.join(whole)})(?:s|{_NUMBER})?(?:$|[^a-z])")
+        open_ended.append(f"(?:{'|'.join(whole)})(?:$|[^a-mo-rt-z])")  # no letter, or one of a plural, "no"
     if open_ended:
         parts.append(f"(?:^|[^0-9a-z])(?:{'|'.join(open_ended)})")
     return "|".join(parts)
@@ -132,27 +132,30 @@ def alternatives(words: Iterable[str]) -> str:
 def camels(words: Iterable[str]) -> str:
     """As :func:`alternatives`, for names in a text with its capitals: ``userSsn``, ``userSSN``, ``passportNumber``.
 
-    Words in ASCII only; empty where there is none.
+    Of several words the first and the next one's capital: ``taxFile``. Words in ASCII only; empty where there is none.
     """
     behind: list[str] = []
     before: list[str] = []
+    several: set[str] = set()
     for word in sorted(words, key=_stem):
         stem = _stem(word)
-        first, rest = stem[0].upper(), stem[1:]
+        first, rest = stem[:1].upper(), stem[1:]
         if in_ascii(word) and stem.isalpha() and len(stem) >= _SHORTEST_CAMEL:
             end = "s?(?:$|[^a-z])" if _ends(word) else ""
             behind.append(f"{first}(?:{rest}|{rest.upper()}){end}")
             before.append(f"[{first}{stem[0]}]{rest}")
         elif _squeezed(word):
-            rest = stem[0] + "".join(map(str.capitalize, stem.split(" ")))[1:]
-            behind.append(first + rest[1:])
-            before.append(f"[{first}{stem[0]}]{rest[1:]}")
-    return f"[a-z](?:{'|'.join(behind)})|(?:^|[^0-9A-Za-z])(?:{'|'.join(before)})s?[A-Z]" if behind else ""
+            head_of, _, other = rest.partition(" ")
+            several.add(f"[{first}{stem[0]}]{head_of}{other[0].upper()}")
+    parts = ["|".join(sorted(several))] if several else []
+    if behind:
+        parts.append(f"[a-z](?:{'|'.join(behind)})|(?:^|[^0-9A-Za-z])(?:{'|'.join(before)})s?[A-Z]")
+    return "|".join(parts)
 
 
-def blank_folded(data: bytes) -> bytes:
-    """A text in UTF-8 with a space for every blank, ``_`` and ``-`` in ASCII; capitals stay."""
-    return data.translate(_BLANKS)
+def humps(data: bytes) -> bytes:
+    """A text in UTF-8 with a space before each capital behind a small letter: ``taxFile`` as ``tax File``."""
+    return _HUMP.sub(rb"\1 \2", data)
 
 
 def in_ascii(word: str) -> bool:

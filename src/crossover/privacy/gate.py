@@ -21,10 +21,10 @@ from crossover.privacy.context import (
     LONGEST,
     Scan,
     alternatives,
-    blank_folded,
     camels,
     folded,
     head,
+    humps,
     in_ascii,
     literals,
     spaced,
@@ -283,10 +283,8 @@ class SetGate:
             asked.append((self._words, low))
             if len(low) != len(written):
                 asked.append((self._foreign, low))
-            if camel or (written is field and not written.islower()):
-                mixed = blank_folded(data if written is text else readable(written).encode())
-                if self._any_camel.match(mixed) != []:
-                    asked.append((self._camels, mixed))
+        if camel and self._any_camel.match(data) != []:
+            asked.append((self._words, humps(data).translate(_FOLD)))
         if field:
             asked.append((self._words, folded(spaced(readable(field)))))
         for words, where in asked:
@@ -303,19 +301,9 @@ class SetGate:
 
     @functools.cached_property
     def _any_camel(self) -> _Set:
-        """Whether there is any of them: one pattern has small states, where a set of many has large ones."""
+        """Whether a word could stand inside of a name: few names are such, so the words are asked only then."""
         parts = _Parts()
-        parts.add(camels({word for rule in self._rules for word in rule.context}), True)
-        return _Set(self._re2, parts, self._memory)
-
-    @functools.cached_property
-    def _camels(self) -> _Set:
-        """Context words in a text with its capitals: made when the first such text comes."""
-        parts = _Parts()
-        for (_, ordered), group in _word_groups(self._contexts).items():
-            names = camels(group)
-            if names:
-                parts.add(names, ordered)
+        parts.add(camels({word for words in self._contexts for word in words}), True)
         return _Set(self._re2, parts, self._memory)
 
 

@@ -71,8 +71,7 @@ def grouped(value: str) -> bool:
     groups = re.split("[ -]", value)
     if not all(_digits(group) or (group.isupper() and len(group) <= 3) for group in groups):
         return False
-    least = 2 if len(groups) == 1 and value.isupper() and len(value) in (8, 9) else 4
-    return 6 <= len(bare(value)) <= 12 and _digits(value) >= least and (len(groups) > 1 or not plain(value))
+    return 6 <= len(bare(value)) <= 12 and _digits(value) >= 4 and (len(groups) > 1 or not plain(value))
 
 
 def record(value: str) -> bool:
