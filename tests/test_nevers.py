@@ -26,6 +26,7 @@ CHANGERS = frozenset(
 LONG = {
     "cli/eval.py:run": "one parameter per flag is how the command line library is told of them",
     "cli/plan.py:plan": "one parameter per flag is how the command line library is told of them",
+    "cli/loadtest.py:loadtest": "one parameter per flag is how the command line library is told of them",
     "capacity/replica.py:replay": "the inner loop of the simulator: calls inside it would cost more than its work",
 }
 
