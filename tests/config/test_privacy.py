@@ -8,7 +8,7 @@ import pytest
 
 from crossover.config.load import Loaded, load
 from crossover.errors import FileError
-from tests.config.files import BASE, ENVIRON, loaded, refused, write
+from tests.config.files import BASE, ENVIRON, changed, loaded, refused, write
 from tests.config.test_watch import Times
 
 PROFILE = "[privacy.profiles.mine]\nactions = { %s }\n"
@@ -101,3 +101,16 @@ def test_what_is_right_is_no_mistake() -> None:
     zone = '[privacy.profiles.mine.zones.openai]\nhealth = "allow"\n'
     rules = "[privacy.rules.projects]\nwords = ['Falcon']\n[privacy.rules.case]\nfield = 'case_id'\n"
     assert loaded(BASE + rows + zone + rules + '[privacy.keys]\nkey_0f3a9c = "off"\n').files == ()
+
+
+def test_what_is_worth_saying() -> None:
+    off = changed('deployments = ["llama3.1:8b", "gpt-4.1"]', 'deployments = ["gpt-4.1"]\nprivacy = "off"')
+    told = loaded(off + '[privacy.keys]\nkey_1 = "off"\n' + PROFILE % 'opaque = "redact", email = "redact"').notes
+    assert told == (
+        "aliases.auto: privacy is off: nobody looks at what comes under this name",
+        "privacy.keys.key_1: privacy is off: nobody looks at what comes with this key",
+        "privacy.profiles.mine: opaque has no value to replace, so redact counts as local_only",
+    )
+    assert loaded(f'{off}[privacy]\nprofile = "off"\n').notes == (
+        "privacy: it is off: nothing is looked at, and only labels and the law keep anything at home",
+    )

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from crossover.config.settings import RuleSettings, Settings
 from crossover.errors import FileError, InputError, nearest
 from crossover.privacy import presidio
-from crossover.privacy.policy import OFF, OPAQUE, PROFILES, Profile, profile
+from crossover.privacy.policy import NARRATIVE, OFF, OPAQUE, PROFILES, Profile, profile
 from crossover.sensitivity import CATEGORIES
 
 _Path: TypeAlias = tuple[str, ...]
@@ -75,6 +75,24 @@ def privacy_problems(settings: Settings) -> _Found:
         if name in CATEGORIES or name == OPAQUE:
             yield ("privacy", "rules", name), f"{name} is a row of every profile", "Choose another name"
         yield from _rule(name, rule)
+
+
+def privacy_notes(settings: Settings) -> Iterator[str]:
+    """What of ``[privacy]`` is allowed and still worth saying."""
+    own = settings.privacy
+    if own.profile == OFF:
+        yield "privacy: it is off: nothing is looked at, and only labels and the law keep anything at home"
+    for name, alias in settings.aliases.items():
+        if alias.privacy == OFF and own.profile != OFF:
+            yield f"aliases.{name}: privacy is off: nobody looks at what comes under this name"
+    for key, chosen in own.keys.items():
+        if chosen == OFF and own.profile != OFF:
+            yield f"privacy.keys.{key}: privacy is off: nobody looks at what comes with this key"
+    for name, one in own.profiles.items():
+        for rows in (one.actions, *one.zones.values()):
+            for row in (OPAQUE, *sorted(NARRATIVE)):
+                if rows.get(row) == "redact":
+                    yield f"privacy.profiles.{name}: {row} has no value to replace, so redact counts as local_only"
 
 
 def _chosen(settings: Settings) -> _Found:
