@@ -219,6 +219,20 @@ def test_lines_as_records(tmp_path: Path) -> None:
         assert [hit.spot.line for hit in hits] == [3, 3, 5]
 
 
+@pytest.mark.parametrize("by_line", [False, True])
+def test_what_stands_beside_a_hit_is_marked_whoever_it_belongs_to(
+    tmp_path: Path, by_line: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, size in (("PASSAGE", 64), ("LEAD", 64), ("TAIL", 24)):
+        monkeypatch.setattr(passages, name, size)
+    text = "".join(f"row {number} CARD{number:09d}\n" for number in range(50))
+    _, hits = scan(file(tmp_path, "a.txt", text), by_line=by_line)
+    assert len(hits) == 50
+    for hit in hits:
+        assert "CARD" not in "".join(piece.text for piece in hit.context if piece.role == "plain")
+        assert any(piece.role == "other" for piece in hit.context)
+
+
 def test_each_line_tells_its_own_story() -> None:
     def first_only(text: str, field: str) -> tuple[Finding, ...]:  # a text tells one story, if it is short enough
         return tuple(one for one in look(text, field) if one.kind == "health")[:1] if len(text) < 30 else ()

@@ -33,12 +33,23 @@ class Lines:
 
 
 def hits(
-    text: str, found: Sequence[Finding], place: PlaceOf, path: str = "", known: Classified | None = None
+    text: str,
+    found: Sequence[Finding],
+    place: PlaceOf,
+    path: str = "",
+    known: Classified | None = None,
+    beside: Sequence[Finding] = (),
 ) -> Iterator[Hit]:
-    """A hit for each of ``found``, which stand in ``text``. ``known`` is what the whole record holds."""
-    ordered = sorted(found, key=lambda one: (one.start, one.end))
+    """A hit for each of ``found``, which stand in ``text``. ``known`` is what the whole record holds.
+
+    ``beside`` are findings of other records that stand near and must not be shown either.
+    """
+    own = frozenset(found) if beside else None
+    ordered = sorted(found if own is None else own.union(beside), key=lambda one: (one.start, one.end))
     reach = list(accumulate((_end(one) for one in ordered), max))
     for at, one in enumerate(ordered):
+        if own is not None and one not in own:
+            continue
         line, column = place(one.start)
         yield Hit(
             spot=Spot(line, column, path),

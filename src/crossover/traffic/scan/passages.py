@@ -6,7 +6,9 @@ each is found once, and none is cut by an edge.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
 
 import msgspec
 
@@ -14,7 +16,7 @@ from crossover.errors import DetectionError
 from crossover.privacy.classify import Tally
 from crossover.privacy.policy import NARRATIVE
 from crossover.privacy.words import NOTHING_FOUND, Classified, Finding
-from crossover.traffic.scan.context import Lines, hits
+from crossover.traffic.scan.context import AROUND, Lines, hits
 from crossover.traffic.scan.words import Look, Seen
 
 PASSAGE = 131_072  # characters
@@ -78,14 +80,14 @@ def whole(read: Callable[[int], str], look: Look, line: int = 1) -> Iterator[See
     for passage in passages(read, line):
         blank = blank and passage.text.isspace()
         try:
-            found = _own(passage, look)
+            found = list(look(passage.text, ""))
         except DetectionError as error:
             if not trouble:
                 first, trouble = passage.lines(passage.begin)[0], error.message
             continue
-        if found:
-            tally.add(found)
-            yield Seen(line, None, hits(passage.text, found, passage.lines, known=tally.classified()))
+        if own := _own(passage, found):
+            tally.add(own)
+            yield Seen(line, None, hits(passage.text, own, passage.lines, known=tally.classified(), beside=found))
     if not blank:
         known = tally.classified(trouble)
         yield Seen(first, msgspec.structs.replace(known, failed=True) if trouble else known, trouble=trouble)
@@ -98,29 +100,45 @@ def by_line(read: Callable[[int], str], look: Look) -> Iterator[Seen]:
     """
     for passage in passages(read):
         try:
-            found = [one for one in _own(passage, look) if one.kind not in NARRATIVE]
-            found += _stories(passage, look)
+            found = [one for one in look(passage.text, "") if one.kind not in NARRATIVE]
+            own = [*_own(passage, found), *_stories(passage, look)]
         except DetectionError as error:
             count = _lines(passage.text, passage.begin, passage.end)
             failed = Classified(opaque=error.message, failed=True)
             yield Seen(passage.lines(passage.begin)[0], failed, records=count, trouble=error.message)
             continue
         here = passage.begin
-        for start, stop, some in _by_line(passage, found):
+        near = _Near(found)
+        for start, stop, some in _by_line(passage, own):
             if clean := _lines(passage.text, here, start):
                 yield Seen(passage.lines(here)[0], NOTHING_FOUND, records=clean)
             tally = Tally()
             tally.add(some)
             known = tally.classified()
-            yield Seen(passage.lines(start)[0], known, hits(passage.text, some, passage.lines, known=known))
+            others = near(start - AROUND, stop + AROUND)
+            yield Seen(
+                passage.lines(start)[0], known, hits(passage.text, some, passage.lines, known=known, beside=others)
+            )
             here = stop
         if clean := _lines(passage.text, here, passage.end):
             yield Seen(passage.lines(here)[0], NOTHING_FOUND, records=clean)
 
 
-def _own(passage: Passage, look: Look) -> list[Finding]:
-    """What is found in a passage and begins in its own part."""
-    return [one for one in look(passage.text, "") if passage.begin <= one.start < passage.end]
+def _own(passage: Passage, found: Iterable[Finding]) -> list[Finding]:
+    """What begins in the passage's own part."""
+    return [one for one in found if passage.begin <= one.start < passage.end]
+
+
+class _Near:
+    """The findings of a text that stand between two places of it, however far they go beyond."""
+
+    def __init__(self, found: Iterable[Finding]) -> None:
+        self._found = sorted(found, key=lambda one: one.start)
+        self._starts = [one.start for one in self._found]
+        self._reach = list(accumulate((one.end for one in self._found), max))
+
+    def __call__(self, begin: int, end: int) -> list[Finding]:
+        return self._found[bisect_right(self._reach, begin) : bisect_left(self._starts, end)]
 
 
 def _stories(passage: Passage, look: Look) -> Iterator[Finding]:
