@@ -10,6 +10,7 @@ import pytest
 
 from crossover.errors import FileError, InputError
 from crossover.loadtest.prompts import (
+    PROBE_WORDS,
     Own,
     Scale,
     Synthetic,
@@ -78,7 +79,20 @@ def test_calibration_reads_two_counts_and_believes_no_nonsense() -> None:
     assert calibrate([(304, 618), (48, 106)]).per_word == 2.0
     for nonsense in ([(48, 0), (304, 0)], [(48, 10), (48, 20)], [(48, 5), (304, 90_000)], [(48, 600), (304, 100)]):
         assert calibrate(nonsense) == Scale()
-    assert len(text(Synthetic(tokens(5), seed=1).probe(48)).split()) == 48
+
+
+def test_probes_have_short_and_long_words_as_all_prompts_do() -> None:
+    source = Synthetic(tokens(5), seed=1)
+    usual = sum(map(len, words())) / len(words())
+    for count in PROBE_WORDS:
+        said = text(source.probe(count)).split()
+        assert len(said) == len(set(said)) == count
+        assert sum(map(len, said)) / count == pytest.approx(usual, rel=0.05)
+
+
+def test_the_first_words_of_prompts_are_of_all_words() -> None:
+    source = Synthetic(tokens(5), seed=1)
+    assert len({word for number in range(300) for word in text(source.ask(number)).split()}) > 200
 
 
 @pytest.mark.parametrize(

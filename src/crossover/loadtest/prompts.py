@@ -29,9 +29,10 @@ from crossover.workload import Lengths, Trace, constant, lognormal, quantiles
 MOST_TOKENS = 2_000_000  # of one prompt
 MOST_PROMPTS = 1_000_000
 MOST_LINE = 16 * 2**20  # bytes of one line of a file of prompts
-PROBE_WORDS = (12, 72)  # of the two requests that calibrate: they fit the smallest context, whatever a word comes to
+PROBE_WORDS = (16, 128)  # of the two requests that calibrate: they fit a context of 512, at three tokens a word
 _CLOSING = "Tell a long story with these words and do not stop early."
 _HEAD = 5  # words that stand for the number: 256 words make 2^40 numbers
+_ODD = 0x9E3779B97F  # a factor that spreads neighbouring numbers over all words
 _SEA = 1 << 14  # words that texts are cut from, at least
 
 
@@ -138,6 +139,7 @@ class Synthetic:
         rng = np.random.default_rng([seed, 1])
         self._prefix = _Sea(rng, self._words(int(tokens.shared.max())) if tokens.shared.any() else 0)
         self._sea = _Sea(rng, max(_SEA, 2 * longest))
+        self._mix = int(rng.integers(0, 1 << 8 * _HEAD))
         self._starts = rng.integers(0, len(self._sea.ends) - longest, 4096)
 
     def ask(self, number: int) -> Ask:
@@ -151,8 +153,9 @@ class Synthetic:
         return Ask(messages=(("user", text),), input_tokens=into, output_tokens=int(tokens.output[row]))
 
     def probe(self, count: int) -> Ask:
-        """A prompt of exactly so many words that asks for one token: what :func:`calibrate` sends."""
-        text = self._own((1 << 40) - 1 - count, count)
+        """A prompt of so many words, short and long ones as in all prompts: what :func:`calibrate` sends."""
+        known = sorted(words(), key=len)
+        text = " ".join(known[(2 * place + 1) * len(known) // (2 * count)] for place in range(count))
         return Ask(messages=(("user", text),), input_tokens=count, output_tokens=1)
 
     def scaled(self, scale: Scale) -> Synthetic:
@@ -167,7 +170,8 @@ class Synthetic:
         if count <= 0:
             return ""
         known = words()
-        head = " ".join(known[number >> 8 * place & 255] for place in range(min(count, _HEAD)))
+        mixed = (number * _ODD + self._mix) % (1 << 8 * _HEAD)  # an odd factor: no two numbers become one
+        head = " ".join(known[mixed >> 8 * place & 255] for place in range(min(count, _HEAD)))
         if count <= _HEAD:
             return head
         closing = _CLOSING.split() if count >= 4 * len(_CLOSING.split()) else []
