@@ -167,6 +167,10 @@ def test_headlines() -> None:
             "2 of 5 records hold something; all of them may leave",
         ),
         (
+            {"records": 1, "states": {"soft": 1}, "profiles": {"balanced": {"redact": 1}}},
+            "1 of 1 record holds something; it may leave",
+        ),
+        (
             {"records": 5, "states": {"unread": 2, "clean": 3}, "profiles": {"balanced": {"allow": 5}}},
             "No finding in 5 records, of which 2 cannot be read",
         ),

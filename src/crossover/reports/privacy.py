@@ -232,7 +232,8 @@ def headline(report: Report) -> str:
     touched = survey.states.get("hard", 0) + survey.states.get("soft", 0)
     unread = survey.states.get("unread", 0)
     if touched:
-        return f"{touched:,} of {where} hold something; all of them may leave under the profile {report.profile.name}"
+        what = "holds something; it may leave" if touched == 1 else "hold something; all of them may leave"
+        return f"{touched:,} of {where} {what} under the profile {report.profile.name}"
     return f"No finding in {where}, of which {unread:,} cannot be read" if unread else f"Nothing sensitive in {where}"
 
 
