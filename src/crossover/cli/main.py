@@ -31,6 +31,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "crossover.cli.plan",
         "API, hosted open weights, own machines or both: a ranked decision with error bars.",
     ),
+    "loadtest": (
+        "crossover.cli.loadtest",
+        "What an endpoint really does under load: latencies, throughput, the knee, the highest rate.",
+    ),
     "fit": ("crossover.cli.fit", "What can this machine, or one you name, run, and how fast?"),
     "catalog": ("crossover.cli.catalog", "Look up accelerators, prices and models with their sources; add your own."),
     "models": ("crossover.cli.models", "List, pull, look into and remove models on this machine."),
