@@ -61,6 +61,11 @@ WRITTEN: dict[str, Callable[[str], str]] = {
     "percent signs twice": lambda v: "".join(f"%25{ord(char):02x}" for char in v),
     "JSON": lambda v: "".join(f"\\u{ord(char):04x}" for char in v),
     "JSON in JSON": lambda v: json.dumps(json.dumps("".join(f"\\u{ord(char):04x}" for char in v))),
+    "JSON four times": lambda v: json.dumps(json.dumps(json.dumps(json.dumps({"v": v.replace("@", "\\u0040")})))),
+    "strings with plus": lambda v: f'"{middle(v, chr(34) + " + " + chr(34))}"',
+    "strings of PHP": lambda v: f"'{middle(v, chr(39) + chr(46) + chr(39))}'",
+    "strings side by side": lambda v: f'"{middle(v, chr(34) + chr(10) + "    " + chr(34))}"',
+    "strings in a call": lambda v: f'concat("{middle(v, chr(34) + ", " + chr(34))}")',
     "JavaScript": lambda v: "".join(f"\\u{{{ord(char):x}}}" for char in v),
     "Python": lambda v: "".join(f"\\x{ord(char):02x}" for char in v),
     "octal": lambda v: "".join(f"\\{ord(char):03o}" for char in v),
@@ -127,6 +132,11 @@ def test_without_re2_the_views_are_the_same(name: str) -> None:
         ("ssn 123/45/6789", "123-45-6789"),
         ("ssn 123-45-\n6789", "123-45-6789"),
         ("iban DE89.3704.0044.0532.0130.00", "DE89370400440532013000"),
+        ("ssn 12.34.56.78.9", "123456789"),
+        ("ssn 12/34/56/78/9", "123456789"),
+        ("phone =2B49=20151=2023456789", "+49 151 23456789"),
+        ('x\\\\\\"key\\\\\\": 1', 'x"key": 1'),
+        ("mail\\nghp_16C7e42F292c6912", "\nghp_16C7e42F292c6912"),
         ("{\\nDE89370400440532013000", "\nDE89370400440532013000"),
         ("j\u00f3hn@ex\u00e1mple.com", "john@example.com"),
         ("mail=6Aohn x john=40example.com", "john@example.com"),
@@ -241,6 +251,22 @@ def depth(view: View) -> int:
 
 CRUMBS = [*"4 1-.\n@aA_0%u\\x&#;=<b>*`é\u200bо１(at)[dot]one/+|~,:\r\tz9Z３с\u00a0"]
 CRUMBS += ["4111", "one ", "123", "6789", "DE89", "&#52;", "\\u0041", "%41", "=41", "NDExMSAxMTExIDEx", "@acme", "mia"]
+CRUMBS += [
+    '" + "',
+    '""',
+    "'.'",
+    '", "',
+    "concat",
+    "join",
+    "\\\\\\\\u0034",
+    '\\\\"',
+    "\\n4",
+    "\\nghp_",
+    "=2B4",
+    "=20",
+    "12.34.",
+    "56/78/",
+]
 CRUMBS += [
     "AKIA1234",
     "ghp_A1b2",

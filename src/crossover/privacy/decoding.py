@@ -45,16 +45,17 @@ class Sort(msgspec.Struct, frozen=True):
 # ----------------------------------------------------------------------------------------------------------- escapes
 
 _BACKSLASH = re.compile(
-    r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"  # two halves of one character
+    r"\\{1,64}(?:u([dD][89abAB][0-9a-fA-F]{2})\\{1,64}u([dD][c-fC-F][0-9a-fA-F]{2})"  # two halves of one character
     r"|u([0-9a-fA-F]{4})|u\{([0-9a-fA-F]{1,6})\}|x([0-9a-fA-F]{2})|U([0-9a-fA-F]{8})"
-    r"|([0-7]{3})|([nrt](?=[A-Z0-9+])|/)|(\\)(?=[\\uUxnrt0-7]))"  # others stand beside no value that they could hide
-)
-_SPOKEN = {"n": "\n", "r": "\r", "t": "\t", "/": "/"}
+    r"|([0-7]{3})|(/)|([nrt])([A-Z0-9+(]|[a-z](?=[a-z]{1,11}[_.\-][A-Za-z0-9_\-]{12}))|(?<=\\\\)([\"'][A-Za-z0-9+]?))"
+)  # others stand beside no value that they could hide; a value's first letter is taken in, so that it was changed
+_SPOKEN = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 def _backslashes(text: str) -> Iterator[Edit]:
+    """Escapes, however often the text was escaped again: JSON in JSON doubles its backslashes each time."""
     for hit in _BACKSLASH.finditer(text):
-        high, low, four, braces, two, eight, octal, simple, itself = hit.groups()
+        high, low, four, braces, two, eight, octal, slash, blank, first, quote = hit.groups()
         if high:
             said = chr(0x10000 + ((int(high, 16) & 0x3FF) << 10) + (int(low, 16) & 0x3FF))
         elif code := four or braces or two or eight:
@@ -62,7 +63,7 @@ def _backslashes(text: str) -> Iterator[Edit]:
         elif octal:
             said = _char(int(octal, 8))
         else:
-            said = _SPOKEN[simple] if simple else itself
+            said = _SPOKEN[blank] + first if blank else slash or quote
         yield hit.start(), hit.end(), said
 
 
@@ -88,19 +89,25 @@ def _percents(text: str) -> Iterator[Edit]:
         yield hit.start(), hit.end(), _char(int(hit[1], 16)) if hit[1] else unquote(hit.group())
 
 
-_QUOTED = re.compile(r"=(?:([0-9A-F]{2}(?:=[0-9A-F]{2}){2,})|(40|2E|2D)|\r?\n)")
+_QUOTED = re.compile(r"=(?:([0-9A-F]{2}(?:=[0-9A-F]{2}){2,})|(40|2E|2D)|(2B|20)(?=[0-9])|\r?\n)")
+_QUOTED_NUMBER = r"=2B[0-9]|[0-9]=20[0-9]{1,8}=20[0-9]"  # a calling code, or spaces between groups
+_HAS_NUMBER = re.compile(_QUOTED_NUMBER)
 _WORD = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 
 
 def _quoted_printable(text: str) -> Iterator[Edit]:
+    numbers = _HAS_NUMBER.search(text) is not None
     for hit in _QUOTED.finditer(text):
         start, end = hit.span()
-        run, single = hit.groups()
+        run, single, digit = hit.groups()
         if run:
             yield start, end, bytes.fromhex(run.replace("=", "")).decode("utf-8", "replace")
         elif single:  # one sign of an address
             if text[start - 1 : start] in _WORD and text[end : end + 1] in _WORD:
                 yield start, end, chr(int(single, 16))
+        elif digit:  # one sign of a number
+            if numbers and (digit == "2B" or text[start - 1 : start].isdigit()):
+                yield start, end, chr(int(digit, 16))
         elif start and not text[start - 1].isspace() and text[end : end + 1] not in ("", "\r", "\n"):
             yield start, end, ""
 
@@ -258,13 +265,18 @@ def _by_codes(codes: list[str], base: int, sizes: tuple[int, ...]) -> str | None
 
 SORTS = (
     Sort(
-        r"\\(?:u\{?[0-9a-fA-F]|x[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|[0-7]{3}|\\[uUxnrt0-7\\]|[nrt][A-Z0-9+]|/)",
+        r"\\(?:u\{?[0-9a-fA-F]|x[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|[0-7]{3}|\\[\"']|/"
+        r"|[nrt](?:[A-Z0-9+(]|[a-z]{2,12}[_.\-][A-Za-z0-9_\-]{12}))",
         "\\",
         _backslashes,
     ),
     Sort(r"&(?:#[0-9xX]|[A-Za-z][A-Za-z0-9]{1,31};)", "&", _entities),
     Sort(r"%(?:[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})", "%", _percents),
-    Sort(r"(?:=[0-9A-F]{2}){3}|[A-Za-z0-9]=(?:40|2E|2D)[A-Za-z0-9]|[^ \t\r\n]=\r?\n[^\r\n]", "=", _quoted_printable),
+    Sort(
+        rf"(?:=[0-9A-F]{{2}}){{3}}|[A-Za-z0-9]=(?:40|2E|2D)[A-Za-z0-9]|[^ \t\r\n]=\r?\n[^\r\n]|{_QUOTED_NUMBER}",
+        "=",
+        _quoted_printable,
+    ),
     Sort(r"[\[({<][ \t]?(?i:at|dot|@|\.)[ \t]?[\])}>]| (?i:dot) [A-Za-z0-9-]", "", _written_out),
     Sort(r"[A-Za-z0-9+/_-]{14}", "", _runs),
     Sort(r"[0-9a-fA-F][0-9a-fA-FxX]{1,7}(?:[ :,;-]{1,2}[0-9a-fA-FxX]{2,8}){6}", "", _codes),

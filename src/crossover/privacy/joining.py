@@ -170,7 +170,7 @@ _SHORT_ROW = re.compile(r"[0-9][0-9][0-9][^A-Za-z0-9]{1,12}[0-9][0-9][0-9]?[^A-Z
 
 
 def _shapes(text: str) -> Iterator[tuple[Edit, ...]]:
-    """A social security or phone number whose groups are right and whose separators are not."""
+    """A social security or phone number whose groups are right and whose separators are not, or the other way round."""
     for hit in _SHAPE.finditer(text) if _SHORT_ROW.search(text) is not None else ():
         gaps = [hit.span(number) for number in (2, 4, 6) if hit[number] is not None]
         said = [text[start:end] for start, end in gaps]
@@ -178,6 +178,24 @@ def _shapes(text: str) -> Iterator[tuple[Edit, ...]]:
         broken = len(odd) == 1 and "\n" in odd[0] and len(said) > 1  # by one line end; more are a list
         if broken or (odd and len(set(said)) == 1 and "\n" not in odd[0]):
             yield tuple((start, end, "-") for start, end in gaps)
+    yield from _regrouped(text)
+
+
+_REGROUPED = re.compile(r"(?<![A-Za-z0-9])[0-9]{2,4}([ ._/*~-])[0-9]{2,4}(?:\1[0-9]{1,4}){2,7}(?![A-Za-z0-9])")
+_LONGEST_NUMBER = 16
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+def _regrouped(text: str) -> Iterator[tuple[Edit, ...]]:
+    """``53.69.04.39.9``: the digits of a number in even groups that are not its own, behind some word."""
+    for hit in _REGROUPED.finditer(text):
+        start, end = hit.span()
+        sizes = [len(group) for group in hit.group().split(hit[1])]
+        even = len(set(sizes[:-1])) == 1 and sizes[-1] <= sizes[0]
+        if not even or not _FEWEST_WORDS <= sum(sizes) <= _LONGEST_NUMBER or (sizes[0] == 3 and hit[1] in " ."):
+            continue  # thousands
+        if _LETTER.search(text, max(0, start - _REACH), start) is not None:
+            yield ((start, end, hit.group().replace(hit[1], "")),)
 
 
 # --------------------------------------------------------------------------------------------------------- line ends
@@ -314,6 +332,43 @@ def _tells(text: str, start: int, end: int) -> bool:
     return len(before) + len(after) > 6 and ("@" in before or "@" in after or _mixed(before) or _mixed(after))
 
 
+# ------------------------------------------------------------------------------------------------- strings in pieces
+
+_QUOTE = r"\\{0,2}[\"'`]"
+_OPERATOR = r"(?:[+&~|*]{1,2}|\.{1,2}|<>|\\)"
+_BETWEEN_STRINGS = rf"{_QUOTE}S(?:{_OPERATOR}S(?:{_OPERATOR}S)?)?[fFrRbBuU@$]{{0,2}}{_QUOTE}"  # S: white space
+_PIECES = re.compile(_BETWEEN_STRINGS.replace("S", r"[ \t\r\n]{0,24}"))
+_BETWEEN_ANYWHERE = _BETWEEN_STRINGS.replace("S", r"[ \t\r\n]*")
+_LISTED_PIECES = re.compile(rf"{_QUOTE}[ \t\r\n]{{0,24}},[ \t\r\n]{{0,24}}{_QUOTE}")
+_CALL = r"(?i:concat|join|strcat|paste)"
+_PUT_TOGETHER = re.compile(_CALL)
+_CALL_REACH = 96
+
+
+def _strings(text: str) -> Iterator[tuple[Edit, ...]]:
+    """``"4111" + "1111"``, with any operator that puts strings together or none, and ``concat("4111", "1111")``."""
+    found = [hit.span() for hit in _PIECES.finditer(text)]
+    if _PUT_TOGETHER.search(text) is not None:
+        listed = (hit.span() for hit in _LISTED_PIECES.finditer(text))
+        found = sorted(found + [span for span in listed if _is_in_call(text, *span)])
+    near: list[Edit] = []
+    told = False
+    for start, end in found:
+        if near and start - near[-1][1] > _REACH:
+            if told:
+                yield tuple(near)
+            near, told = [], False
+        if _beside(text, start, end):
+            near.append((start, end, ""))
+            told = told or _tells(text, start, end)
+    if near and told:
+        yield tuple(near)
+
+
+def _is_in_call(text: str, start: int, end: int) -> bool:
+    return _PUT_TOGETHER.search(text, max(0, start - _CALL_REACH), end + _CALL_REACH) is not None
+
+
 # ------------------------------------------------------------------------------------------------------ digits as words
 
 _NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -362,5 +417,6 @@ JOINS = (
         "",
         _markup,
     ),
+    Join(rf"{_WORD} ?{_BETWEEN_ANYWHERE} ?{_WORD}|{_CALL}", "", _strings),
     Join(rf"(?:(?i:{_NAMED})[ ,.-]{{1,3}}){{8}}", "", _spoken),
 )
