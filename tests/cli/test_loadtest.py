@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -19,6 +20,7 @@ from crossover.loadtest.records import read
 from crossover.providers.answers import Answer
 from crossover.providers.faulty import FaultyServer
 from crossover.usage import Usage
+from tests.cli.process import running
 from tests.cli.shell import call, quiet_home, refused
 
 QUICK = ("--concurrency", "2", "--requests", "24", "--input-tokens", "30", "--output-tokens", "4")
@@ -290,6 +292,36 @@ def test_own_prompts_go_to_a_provider_only_through_the_gate(tmp_path: Path) -> N
         done = call("loadtest", "one", "--routed", *words)
         assert done.code == 0, done
         assert server.journal
+
+
+class Told(ExactServer):
+    """Says when it has been asked often enough."""
+
+    def __init__(self) -> None:
+        super().__init__(Exact(ttft_s=0, itl_s=0, slots=100))
+        self.often = threading.Event()
+
+    async def slot(self) -> None:
+        if self.asked > 200:
+            self.often.set()
+        await super().slot()
+
+
+def test_ctrl_c_shows_what_was_measured_and_leaves_no_evidence(tmp_path: Path) -> None:
+    with beside(Told()) as server:
+        words = ("--url", server.url, "--model", "exact", "--duration", "3600", "--output-tokens", "2")
+        with running("loadtest", *words, "--out", "run.jsonl", folder=tmp_path) as process:
+            assert server.often.wait(60)
+            process.signal(signal.SIGINT)
+            done = process.done()
+    assert done.code == 130
+    assert "it was interrupted" in done.out
+    assert "time to first token" in done.out
+    assert "interrupted" in done.err
+    (stage,) = read(tmp_path / "run.jsonl").stages
+    assert stage.run.stop == "interrupted"
+    assert sum(shot.ok for shot in stage.run.shots) > 100
+    assert not (tmp_path / "home" / "data").exists()
 
 
 # ----------------------------------------------------------------------------------------------------------- bad input

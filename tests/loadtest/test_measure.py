@@ -126,6 +126,8 @@ def test_notes_say_what_misleads() -> None:
     assert any("harness was late" in note for note in late.notes)
     guessed = figures(made(shot(output_basis="estimated")))
     assert any("does not count" in note for note in guessed.notes)
+    lies = figures(made(shot(times=(0.1, 0.2, 0.3, 0.4), output=1)))
+    assert any("are doubtful" in note for note in lies.notes)
     short = figures(made(shot(asked_output=100)))
     assert any("before the length asked for" in note for note in short.notes)
     few = figures(made(shot()))

@@ -185,6 +185,11 @@ def _noted(made: Figures, run: Run) -> Figures:
         )
     if made.pieces > PIECES_FEW:
         notes.append(f"A piece carries {made.pieces:.3g} tokens on average: gaps are between pieces, not tokens.")
+    if made.ok and made.measured_tokens and 0 < made.pieces < 1 / PIECES_FEW:
+        notes.append(
+            f"The target counts {made.pieces:.3g} tokens for every piece that came: its counts, and all figures per "
+            "token, are doubtful."
+        )
     if made.ok and not made.measured_tokens:
         notes.append("The target does not count its tokens: output is the number of pieces, input what was aimed at.")
     if made.send_delay is not None and not run.load.closed and made.send_delay.at(0.99).value > LATE_S:

@@ -161,6 +161,8 @@ def facts(found: Report) -> list[str]:
         said.append(f"network: {seconds(session.round_trip_s)} there and back{tls}")
     if found.spent_usd is not None:
         said.append(f"about ${found.spent_usd:.4f} spent")
+    elif session.subject.outside:
+        said.append("what it costs is not known here")
     said.append(f"seed {session.seed}")
     return said
 

@@ -223,12 +223,12 @@ async def at_name(name: str, loaded: Loaded, paths: Paths, *, ledger: Path | Non
 
 
 def purse(aim: Aim, limit_usd: float) -> Purse | None:
-    """What the test may cost; None where nothing is paid per token. What has no known price costs nothing here.
+    """What the test may cost; None where nothing is paid per token, and where no price is known.
 
     A request through a policy is priced as the dearest deployment it may reach.
     """
     prices = aim.prices
-    if prices is None:
+    if prices is None or not prices.known:
         return None
 
     def usd(shot: Shot) -> float:
