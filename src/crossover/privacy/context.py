@@ -35,8 +35,8 @@ _NUMBER = "no|nr|num|number|nummer"  # what is glued to a word: ``taxno``, ``pas
 _GLUED = re.compile(f"(?:{_NUMBER})(?![^\\W_])")
 # Behind an abbreviation: what shows that it names a field whose value follows (``nif=``, ``<inn>``, ``ird no. 49-``).
 _NAMES_VALUE = re.compile(
-    rf"(?: ?(?:(?:{_NUMBER}|id|code)(?![a-z])|[#№]|n[°º])[\"'`\\]{{0,4}} ?[.:=>|]{{0,2}}|[\"'`\\]{{0,4}} ?[:=>|]{{1,2}}"
-    r"| (?:is|est|ist|es)\b) ?[\"'`\\(\[]{0,4}[a-z]{0,3} ?[0-9]"
+    rf"(?: ?(?:(?:{_NUMBER}|id|code)(?![a-z])|[#№]|n[°º])[\"'`\\*]{{0,4}} ?[.:=>|]{{0,2}}"
+    r"|[\"'`\\*]{0,4} ?[:=>|]{1,2}| (?:is|est|ist|es)\b)[*]{0,2} ?[\"'`\\(\[]{0,4}(?:[a-z]{1,2} )?[a-z]{0,6}[0-9]"
 )
 _RIVAL = re.compile(r"[0-9](?:[ .-]?[0-9]){4}")  # another number, which the word may belong to
 _ITS_OWN = re.compile(
@@ -393,7 +393,9 @@ class Scan:
         start = _before_prefixes(low, start)
         if start and low[start - 1].isalnum() and not (camel and self._camel(start - 1, start + 1, end)):
             return False
-        return prefix or not low[last : last + 1].isalnum() or (camel and self._camel(last - 1, start + 1, last))
+        if prefix or low[end - 1] in "#№":
+            return True
+        return not low[last : last + 1].isalnum() or (camel and self._camel(last - 1, start + 1, last))
 
     def _camel(self, at: int, start: int, end: int) -> bool:
         """Whether a small letter and a capital meet at ``at``, and the word's rest is one word or several in one."""
