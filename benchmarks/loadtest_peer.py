@@ -1,6 +1,6 @@
 """The load test beside an independent tool, guidellm, on one server in one run: do the two say the same?
 
-    CROSSOVER_PEER_PYTHON=/path/to/venv/bin/python python benchmarks/loadtest_peer.py [--streams 1] [--rounds 3]
+    CROSSOVER_PEER_PYTHON=/path/to/venv/bin/python python benchmarks/loadtest_peer.py [--streams 1] [--words 6]
 
 The embedded llama.cpp runs as a process of its own. Both tools ask it the same prompts at the same concurrency, in
 turns, and their medians are compared: time to first token, and the mean gap between an answer's tokens (guidellm's
@@ -39,7 +39,7 @@ from crossover.providers.registry import profile, provider
 from crossover.transport import Transport, endpoint
 from crossover.workload import constant
 
-OUTPUT, WORDS, REQUESTS, WARMUP = 96, 6, 200, 20
+OUTPUT, REQUESTS, WARMUP = 96, 200, 20
 PEER = "CROSSOVER_PEER_PYTHON"
 FIGURES = ("TTFT", "gap between tokens")
 
@@ -61,9 +61,9 @@ def serve(streams: int) -> None:
         sys.stdin.read()
 
 
-def prompts(place: Path, count: int) -> None:
+def prompts(place: Path, count: int, words: int) -> None:
     """Prompts that nobody has seen, as both tools read them."""
-    made = Synthetic(drawn(constant(WORDS), constant(OUTPUT), np.random.default_rng(1), count=8), seed=time.time_ns())
+    made = Synthetic(drawn(constant(words), constant(OUTPUT), np.random.default_rng(1), count=8), seed=time.time_ns())
     rows = [{"prompt": made.ask(n).messages[0][1], "output_tokens_count": OUTPUT} for n in range(count)]
     place.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
 
@@ -112,7 +112,7 @@ def peer(python: str, url: str, model: str, streams: int, place: Path) -> tuple[
     return first, gap
 
 
-def main(streams: int, rounds: int) -> None:
+def main(streams: int, rounds: int, words: int) -> None:
     python = os.environ.get(PEER, "")
     if not python:
         print(f"{PEER} names no Python with guidellm: skipped.", __doc__, sep="\n\n")
@@ -126,7 +126,7 @@ def main(streams: int, rounds: int) -> None:
         for number in range(rounds):
             for kind in ("ours", "theirs") if number % 2 else ("theirs", "ours"):
                 place = Path(folder) / f"{number}-{kind}.jsonl"
-                prompts(place, REQUESTS + WARMUP + 1)
+                prompts(place, REQUESTS + WARMUP + 1, words)
                 if kind == "ours":
                     mine.append(medians(uvloop.run(ours(url, model, streams, place))))
                 else:
@@ -147,5 +147,6 @@ if __name__ == "__main__":
         parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument("--streams", type=int, default=1)
         parser.add_argument("--rounds", type=int, default=3)
+        parser.add_argument("--words", type=int, default=6, help="of a prompt, about three tokens each")
         stated = parser.parse_args()
-        main(stated.streams, stated.rounds)
+        main(stated.streams, stated.rounds, stated.words)
