@@ -11,15 +11,15 @@ from crossover.evaluation.log import NAME, read
 SAMPLES, AT_ONCE = 60, 4
 
 
-def started(folder: Path) -> subprocess.Popen[str]:
-    words = [sys.executable, "-m", "tests.evaluation.paying", str(folder), str(SAMPLES), str(AT_ONCE)]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+def started(folder: Path, most: int) -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "tests.evaluation.paying", str(folder), str(SAMPLES), str(AT_ONCE), str(most)]
+    return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def test_three_kills(tmp_path: Path) -> None:
     kept = 0
     for paid in (5, 17, 1):
-        with started(tmp_path) as process:
+        with started(tmp_path, paid) as process:
             assert process.stdout is not None
             for _ in range(paid):
                 assert process.stdout.readline() == "paid\n"
@@ -27,7 +27,7 @@ def test_three_kills(tmp_path: Path) -> None:
         answers = read(tmp_path / "out" / NAME).answers
         assert len(answers) >= max(kept + paid - AT_ONCE, kept), "what was answered is there"
         kept = len(answers)
-    with started(tmp_path) as process:
+    with started(tmp_path, SAMPLES + 1) as process:
         said, _ = process.communicate()
         assert said.endswith("done\n")
     found = read(tmp_path / "out" / NAME)

@@ -17,6 +17,7 @@ from crossover.errors import InputError
 from crossover.evaluation.scorers.words import Given, Score, ScoringError
 
 PATIENCE_S = 30.0
+_ENDING_S = 5.0
 _MOST_LINE = 64 * 2**20
 _CHILD = "crossover.evaluation.scorers.child"
 
@@ -92,6 +93,9 @@ class Function:
         assert process.stdout is not None
         line = await process.stdout.readline()
         if not line:
+            with contextlib.suppress(TimeoutError):  # to kill a process while it ends would lose its code
+                async with asyncio.timeout(_ENDING_S):
+                    await process.wait()
             await self._end()
             return {"error": f"its process ended with code {process.returncode}"}
         said: dict[str, Any] = msgspec.json.decode(line)
@@ -99,7 +103,7 @@ class Function:
 
     async def _end(self) -> None:
         process, self._process = self._process, None
-        if process is None:
+        if process is None or process.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError):
             process.kill()
