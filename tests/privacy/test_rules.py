@@ -71,6 +71,7 @@ def test_the_value_is_the_group() -> None:
         ("badger 1234", []),
         ("subbadge 1234", []),
         ("badge" + " " * 60 + "1234", []),
+        ("badges 3456, 1234", ["3456", "1234"]),
         ("1234" + " " * 30 + "badge", []),
         ("my id\tcard 1234", ["1234"]),
         ("reisepassnummer 1234", ["1234"]),
