@@ -15,7 +15,7 @@ from tests.evaluation.parts import Model, calls, candidate, exactly, log, sample
 
 
 def main(folder: Path, count: int, at_once: int, most: int) -> None:
-    """Run ``count`` samples; says ``paid`` for every call and ``done`` at the end. It stands still after ``most`` calls."""
+    """Run ``count`` samples; says ``paid`` for every call, ``done`` at the end; stands still after ``most`` calls."""
     left = iter(range(most))
     marks = os.open(folder / "paid", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
