@@ -109,6 +109,7 @@ def test_votes_of_one_group_count_together() -> None:
         (votes("a", "b", 0, 5, 0), False),
         (votes("a", "b", 1, 0, 0), True),
         (votes("a", "b", 0, 1, 0), False),
+        (votes("a", "b", 3, 2, 0), True),  # never lost: a larger share of ties explains them as well
     ],
 )
 def test_votes_without_an_estimate_get_half_a_vote_each_way(rows: list[Vote], above: bool) -> None:
@@ -124,6 +125,23 @@ def test_votes_without_an_estimate_get_half_a_vote_each_way(rows: list[Vote], ab
 def test_a_name_that_ever_lost_needs_no_half_vote() -> None:
     assert not bradley_terry(TOURNAMENT, reference="a").half_votes
     assert bradley_terry([*TOURNAMENT, *votes("e", "a", 3, 0, 0)], reference="a").half_votes
+
+
+@pytest.mark.parametrize(
+    ("rows", "half"),
+    [
+        # a circle of two wins and a tie: no strengths explain all three
+        ([*votes("a", "b", 2, 0, 0), *votes("b", "c", 2, 0, 0), *votes("c", "a", 0, 2, 0)], False),
+        ([*votes("a", "b", 2, 0, 0), *votes("b", "c", 0, 2, 0), *votes("c", "a", 0, 2, 0)], True),
+        # the circle of a and b bounds the ties, and d, who never lost, is still unbounded
+        ([*votes("a", "b", 2, 1, 2), *votes("d", "a", 2, 0, 0)], True),
+    ],
+)
+def test_ties_bound_the_strengths_only_where_wins_outnumber_them_in_a_circle(rows: list[Vote], *, half: bool) -> None:
+    ranking = bradley_terry(rows, reference="a")
+    assert ranking.half_votes is half
+    assert all(math.isfinite(row.low) and math.isfinite(row.high) for row in ranking.strengths)
+    assert all(abs(row.strength) < 5 for row in ranking.strengths)
 
 
 def test_votes_that_cannot_be_ranked_are_refused() -> None:

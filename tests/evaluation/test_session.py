@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from crossover.errors import ContradictionError, FileError, InputError, RequestError
@@ -221,6 +222,13 @@ def test_results_as_files(tmp_path: Path) -> None:
     (tmp_path / SCORES).write_text("{}\n")
     with pytest.raises(FileError, match="no line of scores"):
         read_scores(tmp_path / SCORES)
+
+
+def test_half_a_surrogate_pair_is_written_as_a_question_mark(tmp_path: Path) -> None:
+    ended = done(tmp_path, samples(2), candidate("a", Model()), candidate("r", Model()))
+    broken = tuple(msgspec.structs.replace(one, group="bad \ud800", tags=("\udfff",)) for one in ended.samples)
+    write_results(tmp_path, msgspec.structs.replace(ended, samples=broken))
+    assert {(row.group, row.tags) for row in read_scores(tmp_path / SCORES)} == {("bad ?", ("?",))}
 
 
 def test_evidence_for_plans(tmp_path: Path) -> None:

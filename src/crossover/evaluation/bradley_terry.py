@@ -175,12 +175,31 @@ def _check_connected(places: NDArray[np.int64], names: Sequence[str]) -> None:
 
 
 def _finite(places: NDArray[np.int64], outcomes: Floats, count: int) -> bool:
-    """Whether an estimate exists: from every name a chain of wins or ties to every other, and not ties alone."""
+    """Whether an estimate exists: from every name a chain of wins or ties to every other, not ties alone, and where
+    there are both, wins that ties cannot explain away (:func:`_bounded`).
+    """
     links = np.eye(count, dtype=bool)
     first, tied, second = (outcomes[:, place] > 0 for place in range(3))
     for won, lost, which in ((0, 1, first | tied), (1, 0, second | tied)):
         links[places[which, won], places[which, lost]] = True
-    return bool(_reach(links).all()) and not bool(tied.all())
+    if not _reach(links).all() or tied.all():
+        return False
+    return not tied.any() or _bounded(places, outcomes, count)
+
+
+def _bounded(places: NDArray[np.int64], outcomes: Floats, count: int) -> bool:
+    """Whether wins and ties together keep the strengths from being drawn apart for ever.
+
+    They could be, without a vote speaking against it, by at least one step for every win and by at most one for every
+    tie, while ties become the commoner: unless some circle of votes holds more wins than ties.
+    """
+    apart = np.full((count, count), np.inf)
+    first, tied, second = (outcomes[:, place] > 0 for place in range(3))
+    apart[places[tied, 0], places[tied, 1]] = apart[places[tied, 1], places[tied, 0]] = 1.0
+    apart[places[first, 0], places[first, 1]] = apart[places[second, 1], places[second, 0]] = -1.0
+    for middle in range(count):
+        apart = np.minimum(apart, apart[:, middle, None] + apart[None, middle, :])
+    return bool((np.diag(apart) < 0).any())
 
 
 def _reach(links: NDArray[np.bool_]) -> NDArray[np.bool_]:

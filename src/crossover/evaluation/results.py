@@ -45,10 +45,31 @@ class ScoreRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def write_results(folder: Path, done: Session) -> None:
-    """Write both files; each is whole or as it was. Raises StoreError."""
-    lines = b"".join(msgspec.json.encode(row) + b"\n" for row in rows_of(done))
+    """Write both files; each is whole or as it was. Raises StoreError.
+
+    Half a surrogate pair, which a text from Python may hold and no JSON can, becomes a question mark.
+    """
+    lines = b"".join(_encoded(row) + b"\n" for row in rows_of(done))
     _write(folder / SCORES, lines)
-    _write(folder / REPORT, msgspec.json.format(msgspec.json.encode(done.findings), indent=1))
+    _write(folder / REPORT, msgspec.json.format(_encoded(done.findings), indent=1))
+
+
+def _encoded(value: Any) -> bytes:
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_sound(msgspec.to_builtins(value)))
+
+
+def _sound(value: Any) -> Any:
+    """Plain values whose texts UTF-8 can hold."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_sound(key): _sound(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_sound(one) for one in value]
+    return value
 
 
 def rows_of(done: Session) -> Iterator[ScoreRow]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -174,31 +173,7 @@ def _ranking(counted: Sequence[_Counted], reference: str) -> Ranking | None:
         for one, choice in rows
         if one.first in reached
     ]
-    return bradley_terry(made, reference=reference) if made and _estimable(made) else None
-
-
-def _estimable(votes: Sequence[Vote]) -> bool:
-    """Whether wins and ties together have a finite estimate.
-
-    They have none where strengths can be drawn apart for ever without a vote speaking against it: by at least one step
-    for every win, and by at most one for every tie. That is so unless some circle of votes holds more wins than ties.
-    """
-    if all(vote.winner != "tie" for vote in votes) or all(vote.winner == "tie" for vote in votes):
-        return True  # the model itself sees to these
-    names = sorted({name for vote in votes for name in (vote.first, vote.second)})
-    apart = {(one, other): math.inf for one in names for other in names}
-    for vote in votes:
-        there, back = (vote.first, vote.second), (vote.second, vote.first)
-        for way, step in ((there, -1.0), (back, 1.0)):
-            if vote.winner == "tie":
-                apart[way] = min(apart[way], 1.0)
-            elif (vote.winner == "first") == (step < 0):
-                apart[way] = -1.0
-    for middle in names:
-        for one in names:
-            for other in names:
-                apart[one, other] = min(apart[one, other], apart[one, middle] + apart[middle, other])
-    return any(apart[name, name] < 0 for name in names)
+    return bradley_terry(made, reference=reference) if made else None
 
 
 def _share(count: int, n: int) -> Share:

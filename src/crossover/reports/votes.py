@@ -64,8 +64,6 @@ def remarks(tally: Tally) -> Iterator[str]:
         yield f"Damaged lines of the file of votes, not counted: {', '.join(str(line) for line in tally.damaged[:8])}."
     for why, count in tally.left_out.items():
         yield f"{plural(count, 'pair')} left out: {why}."
-    if tally.ranking is None and tally.votes:
-        yield "The Bradley-Terry model has no estimate for these votes: somebody never lost. The verdict does without."
     if tally.ranking is not None and tally.ranking.half_votes:
         yield (
             "Somebody never lost or never won, so half a vote each way was added to every pair for the Bradley-Terry "
