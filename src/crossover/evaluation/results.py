@@ -67,7 +67,7 @@ def _sound(value: Any) -> Any:
         return value.encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, dict):
         return {_sound(key): _sound(one) for key, one in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_sound(one) for one in value]
     return value
 
