@@ -1,0 +1,224 @@
+"""What was learned, and how it decides: a few weighted sums, a threshold, and a card that says what is promised.
+
+A score says how much better the stronger model is expected to answer: the larger, the more is gained by asking it. A
+request is kept where its score is at most the threshold. Nothing here needs numpy.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from typing import Literal
+
+import msgspec
+
+from crossover.learning.features import FEATURES, Signals, hashed
+from crossover.learning.signals import PromptSignals
+
+Kind = Literal["cascade", "route"]
+Bound = Literal["exact", "betting"]
+
+
+class Scaled(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A feature by name, and what is taken off it and divided by, to be of the size 1."""
+
+    name: str
+    centre: float
+    spread: float
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One weighted sum: a weight for each feature, and for buckets of hashed words. ``share`` is its part of the score.
+
+    ``link``: the sum is taken as it is, or as the chance it is the log odds of.
+    """
+
+    link: Literal["identity", "logistic"]
+    share: float
+    bias: float
+    weights: tuple[float, ...]
+    words: dict[str, float] = {}
+
+
+class Promise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What holds for requests like those of the calibration: ``loss`` is lost at most, with so much ``confidence``.
+
+    ``kept`` is the share of the calibration's prompts that stays. ``bound``: by which exact bound. ``loss`` is a share
+    of the score's range: of right and wrong, of answers that are wrong and would have been right.
+    """
+
+    loss: float
+    confidence: float
+    kept: float
+    bound: Bound
+    observed: float
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much of the year's chance of a broken promise is spent: each calibration takes a part of it."""
+
+    delta: float
+    calibrations: int
+    spent: float
+    year: int
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A point of the cost–quality curve on prompts that nothing was learned from.
+
+    ``kept`` is the share that stays, ``quality`` the mean score, ``loss`` the mean of what was lost. ``cost`` is
+    dollars per 1,000 requests where prices are known.
+    """
+
+    threshold: float
+    kept: float
+    quality: float
+    loss: float
+    cost: float | None = None
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where it comes from and what it promises. ``digest`` says by which models (and which settings) the answers were.
+
+    ``trained``, ``calibrated`` and ``reported`` count prompts; no prompt is in two of them. ``apgr`` and
+    ``length_apgr`` are of the report's part; ``gain_over_length`` is their difference in cross-validation, with two
+    standard errors. ``learned`` False: it is the length rule with a threshold.
+    """
+
+    made: str
+    source: str
+    weak: str
+    strong: str
+    digest: str
+    trained: int
+    calibrated: int
+    reported: int
+    promise: Promise | None
+    words: str
+    budget: Budget | None = None
+    learned: bool = True
+    apgr: float | None = None
+    length_apgr: float | None = None
+    gain_over_length: tuple[float, float] | None = None
+    weak_score: float | None = None
+    strong_score: float | None = None
+    curve: tuple[Step, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Learned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A policy as it lies in a file. ``threshold`` None: nothing may be kept, because nothing could be promised.
+
+    ``calibration`` are points (score, expected gain) with rising scores; the gain between them is a straight line.
+    """
+
+    version: int
+    kind: Kind
+    features: tuple[Scaled, ...]
+    heads: tuple[Head, ...]
+    calibration: tuple[tuple[float, float], ...]
+    threshold: float | None
+    card: Card
+    buckets: int = 4096
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether to ask the stronger model. ``score`` None: a fact is not known without which there is no promise.
+
+    ``gain`` is what is expected to be gained by asking it, in points of the score from 0 to 1. ``why`` is a sentence.
+    """
+
+    escalate: bool
+    score: float | None
+    gain: float | None
+    why: str
+
+
+def score(learned: Learned, signals: Signals) -> float | None:
+    """How much the stronger model is needed; None where a feature that counts is not known."""
+    values = scaled(learned, signals)
+    return None if isinstance(values, str) else _summed(learned, values, signals)
+
+
+def gain(learned: Learned, signals: Signals) -> float:
+    """The expected gain of the stronger model, -1 to 1; 1 where too little is known to say."""
+    found = score(learned, signals)
+    return 1.0 if found is None else gain_at(learned, found)
+
+
+def gain_at(learned: Learned, value: float) -> float:
+    """The expected gain at a score; outside of what was seen, that of the nearest point."""
+    points = learned.calibration
+    if not points:
+        return max(-1.0, min(1.0, value))
+    at = bisect_right(points, (value, math.inf))
+    if at == 0 or at == len(points):
+        return points[min(at, len(points) - 1)][1]
+    (left, low), (right, high) = points[at - 1], points[at]
+    return low + (high - low) * (value - left) / (right - left) if right > left else high
+
+
+def decide(learned: Learned, signals: Signals) -> Verdict:
+    """Keep what is at most the threshold; escalate the rest, and all of which too little is known."""
+    values = scaled(learned, signals)
+    if isinstance(values, str):
+        what = FEATURES[values].name.replace(".", "'s ", 1).replace("_", " ")
+        return Verdict(
+            escalate=True, score=None, gain=None, why=f"the {what} is not known, and the promise counts on it"
+        )
+    found = _summed(learned, values, signals)
+    expected = gain_at(learned, found)
+    if learned.threshold is None:
+        return Verdict(escalate=True, score=found, gain=expected, why=learned.card.words)
+    escalate = found > learned.threshold
+    side = "above" if escalate else "not above"
+    why = f"expected gain {expected:+.2f}, score {found:.3f} is {side} {learned.threshold:.3f}"
+    return Verdict(escalate=escalate, score=found, gain=expected, why=f"{why}{_because(learned, values, escalate)}")
+
+
+def scaled(learned: Learned, signals: Signals) -> list[float] | str:
+    """The features of the size 1, or the name of the first that is not known."""
+    values: list[float] = []
+    for row in learned.features:
+        value = FEATURES[row.name].read(signals)
+        if value is None:
+            return row.name
+        values.append((value - row.centre) / row.spread)
+    return values
+
+
+def _summed(learned: Learned, values: list[float], signals: Signals) -> float:
+    total = 0.0
+    found: set[int] | None = None
+    for head in learned.heads:
+        value = head.bias
+        for weight, each in zip(head.weights, values, strict=True):
+            value += weight * each
+        if head.words:
+            if found is None:
+                prompt = signals if isinstance(signals, PromptSignals) else signals.asked
+                found = hashed(prompt.words, learned.buckets) if prompt is not None else set()
+            known = head.words
+            if found:
+                value += sum(known.get(str(bucket), 0.0) for bucket in found) / math.sqrt(len(found))
+        total += head.share * (value if head.link == "identity" else logistic(value))
+    return total
+
+
+def logistic(value: float) -> float:
+    """The chance of so many log odds."""
+    return 1 / (1 + math.exp(-value)) if value > -700 else 0.0
+
+
+def _because(learned: Learned, values: list[float], escalate: bool) -> str:
+    """The two features that spoke most for what was decided."""
+    pulls: list[tuple[float, int]] = []
+    for number, value in enumerate(values):
+        pull = value * sum(head.share * head.weights[number] for head in learned.heads)
+        if (pull > 0) == escalate and abs(pull) > 1e-3:
+            pulls.append((abs(pull), number))
+    words = []
+    for _, number in sorted(pulls, reverse=True)[:2]:
+        feature = FEATURES[learned.features[number].name]
+        words.append(feature.high if values[number] > 0 else feature.low)
+    return f": {', '.join(words)}" if words else ""

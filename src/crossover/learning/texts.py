@@ -1,0 +1,132 @@
+"""Cheap facts of a text: its words, language, numbers, code, and whether the arithmetic in it is right."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+_DATA = Path(__file__).with_name("data") / "signals.toml"
+MOST = 16_000  # characters that are looked at; what is longer is known by its length
+_WORD = re.compile(r"[^\W\d_][\w'’-]*")
+_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_EQUATION = re.compile(
+    r"(?<![\d.,+*/×÷=-])\$?(\d[\d,]*(?:\.\d+)?) ?([-+*/×÷x]) ?\$?(\d[\d,]*(?:\.\d+)?)%? ?= ?\$?(-?\d[\d,]*(?:\.\d+)?)"
+    r"(?![\d.,]*[-+*/×÷]|\d)"
+)
+_MOST_EQUATIONS = 50
+
+
+class Tables(msgspec.Struct, frozen=True):
+    """The lists of ``data/signals.toml``."""
+
+    languages: dict[str, frozenset[str]]
+    scripts: dict[str, tuple[int, int]]
+    prompt: dict[str, frozenset[str]]
+    code: tuple[str, ...]
+    hedges: frozenset[str]
+    refusals: tuple[str, ...]
+    finals: tuple[str, ...]
+
+
+@cache
+def tables() -> Tables:
+    """The lists, read once."""
+    data = tomllib.loads(_DATA.read_text(encoding="utf-8"))
+    prompt = {name: frozenset(words) for name, words in data["prompt"].items() if name != "code"}
+    return Tables(
+        {name: frozenset(words) for name, words in data["languages"].items()},
+        {name: (ends[0], ends[1]) for name, ends in data["scripts"].items()},
+        prompt,
+        tuple(data["prompt"]["code"]),
+        frozenset(data["answer"]["hedges"]),
+        tuple(data["answer"]["refusals"]),
+        tuple(data["answer"]["finals"]),
+    )
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in small letters, in order."""
+    return _WORD.findall(text.lower())
+
+
+def numbers_of(text: str) -> list[str]:
+    """The numbers of a text as written, without separators of thousands."""
+    return [number.replace(",", "") for number in _NUMBER.findall(text)]
+
+
+def language(text: str, words: Iterable[str]) -> str:
+    """``en``, ``de`` … or the name of a script; empty where nobody can tell (too short, only symbols)."""
+    known = tables()
+    if not text.isascii():
+        script = _script(text, known.scripts)
+        if script:
+            return script
+    several = set(words)
+    found = {name: len(several & hints) for name, hints in known.languages.items()}
+    best = max(found, key=lambda name: found[name])
+    second = max(count for name, count in found.items() if name != best)
+    return best if found[best] >= 2 and found[best] > second else ""
+
+
+def _script(text: str, scripts: dict[str, tuple[int, int]]) -> str:
+    """The script of most letters that are not Latin, where they are a fifth of the text or more."""
+    letters = [ord(char) for char in text if char > "\u024f" and char.isalpha()]
+    if len(letters) * 5 < len(text):
+        return ""
+    counted: dict[str, int] = {}
+    for name, (low, high) in scripts.items():
+        counted[name] = sum(low <= letter <= high for letter in letters)
+    best = max(counted, key=lambda name: counted[name])
+    return best if counted[best] else "other"
+
+
+def has_code(text: str) -> bool:
+    """Whether a text holds code: a fence, or two marks of code."""
+    if "```" in text:
+        return True
+    seen = 0
+    for mark in tables().code:
+        if mark in text:
+            seen += 1
+            if seen == 2:
+                return True
+    return False
+
+
+def equations(text: str) -> tuple[int, int]:
+    """How many equations of two numbers a text states, and how many of them are wrong (rounding is not)."""
+    if "=" not in text:
+        return 0, 0
+    stated = wrong = 0
+    for found in _EQUATION.finditer(text):
+        if text[max(found.start() - 2, 0) : found.start()].rstrip()[-1:] in tuple("+-*/×÷x="):
+            continue  # a part of a longer calculation
+        stated += 1
+        wrong += not _holds(*found.groups())
+        if stated == _MOST_EQUATIONS:
+            break
+    return stated, wrong
+
+
+def _holds(left: str, sign: str, right: str, said: str) -> bool:
+    if len(left) + len(right) + len(said) > 60:
+        return True  # nobody counts so far; digits without end are no reason to calculate
+    a, b, result = (float(number.replace(",", "")) for number in (left, right, said))
+    if sign in "/÷":
+        if b == 0:
+            return False
+        value = a / b
+    else:
+        value = {"+": a + b, "-": a - b}.get(sign, a * b)
+    decimals = len(said.partition(".")[2])
+    return abs(value - result) <= max(0.5 * 10.0**-decimals + 1e-9, 1e-6 * abs(value)) or _percent(sign, a, b, result)
+
+
+def _percent(sign: str, a: float, b: float, result: float) -> bool:
+    """``80 × 25 % = 20`` is right as well."""
+    return sign in "*×x" and (abs(a * b / 100 - result) < 0.01 or abs(a * b / 10_000 - result) < 0.01)
