@@ -11,7 +11,7 @@ import pytest
 
 from crossover.errors import FileError
 from crossover.learning import artifact
-from crossover.learning.features import FEATURES, bucket_of
+from crossover.learning.features import FEATURES, hashed
 from crossover.learning.model import Card, Head, Learned, Promise, Scaled, decide, gain, score
 from crossover.learning.signals import answer_signals, prompt_signals
 
@@ -82,7 +82,7 @@ def test_the_gain_lies_on_a_line_between_points() -> None:
 
 
 def test_words_count() -> None:
-    words = {str(bucket_of("integral")): 0.5}
+    words = {str(bucket): 0.5 for bucket in hashed(["integral"])}
     head = Head(link="logistic", share=1.0, bias=0.0, weights=(), words=words)
     route = learned(kind="route", features=(), heads=(head,))
     with_word, without = score(route, prompt_signals("Integral")), score(route, prompt_signals("weather"))

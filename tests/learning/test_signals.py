@@ -11,7 +11,7 @@ from crossover.learning.agreement import agreement
 from crossover.learning.features import FEATURES, hashed
 from crossover.learning.shape import fits
 from crossover.learning.signals import answer_signals, of_answer, of_request, prompt_signals, summed_up, token_logprobs
-from crossover.learning.texts import equations, has_code, language
+from crossover.learning.texts import equations, has_code, language, words_of
 
 
 def test_a_prompt_is_counted() -> None:
@@ -41,9 +41,15 @@ def test_languages(text: str, name: str) -> None:
 
 
 def test_code_is_known_by_two_marks_or_a_fence() -> None:
-    assert has_code("```\nx\n```")
-    assert has_code("def f(x):\n    return x")
-    assert not has_code("The return of the king")
+    for text, code in (
+        ("```\nx\n```", True),
+        ("def f(x):\n    return x", True),
+        ("if (a == b) { x += 1; }", True),
+        ("The return of the king", False),
+        ("Let x be a class of functions", False),
+        ("", False),
+    ):
+        assert has_code(text, words_of(text)) is code, text
 
 
 @pytest.mark.parametrize(

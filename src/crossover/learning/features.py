@@ -130,13 +130,10 @@ FEATURES: dict[str, Feature] = {
 LENGTH_RULE = "prompt.length"  # the rule without training: the longer the question, the more the larger model gains
 
 
-def bucket_of(word: str, buckets: int = BUCKETS) -> int:
-    """The weight that a word (or two in a row) shares with others; the same on every machine."""
-    return crc32(word.encode("utf-8", "surrogatepass")) % buckets
-
-
 def hashed(words: Sequence[str], buckets: int = BUCKETS) -> set[int]:
-    """The buckets of all words and of all pairs of words in a row."""
-    found = {bucket_of(word, buckets) for word in set(words)}
-    found.update(bucket_of(f"{one} {two}", buckets) for one, two in pairwise(words))
+    """The buckets of all words and of all pairs of words in a row; the same on every machine."""
+    sums = {word: crc32(word.encode("utf-8", "surrogatepass")) for word in set(words)}
+    found = {each % buckets for each in sums.values()}
+    row = [sums[word] for word in words]
+    found.update((31 * one + two) % buckets for one, two in pairwise(row))  # an odd factor: the order counts
     return found

@@ -7,15 +7,18 @@ one holds for the other. Texts never show up in the words' own print.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from operator import sub
 from typing import Any
 
 import msgspec
 
 from crossover.chat import ChatRequest, Choice, Media, Text, ToolCall, ToolResult
 from crossover.learning.shape import call_fits, fits, parsed
-from crossover.learning.texts import MOST, equations, has_code, language, numbers_of, tables, words_of
+from crossover.learning.texts import MOST, characters, equations, has_code, language, numbers_of, tables, words_of
 
+_ENDS = frozenset(".!?)]}\"'`*:$|。！？")
 _LONG_ANSWER = 6_000  # characters of an answer that are looked at
 
 
@@ -113,9 +116,11 @@ def prompt_signals(
     seen = text[:MOST]
     words = words_of(seen)
     lists = tables().prompt
-    several = {name: sum(map(hints.__contains__, words)) for name, hints in lists.items()}
+    counted = Counter(words)
+    several = {name: sum(counted[word] for word in hints & counted.keys()) for name, hints in lists.items()}
     lines = seen.split("\n")
-    tongue = language(seen, words)
+    tongue = language(seen, counted)
+    digits, capitals = characters(seen)
     return PromptSignals(
         chars=len(text),
         total_chars=len(text) if total_chars is None else total_chars,
@@ -129,18 +134,18 @@ def prompt_signals(
         questions=seen.count("?"),
         asks=bool(words) and words[0] in lists["questions"],
         numbers=len(numbers_of(seen)),
-        digits=_digits(seen),
-        capitals=sum(map(str.isupper, seen)),
+        digits=digits,
+        capitals=capitals,
         formulas=sum(map(seen.count, ("=", "^", "\\", "$", "∫", "≤", "√", "sqrt", "_{"))),
         options=sum(_is_option(line) for line in lines),
-        code=has_code(seen),
+        code=has_code(seen, counted),
         language=tongue,
         foreign=tongue not in ("", "en"),
         instructions=several["instructions"],
         reasoning=several["reasoning"],
         negations=several["negations"],
         word_count=len(words),
-        word_chars=sum(map(len, words)),
+        word_chars=len("".join(words)),
         words=tuple(words),
     )
 
@@ -164,10 +169,6 @@ def of_request(request: ChatRequest) -> PromptSignals:
         messages=len(request.messages), tools=len(request.tools), total_chars=total, tool_results=results,
         media=media, schema=output is not None and output.kind != "text",
     )  # fmt: skip
-
-
-def _digits(text: str) -> int:
-    return sum(map(text.count, "0123456789"))
 
 
 def _is_option(line: str) -> bool:
@@ -197,8 +198,10 @@ def answer_signals(
     """
     seen = text[:_LONG_ANSWER]
     words = words_of(seen)
+    several = set(words)
     known = tables()
     low = seen.lower()
+    last = text[-20:].rstrip()[-1:]
     numbers = numbers_of(seen)
     sums, wrong = equations(seen)
     heard = summary if summary is not None else summed_up(logprobs or ())
@@ -210,16 +213,16 @@ def answer_signals(
         chars=len(text),
         lines=seen.count("\n") + 1,
         word_count=len(words),
-        distinct=len(set(words)) / len(words) if words else 1.0,
+        distinct=len(several) / len(words) if words else 1.0,
         sentences=seen.count(". ") + seen.count(".\n") + 1,
         numbers=len(numbers),
-        digits=_digits(seen),
+        digits=characters(seen)[0],
         sums=sums,
         wrong_sums=wrong,
-        hedges=sum(map(known.hedges.__contains__, words)),
+        hedges=sum(map(words.count, known.hedges & several)),
         refuses=any(mark in low[:300] for mark in known.refusals),
         concludes=any(mark in low for mark in known.finals),
-        ends_well=text.rstrip()[-1:] in tuple(".!?)]}\"'`*:") or text.rstrip()[-1:].isdigit(),
+        ends_well=last in _ENDS or last.isdigit(),
         new_numbers=new,
         unused_numbers=unused,
         finish=finish,
@@ -294,10 +297,10 @@ def summed_up(pairs: Sequence[tuple[float, float | None]]) -> dict[str, float]:
     """Pairs (chosen, second best) as a few figures: ``mean``, ``min``, ``q10``, ``q25``, ``margin``, ``margin_min``,
     ``tokens``; the names and quantiles under which evaluations keep them. Empty of nothing.
     """
-    values = sorted(pair[0] for pair in pairs)
-    if not values:
+    if not pairs:
         return {}
-    size = len(values)
+    chosen, seconds = zip(*pairs, strict=True)
+    values, size = sorted(chosen), len(chosen)
     found = {
         "tokens": float(size),
         "mean": sum(values) / size,
@@ -305,7 +308,10 @@ def summed_up(pairs: Sequence[tuple[float, float | None]]) -> dict[str, float]:
         "q10": values[size // 10],
         "q25": values[size // 4],
     }
-    margins = [chosen - second for chosen, second in pairs if second is not None]
+    if None in seconds:
+        told = [pair for pair in pairs if pair[1] is not None]
+        chosen, seconds = zip(*told, strict=True) if told else ((), ())
+    margins = list(map(sub, chosen, seconds))
     if margins:
         found |= {"margin": sum(margins) / len(margins), "margin_min": min(margins)}
     return found
