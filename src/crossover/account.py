@@ -356,6 +356,7 @@ class Account:
             price_source="" if target is None else target.price.source,
             decision=self.decision.reason,
             refused=tuple([(one.target, one.reason) for one in self.refused]) if self.refused else (),
+            codes=tuple([one.code for one in self.refused]) if self.refused else (),
             alternatives=self._alternatives(targets) if len(self.route.targets) > 1 else (),
             dropped=self.dropped,
             attempts=tuple(self._attempts),

@@ -73,6 +73,19 @@ def test_one_decision_is_kept_once(tmp_path: Path) -> None:
         found = queries.one(ledger, "b7")
     assert found is not None
     assert found.refused == refused
+    assert found.codes == ()
+
+
+def test_a_refusal_keeps_its_code(tmp_path: Path) -> None:
+    refused = (("big", "it is full"), ("far", "abroad"))
+    with opened(tmp_path / "ledger.db") as ledger:
+        write(ledger, [record("a", refused=refused, codes=("busy", "law")), record("b", refused=refused)])
+        noted, plain = queries.one(ledger, "a"), queries.one(ledger, "b")
+        assert care.check(ledger) == []
+    assert noted is not None
+    assert plain is not None
+    assert (noted.refused, noted.codes) == (refused, ("busy", "law"))
+    assert (plain.refused, plain.codes) == (refused, ())
 
 
 def test_the_id_of_a_decision_is_its_content() -> None:
@@ -164,7 +177,7 @@ RECORD_FIELDS = {
     "id", "time", "key", "status", "http_status", "error", "streamed", "queue_ms", "ttft_ms", "total_ms",
     "input_tokens", "cached_read", "cache_write_5m", "cache_write_1h", "output_tokens", "reasoning", "images",
     "input_basis", "output_basis", "cost", "cost_known", "marginal", "attempts", "alternatives", "reserved",
-    "privacy",
+    "privacy", "codes",
 }  # fmt: skip
 
 

@@ -46,6 +46,8 @@ def plain(record: Record) -> dict[str, Any]:
     for row in (*facts["attempts"], *facts["alternatives"]):
         row["cost_usd"] = queries.usd_text(row.pop("cost"))
     facts["refused"] = [{"deployment": name, "reason": reason} for name, reason in record.refused]
+    for row, code in zip(facts["refused"], facts.pop("codes"), strict=False):
+        row["code"] = code
     return facts
 
 

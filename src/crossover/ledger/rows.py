@@ -87,11 +87,18 @@ def decision_of(record: Record) -> Row:
     return (
         record.kind, record.door, record.asked[:NAME_LENGTH], record.policy, record.deployment, record.provider,
         record.model, record.zone, record.local, record.tier, record.categories, record.price_source, record.decision,
-        record.refused, record.dropped,
+        _refused(record), record.dropped,
         () if privacy is None
         else (privacy.profile, privacy.detector, privacy.opaque, privacy.rule, privacy.action),
         went, away,
     )  # fmt: skip
+
+
+def _refused(record: Record) -> Row:
+    """Who was refused and why; with the code of each where somebody noted them."""
+    if len(record.codes) != len(record.refused):
+        return record.refused
+    return tuple([(name, reason, code) for (name, reason), code in zip(record.refused, record.codes, strict=True)])
 
 
 def decision_id(content: Row) -> int:
@@ -316,7 +323,8 @@ def record_of(row: Sequence[Any], attempts: Iterable[Row] = (), others: Iterable
         local=bool(facts.pop("local")),
         decision=facts.pop("reason"),
         categories=tuple(lists["categories"]),
-        refused=tuple((name, reason) for name, reason in lists["refused"]),
+        refused=tuple((name, reason) for name, reason, *_ in lists["refused"]),
+        codes=tuple(code for _, _, code in lists["refused"]) if all(len(row) == 3 for row in lists["refused"]) else (),
         dropped=tuple(lists["dropped"]),
         attempts=tuple(attempt_of(one, where) for one, where in zip_longest(attempts, went, fillvalue=()) if one),
         alternatives=tuple(others),
