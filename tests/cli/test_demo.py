@@ -17,7 +17,7 @@ from rich.text import Text
 
 from crossover.chat import Served
 from crossover.cli import plan as plan_command
-from crossover.cli import tour
+from crossover.cli import prove, tour
 from crossover.config.load import load
 from crossover.engines.tickets import LABELS, handwritten
 from crossover.ledger import care, queries
@@ -70,8 +70,20 @@ def test_without_the_extra_the_plan_is_shown_and_the_line_that_installs_it(
     done = call("demo", "--out", str(tmp_path / "out"))
     assert (done.code, done.err) == (0, "")
     assert "Crossover plan" in done.out
-    assert "pip install 'crossover-llm[embedded]'" in done.out
+    assert done.out.count("pip install 'crossover-llm[embedded]'") == 2
+    assert done.out.rstrip().endswith("plan.html"), "it ends with where the report is"
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["plan.html"]
+
+
+def test_two_models_are_compared_and_the_report_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("xllamacpp", reason="the extra 'embedded' is not installed")
+    monkeypatch.setattr(prove, "TICKETS", 12)
+    out = tmp_path / "out"
+    done = call("demo", "--only", "prove", "--out", str(out))
+    assert (done.code, done.err) == (0, "")
+    assert "tiny against sandbox: inconclusive" in done.out
+    assert done.out.rstrip().endswith("eval.html")
+    assert (out / "eval.html").read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
 def test_real_requests_are_answered_explained_and_billed(tmp_path: Path) -> None:

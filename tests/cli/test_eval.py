@@ -315,6 +315,11 @@ def test_recorded_answers_are_compared(tmp_path: Path) -> None:
     assert "p50" not in done.out, "nothing was timed"
     assert json.loads(call(*words, "--json").out)["versus"][0]["comparison"]["gap"] == -0.5
     assert call(*words, "--fail-if", "unproven").code == 3
+    written = call(*words, "--html", "t.html", "--json")
+    assert written.err.startswith("Report: ")
+    assert json.loads(written.out)
+    assert "weak against strong" in (tmp_path / "t.html").read_text(encoding="utf-8")
+    assert "its folder does not exist" in refused(*words, "--html", "nowhere/t.html")
 
 
 def test_runs_are_compared(upstream: FaultyServer) -> None:

@@ -33,11 +33,12 @@ def test_both_tiny_models_are_compared(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(module, "TICKETS", 12)
     out = io.StringIO()
     for _ in range(2):
-        prove(Paper(Console(file=out, width=100)), tmp_path)
+        prove(Paper(Console(file=out, width=100)), tmp_path, tmp_path / "eval.html")
     said = " ".join(out.getvalue().split())
     assert "tiny against sandbox:" in said
     assert "12 tickets that neither was trained on, 24 calls" in said
     assert (tmp_path / "eval.html").stat().st_size > 10_000
+    assert (tmp_path / "demo.toml").exists(), "the line it prints can be typed"
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["eval", "eval-2"]
     with open_ledger(tmp_path / "eval" / "ledger.db", readonly=True) as book:
         assert {row.metric for row in evidence(book)} == {"quality", "quality_gap"}
@@ -46,5 +47,5 @@ def test_both_tiny_models_are_compared(tmp_path: Path, monkeypatch: pytest.Monke
 def test_without_a_model_there_is_the_line_that_installs_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "find_spec", lambda _name: None)
     with pytest.raises(MissingExtraError):
-        prove(Paper(Console(file=io.StringIO())), tmp_path)
+        prove(Paper(Console(file=io.StringIO())), tmp_path, tmp_path / "eval.html")
     assert list(tmp_path.iterdir()) == []

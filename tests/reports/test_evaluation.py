@@ -14,8 +14,13 @@ from crossover.evaluation.log import Answer
 from crossover.evaluation.power import power_table
 from crossover.evaluation.run import Outcome
 from crossover.evaluation.scorers.words import Score
+from crossover.evaluation.summary import points
+from crossover.money import show
 from crossover.reports.evaluation import interval, render, render_power
+from crossover.reports.evaluation_many import plot
+from crossover.reports.evaluation_words import named
 from tests.evaluation.parts import changed, samples
+from tests.reports.evaluations import many
 
 
 def found(wrong: int, count: int = 60, **more: Any) -> Findings:
@@ -65,6 +70,50 @@ def test_the_gap_is_drawn_inside_the_axis(wrong: int, margin: float) -> None:
     assert drawn.cell_len == 50
     assert drawn.plain.count("●") == 1
     assert "0" in axis.plain
+
+
+def test_many_candidates_share_an_axis_and_the_dominated_are_named() -> None:
+    text = printed(many().findings, 110)
+    lines = [line for line in text.splitlines() if line.strip()]
+    assert lines[1].strip() == "▌ 1 of 5 candidates can stand in for large-api: frontier-api"
+    rows = {line.split()[0]: line for line in lines if "●" in line}
+    assert set(rows) == {"small-q4", "small-q8", "small-f16", "middle", "frontier-api"}
+    assert rows["small-q4"].index("●") < rows["middle"].index("●") < rows["frontier-api"].index("●")
+    assert text.count("Guaranteed:") == 1
+    assert "middle: Inconclusive after" in " ".join(text.split())
+    (beaten,) = [line for line in lines if line.rstrip().endswith("small-q8") and "small-f16" in line]
+    assert "$0.30" in beaten
+    assert "dollars per 1,000 answers (log scale)" in text
+    assert "Where they differ" not in text
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_many_candidates_fit_any_width(width: int) -> None:
+    text = printed(many().findings, width, "ascii")
+    assert all(len(line) <= width for line in text.splitlines())
+    if 60 <= width < 90:
+        assert "#4" in text, "who beats whom is said by rank"
+
+
+def test_recorded_scores_have_no_frontier_and_no_cost() -> None:
+    sides = tuple(changed(side, seconds_p50=None, ttft_p50=None) for side in many().findings.sides)
+    text = printed(changed(many().findings, sides=sides), 120)
+    assert "Who is beaten by nobody" not in text
+    assert "$ per 1,000" not in text
+
+
+def test_a_plot_stands_where_figures_differ() -> None:
+    placed = points(many().findings)
+    drawn = [line.plain for line in plot(placed, "per_thousand", "dollars", show)]
+    assert [sum(str(rank) in line.partition("┤")[2] for line in drawn) for rank in (1, 2, 4, 5, 6)] == [1] * 5
+    assert not any("3" in line.partition("┤")[2] for line in drawn), "its cost is not known"
+    same = [changed(one, per_thousand=1.0) for one in placed]
+    assert plot(same, "per_thousand", "dollars", show) == []
+
+
+@pytest.mark.parametrize(("name", "shown"), [("short", "short"), ("a" * 20 + "|b", "aaaaaa…a|b")])
+def test_of_a_long_name_both_ends_are_kept(name: str, shown: str) -> None:
+    assert named(name, 10) == shown
 
 
 def test_a_judge_that_failed_gives_no_verdict() -> None:

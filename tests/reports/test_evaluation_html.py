@@ -40,7 +40,7 @@ def test_what_was_run_is_in_it() -> None:
     text = said(reader(evaluations.two()))
     for part in (
         "tickets.jsonl", "scored by choice", "margin 5 points, declared before", "small-7b-here", "max_tokens 64",
-        "temperature 0.0", "Seed: 7", "2026-11-27 08:", "small-7b failed: timeout", "3 broken rows",
+        "temperature 0.0", "Seed: 7", "2026-11-27 08:", " timeout", "3 broken rows",
     ):  # fmt: skip
         assert part in text
 
@@ -105,6 +105,7 @@ def test_a_judge_is_shown_with_its_controls() -> None:
     text = said(reader(evaluations.judged()))
     for part in ("Can the judge be believed?", "judge-api", "padded", "failed", "shares a maker", "40 labels"):
         assert part in text
+    assert "No verdict: the judge judge-api failed its controls" in text
     assert "judge" not in said(reader(evaluations.two()))
 
 
@@ -119,6 +120,19 @@ def test_recorded_answers_need_findings_alone() -> None:
     text = said(reader(Summary(findings=evaluations.two().findings)))
     assert "nobody was asked" in text
     assert "begun" not in text
+
+
+def test_what_nobody_measured_has_no_column_and_no_plot() -> None:
+    found = evaluations.many().findings
+    bare = [msgspec.structs.replace(side, seconds_p50=None, ttft_p50=None) for side in found.sides]
+    page = reader(Summary(findings=msgspec.structs.replace(found, sides=tuple(bare))))
+    text = said(page)
+    assert "$ per 1,000" not in text
+    assert "first token" not in text
+    assert not [row for row in page.named("div") if "data-chart" in row]
+    dear = [msgspec.structs.replace(side, per_thousand=None) for side in found.sides]
+    page = reader(Summary(findings=msgspec.structs.replace(found, sides=tuple(dear))))
+    assert [row["data-chart"] for row in page.named("div") if "data-chart" in row] == ["time"]
 
 
 def test_disagreements_are_in_the_page_by_loss(monkeypatch: pytest.MonkeyPatch) -> None:

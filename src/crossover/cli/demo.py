@@ -1,8 +1,9 @@
-"""``crossover demo``: decide and run, end to end, with nothing to prepare."""
+"""``crossover demo``: decide, prove and run, end to end, with nothing to prepare."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,9 +18,11 @@ PRESET = "conversation"
 MODEL = "gpt-4o"
 REQUESTS_PER_DAY = 100_000.0
 SLO = "ttft_p95<1s,itl_p95<50ms"
+PLAN_PAGE, EVAL_PAGE = "plan.html", "eval.html"
 INTRO = (
-    "Crossover decides which LLM traffic belongs on a hosted API and which on your own machines, and then serves it "
-    "that way. This demo shows both with nothing to prepare: no key, no GPU, no network, nothing to pay."
+    "Crossover decides which LLM traffic belongs on a hosted API and which on your own machines, proves whether a "
+    "cheaper model is good enough for it, and then serves it that way. This demo shows all three with nothing to "
+    "prepare: no key, no GPU, no network, nothing to pay."
 )
 SWITCH = """\
 from openai import OpenAI
@@ -28,14 +31,14 @@ client = OpenAI(base_url="http://127.0.0.1:4000/v1", api_key="unused")
 answer = client.chat.completions.create(model="auto", messages=[…])"""
 
 
-@app.command(help="Decide and run, end to end: plan a published workload, then serve real requests and price them.")
+@app.command(help="Decide, prove and run: plan a published workload, compare two models, serve real requests.")
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the report, the configuration and the ledger.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder for reports, the configuration and the ledger.")] = Path(
         "demo-output"
     ),
-    only: Annotated[Literal["plan", "run"] | None, typer.Option(help="Show only this half.")] = None,
+    only: Annotated[Literal["plan", "prove", "run"] | None, typer.Option(help="Show only this part.")] = None,
 ) -> None:
-    """Plan the preset, serve requests, print both."""
+    """Plan the preset, compare the two tiny models, serve requests; print all of it."""
     from crossover.errors import FileError
     from crossover.reports.paper import Paper
     from crossover.reports.terminal import console
@@ -47,22 +50,25 @@ def demo(
     paper = Paper(console())
     paper.blank()
     paper.line(INTRO)
-    if only != "run":
-        _plan(paper, out)
-    if only != "plan":
+    pages: list[Path | None] = []
+    if only in (None, "plan"):
+        pages.append(_plan(paper, out))
+    if only in (None, "prove"):
+        pages.append(_prove(paper, out))
+    if only in (None, "run"):
         _run(paper, out)
-    _next(paper)
+    _next(paper, [page for page in pages if page is not None])
 
 
-def _plan(paper: Paper, out: Path) -> None:
-    """The decision for the preset, and its report."""
+def _plan(paper: Paper, out: Path) -> Path:
+    """The decision for the preset, and its report, whose place comes back."""
     from crossover.cli.plan import ask, report
     from crossover.planner.question import Costs, Question
     from crossover.reports import terminal
     from crossover.traffic.flags import demand_from_flags
 
     paper.section("Decide", "one published trace of conversations, as if it cost you an API bill today")
-    page = out / "plan.html"
+    page = out / PLAN_PAGE
     paper.line(
         f'crossover plan --preset {PRESET} --requests-per-day {REQUESTS_PER_DAY:.0f} --model {MODEL} --slo "{SLO}" '
         f"--migration-usd 30000 --html {page}",
@@ -79,6 +85,23 @@ def _plan(paper: Paper, out: Path) -> None:
     report(plan, page)
     paper.blank()
     paper.line(f"Every option, bill, curve, assumption and source: {page}", style="dim")
+    return page
+
+
+def _prove(paper: Paper, out: Path) -> Path | None:
+    """A verdict on the two tiny models, and its report; None without a model to ask."""
+    from crossover.cli.prove import TICKETS, prove
+    from crossover.errors import MissingExtraError
+
+    paper.section("Prove", f"is the tiny local model good enough for the API's work? {TICKETS} tickets, both answers")
+    page = out / EVAL_PAGE
+    try:
+        prove(paper, out, page)
+    except MissingExtraError as error:
+        paper.line(f"Left out: {error.message}.")
+        paper.line(error.hint or "")
+        return None
+    return page
 
 
 def _run(paper: Paper, out: Path) -> None:
@@ -94,11 +117,12 @@ def _run(paper: Paper, out: Path) -> None:
         paper.line(error.hint or "")
 
 
-def _next(paper: Paper) -> None:
-    """What to type next."""
+def _next(paper: Paper, pages: Sequence[Path]) -> None:
+    """What to type next, and the pages to open."""
     paper.section("Yours next")
     rows = (
         ("crossover plan --help", "plan your own traffic"),
+        ("crossover eval init", "write a first file of questions to compare models on"),
         ("crossover serve", "serve the models of this machine, or the tiny one"),
         ("crossover init", "write a crossover.toml with your engines and API keys"),
     )
@@ -110,3 +134,7 @@ def _next(paper: Paper) -> None:
     for line in SWITCH.splitlines():
         paper.line(line, lead="   ", style="cyan")
     paper.blank()
+    if pages:
+        what = "The report" if len(pages) == 1 else "The reports"
+        paper.line(f"{what}, to open in a browser: {' and '.join(str(page) for page in pages)}")
+        paper.blank()

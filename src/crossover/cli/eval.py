@@ -24,6 +24,7 @@ FailIf = Annotated[
     list[str] | None,
     typer.Option(help="Exit code 3 where a verdict is worse, or unproven (worse or inconclusive)."),
 ]
+Html = Annotated[Path | None, typer.Option(help="Write a page that works offline.", metavar="FILE")]
 
 
 @app.command()
@@ -77,7 +78,7 @@ def run(
         bool, typer.Option("--skip-broken", help="Leave out rows that are wrong, and say so.")
     ] = False,
     fail_if: FailIf = None,
-    html: Annotated[Path | None, typer.Option(help="Write a page that works offline.", metavar="FILE")] = None,
+    html: Html = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost, and ask nothing.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -144,6 +145,7 @@ def compare(
     errors: Annotated[str, typer.Option(help="What missing answers count as: as-wrong or exclude.")] = "as-wrong",
     seed: Annotated[int, typer.Option(min=0, help="For the bootstrap.")] = 0,
     fail_if: FailIf = None,
+    html: Html = None,
     as_json: Json = False,
 ) -> None:
     """Compare answers that were recorded: of earlier runs, or in two columns of a table."""
@@ -158,7 +160,7 @@ def compare(
     work(
         Flags(
             results=tuple(results), candidates=tuple(candidate), reference=reference, scorer=scorer, columns=columns,
-            margin=margin, errors=errors, seed=seed, fail_if=tuple(fail_if or ()), as_json=as_json,
+            margin=margin, errors=errors, seed=seed, fail_if=tuple(fail_if or ()), html=html, as_json=as_json,
         )
     )  # fmt: skip
 

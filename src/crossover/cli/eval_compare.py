@@ -27,13 +27,23 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     margin: float
     errors: str
     seed: int
-    fail_if: tuple[str, ...]
-    as_json: bool
+    fail_if: tuple[str, ...] = ()
+    html: Path | None = None
+    as_json: bool = False
 
 
 def compare(flags: Flags) -> None:
     """Compare, print, and say by the exit code what the user wanted to know."""
+    if flags.html is not None:
+        from crossover.reports.files import check
+
+        check(flags.html)  # before the work, not after it
     found = compared(flags)
+    if flags.html is not None:
+        from crossover.evaluation.summary import Summary
+        from crossover.reports import evaluation_html
+
+        typer.echo(f"Report: {evaluation_html.write(Summary(findings=found, seed=flags.seed), flags.html)}", err=True)
     if flags.as_json:
         typer.echo(dumped(found))
     else:

@@ -26,31 +26,33 @@ AT_ONCE = 32
 SAMPLES = "tickets.jsonl"
 
 
-def prove(paper: Paper, out: Path, ledger: Path | None = None) -> None:
-    """Evaluate, print the verdict, write results and a page below ``out``; calls and evidence go into ``ledger``.
+def prove(paper: Paper, out: Path, page: Path) -> None:
+    """Evaluate, print the verdict, write results below ``out`` and the report to ``page``.
 
-    Without one it is a file of its own in ``out``. Raises MissingExtraError where there is no model to ask.
+    Calls and evidence go into a ledger beside the results. Raises MissingExtraError where there is no model to ask.
     """
+    from crossover.cli.tour import CONFIG, configured
     from crossover.evaluation.results import write_results
     from crossover.evaluation.summary import read_summary
     from crossover.reports import evaluation, evaluation_html
 
     if find_spec("xllamacpp") is None:
         raise MissingExtraError("embedded", "the embedded llama.cpp")
+    configured(out)
     samples, folder = out / SAMPLES, _folder(out)
     samples.write_text(tickets(), encoding="utf-8")
     paper.line(
         f"crossover eval run {samples} --candidate {CANDIDATE} --reference {REFERENCE} --max-tokens {MOST_TOKENS} "
-        f"--config {out / 'demo.toml'}",
+        f"--config {out / CONFIG.name} --html {page}",
         lead=" $ ",
         style="dim",
     )
     began = time.monotonic()
-    done = asyncio.run(_evaluated(samples, folder, ledger or folder / "ledger.db"))
+    done = asyncio.run(_evaluated(samples, folder, folder / "ledger.db"))
     took = time.monotonic() - began
     write_results(folder, done)
     evaluation.brief(done.findings, paper)
-    page = evaluation_html.write(read_summary(folder), out / "eval.html")
+    evaluation_html.write(read_summary(folder), page)
     paper.blank()
     paper.line(
         f"{TICKETS} tickets that neither was trained on, {done.made} calls in {took:.1f} s. Both models are tiny, the "

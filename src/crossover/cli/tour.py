@@ -1,4 +1,4 @@
-"""The second half of ``crossover demo``: a gateway in this process, real requests through its door, and their bill.
+"""The last part of ``crossover demo``: a gateway in this process, real requests through its door, and their bill.
 
 Nothing here is staged: which deployment answers, why, and at what price is what the gateway says and what its ledger
 holds. The two models are tiny, the prices assumed or made up; the output says so.
@@ -83,14 +83,19 @@ def tour(paper: Paper, out: Path) -> None:
     if find_spec("xllamacpp") is None:
         raise MissingExtraError("embedded", "the embedded llama.cpp")
     ledger = _ledger(out)
-    config = out / CONFIG.name
-    if not config.exists():
-        config.write_bytes(CONFIG.read_bytes())
+    configured(out)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         interrupted = runner.run(_serve_and_ask(paper, ledger))
     if interrupted:
         raise KeyboardInterrupt
     _bill(paper, ledger)
+
+
+def configured(out: Path) -> None:
+    """Leave the configuration in the folder, to be tried and changed; one that is there stays."""
+    config = out / CONFIG.name
+    if not config.exists():
+        config.write_bytes(CONFIG.read_bytes())
 
 
 def _ledger(out: Path) -> Path:

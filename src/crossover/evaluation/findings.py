@@ -340,4 +340,7 @@ def _said(answer: Answer | None, why: str) -> str:
 
 
 def _detail(outcome: Outcome) -> str:
+    """What the scorer said; where there is no answer, what stands in its place says it already."""
+    if outcome.answer is None:
+        return ""
     return outcome.why if outcome.score is None else outcome.score.detail

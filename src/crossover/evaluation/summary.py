@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -13,6 +13,9 @@ from crossover.errors import FileError
 from crossover.evaluation.findings import Findings, Side
 from crossover.evaluation.log import NAME, Answer, Header, read
 from crossover.evaluation.results import REPORT
+
+Figure = Literal["per_thousand", "seconds"]
+FRONTIER = 3  # as many sides make a frontier
 
 
 class Answering(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,8 +53,9 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     """One candidate, or the reference at a gap of 0, in quality, cost and time.
 
     ``low`` and ``high`` bound the gap as the verdict does. ``per_thousand``: dollars of a thousand answers;
-    ``seconds``: median of a call. ``beaten_by`` names one that is as good in everything and better in something, by
-    these figures as they were measured; "" for a point of the frontier.
+    ``seconds``: median of a call; ``score``: mean over its own samples (None: a judge compared). ``beaten_by`` names
+    one that is as good in everything and better in something, by these figures as they were measured; "" for a point
+    of the frontier.
     """
 
     name: str
@@ -60,6 +64,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     high: float
     per_thousand: float | None
     seconds: float | None
+    score: float | None = None
     beaten_by: str = ""
 
 
@@ -105,9 +110,15 @@ def points(found: Findings) -> tuple[Point, ...]:
     return tuple(sorted(placed, key=lambda one: (-one.gap, one.name)))
 
 
+def known(placed: Sequence[Point], field: Figure) -> bool:
+    """Whether a figure is known of two of them, so that they can be compared in it."""
+    return sum(getattr(one, field) is not None for one in placed) > 1
+
+
 def _point(name: str, gap: float, low: float, high: float, side: Side) -> Point:
     return Point(
-        name=name, gap=gap, low=low, high=high, per_thousand=side.per_thousand, seconds=side.seconds_p50
+        name=name, gap=gap, low=low, high=high, seconds=side.seconds_p50, score=side.mean,
+        per_thousand=None if side.seconds_p50 is None else side.per_thousand,
     )  # fmt: skip
 
 

@@ -9,30 +9,57 @@ from rich.table import Table
 from rich.text import Text
 
 from crossover.evaluation.advice import points
-from crossover.evaluation.controls import Control, Controls
+from crossover.evaluation.controls import Controls
 from crossover.evaluation.estimate import Estimate
 from crossover.evaluation.findings import Disagreement, Findings, Side, TagRow, Versus
-from crossover.evaluation.words import PHRASES, Comparison, PowerRow, Verdict
+from crossover.evaluation.words import PHRASES, PowerRow
 from crossover.money import show
+from crossover.reports import evaluation_many as many
+from crossover.reports.evaluation_axis import COLOURS, interval
+from crossover.reports.evaluation_words import failed_control, named, remarks
 from crossover.reports.figures import plural
+from crossover.reports.intervals import signed
 from crossover.reports.paper import Paper, joined, plain_table
 
-COLOURS: dict[Verdict, str] = {
-    "better": "green",
-    "equivalent": "green",
-    "not_worse": "green",
-    "worse": "red",
-    "worse_than_margin": "red",
-    "inconclusive": "yellow",
-}
 DISAGREEMENTS = 5
 TAGS = 12
+MOST_WHOLE = 2  # candidates of which everything is shown
 _TEXT = 300  # characters of an answer that are shown
 _NONE = "–"
 
 
+def _score(side: Side) -> str:
+    return _NONE if side.mean is None else f"{side.mean * 100:.1f} %"
+
+
+def _per_thousand(side: Side) -> str:
+    if side.seconds_p50 is None:  # nobody called anybody here
+        return _NONE
+    return "unknown" if side.per_thousand is None else show(side.per_thousand)
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return _NONE
+    return f"{value * 1000:,.0f} ms" if value < 10 else f"{value:,.1f} s"
+
+
+_COLUMNS: tuple[tuple[str, Callable[[Side], str]], ...] = (
+    ("score", _score),
+    ("scored", lambda side: f"{side.scored:,}"),
+    ("failed", lambda side: f"{side.failed + side.unscored:,}"),
+    ("p50", lambda side: _seconds(side.seconds_p50)),
+    ("p95", lambda side: _seconds(side.seconds_p95)),
+    ("TTFT p50", lambda side: _seconds(side.ttft_p50)),
+    ("TTFT p95", lambda side: _seconds(side.ttft_p95)),
+    ("tokens out", lambda side: _NONE if side.output_tokens is None else f"{side.output_tokens:,.0f}"),
+    ("$ per 1,000", _per_thousand),
+)
+_KEPT_FIRST = ("score", "failed", "$ per 1,000", "p50", "scored", "p95", "TTFT p50", "tokens out", "TTFT p95")
+
+
 def render(found: Findings, console: Console, *, disagreements: int = DISAGREEMENTS) -> None:
-    """Print the findings of a run."""
+    """Print the findings of a run. Of many candidates the details stay in the page and in --json."""
     paper = Paper(console)
     paper.blank()
     paper.line(
@@ -46,14 +73,21 @@ def render(found: Findings, console: Console, *, disagreements: int = DISAGREEME
             ]
         )
     )
-    for one in found.versus:
-        _verdict(one, found, paper)
+    several = len(found.versus) > MOST_WHOLE and (found.judge is None or found.judge.passed)
+    if several:
+        many.verdicts(found, paper)
+    else:
+        for one in found.versus:
+            _verdict(one, found, paper)
     if found.judge is not None:
         _judge(found.judge, paper)
+    many.frontier(found, paper)
     _sides(found.sides, paper)
-    for one in found.versus:
+    for one in () if several else found.versus:
         _tags(one, found, paper)
         _disagreements(one, found, paper, disagreements)
+    if several:
+        paper.line("Tags and disagreements of each candidate: --html FILE, or --json", lead=" • ")
     _notes(found, paper)
 
 
@@ -92,19 +126,6 @@ def _no_verdict(one: Versus, reference: str, judge: Controls, paper: Paper) -> N
     paper.line(f"The judge {judge.model} failed its controls: {reasons}. Take another judge.", lead=bar, bar=True)
 
 
-def failed_control(control: Control) -> str:
-    """Why a canary closes the gate."""
-    what = {
-        "null": "a constant non-answer",
-        "echo": "the question repeated",
-        "swapped": "the answer to another question",
-        "padded": "the same answer with padding",
-    }[control.canary]
-    if not control.n:
-        return f"{what} could not be judged"
-    return f"{what} won {control.won} of {plural(control.n, 'comparison')} with the reference's answer"
-
-
 def _judge(judge: Controls, paper: Paper) -> None:
     """What is known of the judge."""
     paper.section(f"The judge {judge.model}", "canaries must not win more than 5 %")
@@ -130,112 +151,53 @@ def _judge(judge: Controls, paper: Paper) -> None:
         paper.line("No human labels (--labels): its verdict is not verified", lead=" • ")
 
 
-def interval(comparison: Comparison, width: int, colour: str) -> tuple[Text, Text]:
-    """The gap with its bounds on an axis with zero and the margin, and the axis in points below it."""
-    low, high = comparison.interval.low, comparison.interval.high
-    gap, margin = comparison.gap or 0.0, comparison.margin
-    reach = min(max(abs(low), abs(high), margin * 1.5, 0.01) * 1.1, 1.0)
-
-    def place(value: float) -> int:
-        return round((min(max(value, -reach), reach) + reach) / (2 * reach) * (width - 1))
-
-    drawn, axis = Text(), [" "] * width
-    start, end, middle = place(low), place(high), place(gap)
-    marks = {place(-margin): ":", place(0.0): "│"} | ({place(margin): ":"} if margin else {})
-    for cell in range(width):
-        if cell == middle:
-            drawn.append("●", style=f"bold {colour}")
-        elif start <= cell <= end:
-            drawn.append("├" if cell == start else "┤" if cell == end else "─", style=colour)
-        else:
-            drawn.append(marks.get(cell, " "), style="dim")
-    named = [(0.0, "0"), (-margin, f"−{margin * 100:g}"), (margin, f"+{margin * 100:g}")] if margin else [(0.0, "0")]
-    for value, name in named:
-        begin = min(max(place(value) - len(name) // 2, 0), width - len(name))
-        if all(char == " " for char in axis[max(begin - 1, 0) : begin + len(name) + 1]):
-            axis[begin : begin + len(name)] = name
-    return drawn, Text(f"{''.join(axis).rstrip()} points", style="dim")
-
-
 def _sides(sides: Sequence[Side], paper: Paper) -> None:
     """Quality, time and cost beside each other; what nobody measured has no column."""
     timed = any(side.seconds_p50 is not None for side in sides)
     paper.section("Side by side", "latency as measured in this run, at its concurrency" if timed else "")
     paper.indented(_table(sides, paper))
     for side in sides:
-        for text in _remarks(side):
+        for text in remarks(side):
             paper.line(text, lead=" • ")
 
 
 def _table(sides: Sequence[Side], paper: Paper) -> Table:
-    columns: list[tuple[str, Callable[[Side], str]]] = [
-        ("score", lambda side: _NONE if side.mean is None else f"{side.mean * 100:.1f} %"),
-        ("scored", lambda side: f"{side.scored:,}"),
-        ("failed", lambda side: f"{side.failed + side.unscored:,}"),
-        ("p50", lambda side: _seconds(side.seconds_p50)),
-        ("p95", lambda side: _seconds(side.seconds_p95)),
-        ("TTFT p50" if not paper.narrow else "TTFT", lambda side: _seconds(side.ttft_p50)),
-        ("tokens out", lambda side: _NONE if side.output_tokens is None else f"{side.output_tokens:,.0f}"),
-        ("$ per 1,000", _per_thousand),
-    ]
-    if not paper.narrow:
-        columns.insert(6, ("TTFT p95", lambda side: _seconds(side.ttft_p95)))
-    shown = [(name, cell) for name, cell in columns if any(cell(side) != _NONE for side in sides)]
-    table = plain_table(("", "left"), *((name, "right") for name, _ in shown))
-    for side in sides:
-        table.add_row(Text(side.name, style="bold"), *(cell(side) for _, cell in shown))
+    """The columns that somebody measured, as many as there is room for, the most telling ones first."""
+    shown = [(name, cell) for name, cell in _COLUMNS if any(cell(side) != _NONE for side in sides)]
+    most = max(paper.width // 3, 12)
+    names = [named(side.name, most) for side in sides]
+    room = paper.width - max(map(len, names)) - 6
+    kept: list[str] = []
+    for name, cell in sorted(shown, key=lambda one: _KEPT_FIRST.index(one[0])):
+        room -= max(len(name), *(len(cell(side)) for side in sides)) + 2
+        if room < 0:
+            break
+        kept.append(name)
+    drawn = [(name, cell) for name, cell in shown if name in kept]
+    table = plain_table(("", "left"), *((name, "right") for name, _ in drawn))
+    for name, side in zip(names, sides, strict=True):
+        table.add_row(Text(name, style="bold"), *(cell(side) for _, cell in drawn))
     return table
-
-
-def _per_thousand(side: Side) -> str:
-    if side.seconds_p50 is None:  # nobody called anybody here
-        return _NONE
-    return "unknown" if side.per_thousand is None else show(side.per_thousand)
-
-
-def _remarks(side: Side) -> list[str]:
-    rows = []
-    if side.failures:
-        kinds = ", ".join(f"{count:,} {kind}" for kind, count in side.failures.items())
-        rows.append(f"{side.name} failed: {kinds}")
-    if side.unscored:
-        rows.append(f"{side.name}: {plural(side.unscored, 'answer')} could not be scored")
-    if side.withheld:
-        rows.append(f"{side.name}: {plural(side.withheld, 'sample')} may not go there, so nobody answered")
-    if side.cost and not side.paid:
-        rows.append(f"{side.name}: what it costs is its share of the machine's hour; nobody sends a bill for it")
-    if side.cut:
-        rows.append(f"{side.name}: {plural(side.cut, 'answer')} cut at the most tokens allowed")
-    if len(side.deployments) > 1:
-        shares = ", ".join(f"{name} {count:,}" for name, count in side.deployments.items())
-        rows.append(f"{side.name} was answered by {shares}")
-    return rows
-
-
-def _seconds(value: float | None) -> str:
-    if value is None:
-        return _NONE
-    return f"{value * 1000:,.0f} ms" if value < 10 else f"{value:,.1f} s"
 
 
 def _tags(one: Versus, found: Findings, paper: Paper) -> None:
     if not one.tags:
         return
     paper.section(f"By tag: {one.candidate} less {found.reference}", "each interval for itself, for one look")
-    table = plain_table(("tag", "left"), ("n", "right"), (one.candidate, "right"), (found.reference, "right"),
-                        ("gap", "right"), ("95 %", "left"))  # fmt: skip
+    table = plain_table(("tag", "left"), ("n", "right"), ("candidate", "right"), ("reference", "right"),
+                        ("gap", "right"), ("90 %", "right"))  # fmt: skip
     for row in one.tags[:TAGS]:
         table.add_row(
-            row.tag, f"{row.n:,}", f"{row.candidate * 100:.1f} %", f"{row.reference * 100:.1f} %",
-            f"{row.gap * 100:+.1f}", _bounds(row),
+            row.tag, f"{row.n:,}", f"{row.candidate * 100:.1f} %", f"{row.reference * 100:.1f} %", signed(row.gap),
+            _bounds(row),
         )  # fmt: skip
     paper.indented(table)
     if len(one.tags) > TAGS:
-        paper.line(f"{len(one.tags) - TAGS:,} more tags in --json", style="dim")
+        paper.line(f"{len(one.tags) - TAGS:,} more tags in --json and --html", style="dim")
 
 
 def _bounds(row: TagRow) -> str:
-    return "" if row.low is None or row.high is None else f"{row.low * 100:+.1f} to {row.high * 100:+.1f}"
+    return "" if row.low is None or row.high is None else f"{signed(row.low)} to {signed(row.high)}"
 
 
 def _disagreements(one: Versus, found: Findings, paper: Paper, most: int) -> None:
@@ -248,7 +210,7 @@ def _disagreements(one: Versus, found: Findings, paper: Paper, most: int) -> Non
     for row in rows[:most]:
         _disagreement(row, one.candidate, found.reference, paper)
     if len(rows) > most:
-        paper.line(f"{len(rows) - most:,} more in --json and in the results folder", style="dim")
+        paper.line(f"{len(rows) - most:,} more in --html and --json", style="dim")
 
 
 def _disagreement(row: Disagreement, candidate: str, reference: str, paper: Paper) -> None:

@@ -14,31 +14,28 @@ import msgspec
 
 from crossover.evaluation.advice import points as in_points
 from crossover.evaluation.findings import Disagreement, Findings, Versus
-from crossover.evaluation.summary import Point, Summary, points
-from crossover.evaluation.words import PHRASES, Comparison, Verdict
+from crossover.evaluation.summary import FRONTIER, Figure, Point, Summary, known, points
+from crossover.evaluation.words import PHRASES, Comparison
 from crossover.reports import evaluation_sections as sections
 from crossover.reports import figures, files, html
+from crossover.reports.evaluation_words import STANDING, headline
 from crossover.reports.intervals import plot, signed
 from crossover.reports.markup import Child, Column, Markup, escape, items, join, table, tag
 
 MOST_BYTES = 24_000_000  # of prompts and answers in a page
 _TEXT = 20_000  # characters of an answer in a page
-_FRONTIER = 3  # as many sides make a frontier
-_COLOURS: dict[Verdict, str] = {
-    "better": "right",
-    "equivalent": "right",
-    "not_worse": "right",
-    "worse": "wrong",
-    "worse_than_margin": "wrong",
-    "inconclusive": "open",
-}
+
+_PLOTS: tuple[tuple[str, Figure, str], ...] = (
+    ("cost", "per_thousand", "Gap against dollars per 1,000 answers"),
+    ("time", "seconds", "Gap against the median time of an answer"),
+)
 
 
 def page(summary: Summary) -> str:
     """The whole report as one HTML document."""
     found = summary.findings
     placed = points(found)
-    drawn = len(placed) >= _FRONTIER
+    drawn = len(placed) >= FRONTIER and (known(placed, "per_thousand") or known(placed, "seconds"))
     rows, cut = _embedded_rows(found)
     style = Markup(html.asset("report.css") + html.asset("evaluation.css"))
     scripts = ([html.asset("echarts.common.min.js")] if drawn else []) + [html.asset("evaluation.js")]
@@ -77,19 +74,6 @@ def page(summary: Summary) -> str:
 def write(summary: Summary, path: Path) -> Path:
     """Write the report to ``path``, whole or not at all, and return the place. Raises FileError."""
     return files.write(path, page(summary))
-
-
-def headline(found: Findings) -> str:
-    """The verdicts in one sentence."""
-    if len(found.versus) == 1:
-        one = found.versus[0]
-        return f"{one.candidate} against {found.reference}: {one.comparison.phrase}"
-    good = [one.candidate for one in found.versus if _COLOURS[one.comparison.verdict] == "right"]
-    others = len(found.versus)
-    if not good:
-        return f"None of {others} candidates is shown to be as good as {found.reference}"
-    named = ", ".join(good[:3]) + (f" and {len(good) - 3} more" if len(good) > 3 else "")
-    return f"{len(good)} of {others} candidates can stand in for {found.reference}: {named}"
 
 
 def _sections(summary: Summary, frontier: Sequence[Point], cut: int) -> list[Markup]:
@@ -148,10 +132,12 @@ def _cards(found: Findings) -> Markup:
     sides = {side.name: side for side in found.sides}
     cards = []
     for one in found.versus:
-        comparison, colour = one.comparison, _COLOURS[one.comparison.verdict]
+        comparison, colour = one.comparison, STANDING[one.comparison.verdict]
         side = sides.get(one.candidate)
-        cost = None if side is None or side.per_thousand is None else f"{figures.usd(side.per_thousand)} per 1,000"
-        facts = [cost, None if side is None else f"median {figures.seconds(side.seconds_p50)}"]
+        facts = []
+        if side is not None and side.seconds_p50 is not None:  # else nobody was asked, and nobody knows what it costs
+            facts = [] if side.per_thousand is None else [f"{figures.usd(side.per_thousand)} per 1,000"]
+            facts.append(f"median {figures.seconds(side.seconds_p50)}")
         cards.append(
             tag(
                 "div",
@@ -159,7 +145,7 @@ def _cards(found: Findings) -> Markup:
                 tag("p", _gap_words(comparison), tag("span", " points"), cls="money"),
                 tag("p", f"guaranteed: {_bounds(comparison)}", cls="small"),
                 tag("p", one.candidate, cls="name"),
-                tag("p", " · ".join(fact for fact in facts if fact), cls="small"),
+                tag("p", " · ".join(facts), cls="small"),
                 cls=f"card {colour}",
             )
         )
@@ -175,7 +161,7 @@ def _bounds(comparison: Comparison) -> str:
 
 
 def _gap(found: Findings) -> Markup:
-    rows = [(one.candidate, _COLOURS[one.comparison.verdict], one.comparison) for one in found.versus]
+    rows = [(one.candidate, STANDING[one.comparison.verdict], one.comparison) for one in found.versus]
     keys = [
         tag("li", tag("i", cls="sure", aria_hidden="true"), "guaranteed: holds at every look, and decides"),
         tag("li", tag("i", cls="look", aria_hidden="true"), "at this look: the usual interval, for one look only"),
@@ -205,7 +191,7 @@ def _gap_row(one: Versus) -> list[Child]:
     comparison, look = one.comparison, one.comparison.at_this_look
     return [
         one.candidate,
-        tag("b", PHRASES[comparison.verdict], cls=_COLOURS[comparison.verdict]),
+        tag("b", PHRASES[comparison.verdict], cls=STANDING[comparison.verdict]),
         _gap_words(comparison),
         _bounds(comparison),
         figures.NONE if look is None else f"{signed(look.low)} to {signed(look.high)}",
@@ -229,18 +215,21 @@ def _frontier(placed: Sequence[Point], found: Findings) -> Markup | None:
         f"broken lines are {found.reference} and the margin below it."
     )
     columns = [
-        Column("#"), Column("name"), Column("gap", number=True), Column("$ per 1,000", number=True),
-        Column("median", number=True), Column("beaten by"),
+        Column("#"), Column("name"), Column("score", number=True), Column("gap", number=True),
+        Column("guaranteed", number=True), Column("$ per 1,000", number=True), Column("median", number=True),
+        Column("beaten by"),
     ]  # fmt: skip
     rows: list[list[Child]] = [
         [
-            str(rank), f"{one.name} (reference)" if one.name == found.reference else one.name, signed(one.gap),
+            str(rank), f"{one.name} (reference)" if one.name == found.reference else one.name,
+            figures.NONE if one.score is None else f"{one.score * 100:.1f} %", signed(one.gap),
+            figures.NONE if one.name == found.reference else f"{signed(one.low)} to {signed(one.high)}",
             "unknown" if one.per_thousand is None else figures.usd(one.per_thousand), figures.seconds(one.seconds),
             one.beaten_by or tag("b", "nobody", cls="right"),
         ]
         for rank, one in enumerate(placed, start=1)
     ]  # fmt: skip
-    labels = {"cost": "Gap against dollars per 1,000 answers", "time": "Gap against the median time of an answer"}
+    labels = {name: label for name, field, label in _PLOTS if known(placed, field)}
     plots = [
         tag("div", role="img", aria_label=f"{label}; the table below has the same figures", data_chart=name, cls="plot")
         for name, label in labels.items()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from crossover.evaluation.controls import FEWEST_AGREE, FEWEST_LABELS, MOST_WINS
 from crossover.evaluation.findings import Findings, Side, Versus
 from crossover.evaluation.summary import Answering, Summary
 from crossover.reports import figures
+from crossover.reports.evaluation_words import remarks
 from crossover.reports.intervals import Scale, signed, small
 from crossover.reports.markup import Child, Column, Markup, items, table, tag
 
@@ -55,49 +56,40 @@ def _tags(one: Versus, found: Findings) -> Markup:
 
 
 def sides(found: Findings) -> Markup:
-    """Every candidate and the reference: how good, how fast, how dear, what failed."""
-    columns = [
-        Column("name"), Column("score", number=True), Column("answers", number=True), Column("failed", number=True),
-        Column("median", number=True), Column("95 % within", number=True), Column("first token", number=True),
-        Column("tokens in", number=True), Column("tokens out", number=True), Column("$ per 1,000", number=True),
-        Column("paid", number=True),
-    ]  # fmt: skip
-    rows = [_side(side, found) for side in found.sides]
-    caption = "Times as measured in this run, at its concurrency; first token is a median"
-    remarks = [text for side in found.sides for text in _remarks(side)]
-    return tag("div", table(caption, columns, rows), items(remarks) if remarks else None, cls="panel")
-
-
-def _side(side: Side, found: Findings) -> list[Child]:
-    mark = tag("span", "reference", cls="flag") if side.name == found.reference else None
-    return [
-        tag("span", side.name, " ", mark),
-        figures.NONE if side.mean is None else _percent(side.mean),
-        f"{side.asked - side.failed - side.withheld:,}",
-        f"{side.failed + side.unscored:,}",
-        figures.seconds(side.seconds_p50),
-        figures.seconds(side.seconds_p95),
-        figures.seconds(side.ttft_p50),
-        figures.NONE if side.input_tokens is None else f"{side.input_tokens:,.0f}",
-        figures.NONE if side.output_tokens is None else f"{side.output_tokens:,.0f}",
-        "unknown" if side.per_thousand is None else figures.usd(side.per_thousand),
-        figures.usd(float(side.paid)),
+    """Every candidate and the reference: how good, how fast, how dear, what failed; no column that nobody measured."""
+    asked = any(side.seconds_p50 is not None for side in found.sides)
+    shown = [
+        (column, cell)
+        for column, cell in _COLUMNS
+        if any(cell(side) not in (figures.NONE, _NOT_PAID) for side in found.sides) and (asked or column in _RECORDED)
     ]
+    columns = [Column("name"), *(Column(column, number=True) for column, _ in shown)]
+    rows: list[list[Child]] = [
+        [_marked(side.name, found.reference), *(cell(side) for _, cell in shown)] for side in found.sides
+    ]
+    caption = "Times as measured in this run, at its concurrency; first token is a median" if asked else "As recorded"
+    said = [text for side in found.sides for text in remarks(side)]
+    return tag("div", table(caption, columns, rows), items(said) if said else None, cls="panel")
 
 
-def _remarks(side: Side) -> list[str]:
-    rows = []
-    if side.failures:
-        rows.append(f"{side.name} failed: {_counted(side.failures)}")
-    if side.unscored:
-        rows.append(f"{side.name}: {figures.plural(side.unscored, 'answer')} could not be scored")
-    if side.withheld:
-        rows.append(f"{side.name}: {figures.plural(side.withheld, 'sample')} may not go there, so nobody answered")
-    if side.missing:
-        rows.append(f"{side.name}: {figures.plural(side.missing, 'sample')} not asked, because the run ended before")
-    if side.cut:
-        rows.append(f"{side.name}: {figures.plural(side.cut, 'answer')} cut at the most tokens allowed")
-    return rows
+_NOT_PAID = "$0"
+_RECORDED = ("score", "answers", "failed")
+_COLUMNS: tuple[tuple[str, Callable[[Side], str]], ...] = (
+    ("score", lambda side: figures.NONE if side.mean is None else _percent(side.mean)),
+    ("answers", lambda side: f"{side.asked - side.failed - side.withheld:,}"),
+    ("failed", lambda side: f"{side.failed + side.unscored:,}"),
+    ("median", lambda side: figures.seconds(side.seconds_p50)),
+    ("95 % within", lambda side: figures.seconds(side.seconds_p95)),
+    ("first token", lambda side: figures.seconds(side.ttft_p50)),
+    ("tokens in", lambda side: figures.NONE if side.input_tokens is None else f"{side.input_tokens:,.0f}"),
+    ("tokens out", lambda side: figures.NONE if side.output_tokens is None else f"{side.output_tokens:,.0f}"),
+    ("$ per 1,000", lambda side: "unknown" if side.per_thousand is None else figures.usd(side.per_thousand)),
+    ("paid", lambda side: figures.usd(float(side.paid))),
+)
+
+
+def _marked(name: str, reference: str) -> Markup:
+    return tag("span", name, " ", tag("span", "reference", cls="flag") if name == reference else None)
 
 
 def more(found: Findings) -> Markup | None:
@@ -196,9 +188,8 @@ def _answering(one: Answering, reference: str) -> list[Child]:
         f"{one.redacted:,} with placeholders" if one.redacted else "",
     ]
     answers = "; ".join(text for text in (f"{one.answers:,}", *extra) if text)
-    mark = tag("span", "reference", cls="flag") if one.name == reference else None
     return [
-        tag("span", one.name, " ", mark), _counted(one.models), _counted(one.deployments), answers,
+        _marked(one.name, reference), _counted(one.models), _counted(one.deployments), answers,
         one.first_at[:16].replace("T", " ") or figures.NONE, one.last_at[:16].replace("T", " ") or figures.NONE,
     ]  # fmt: skip
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from crossover.evaluation.tally import Preference, Share, Tally
 from crossover.evaluation.words import PHRASES, Ranking
-from crossover.reports.evaluation import COLOURS, interval
+from crossover.reports.evaluation_axis import COLOURS, interval
 from crossover.reports.figures import plural
 from crossover.reports.paper import Paper, joined, plain_table
 

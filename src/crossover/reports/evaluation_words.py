@@ -1,0 +1,85 @@
+"""What an evaluation's reports say in the same words everywhere: the headline, remarks on a side, a judge's failure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from crossover.evaluation.controls import Control
+from crossover.evaluation.findings import Findings, Side
+from crossover.evaluation.words import Verdict
+from crossover.reports.figures import plural
+
+Standing = Literal["right", "wrong", "open"]
+STANDING: dict[Verdict, Standing] = {
+    "better": "right",
+    "equivalent": "right",
+    "not_worse": "right",
+    "worse": "wrong",
+    "worse_than_margin": "wrong",
+    "inconclusive": "open",
+}
+_MOST_NAMES = 6
+_CANARIES = {
+    "null": "a constant non-answer",
+    "echo": "the question repeated",
+    "swapped": "the answer to another question",
+    "padded": "the same answer with padding",
+}
+
+
+def headline(found: Findings) -> str:
+    """The verdicts in one sentence."""
+    if found.judge is not None and not found.judge.passed:
+        return f"No verdict: the judge {found.judge.model} failed its controls"
+    if len(found.versus) == 1:
+        one = found.versus[0]
+        return f"{one.candidate} against {found.reference}: {one.comparison.phrase}"
+    good = [one.candidate for one in found.versus if STANDING[one.comparison.verdict] == "right"]
+    others = len(found.versus)
+    if not good:
+        return f"None of {others} candidates is shown to be as good as {found.reference}"
+    named = ", ".join(good[:3]) + (f" and {len(good) - 3} more" if len(good) > 3 else "")
+    return f"{len(good)} of {others} candidates can stand in for {found.reference}: {named}"
+
+
+def remarks(side: Side) -> list[str]:
+    """What must be known of a side beside its figures."""
+    rows = []
+    if side.failures:
+        rows.append(f"{side.name} failed: {counted(side.failures)}")
+    if side.unscored:
+        rows.append(f"{side.name}: {plural(side.unscored, 'answer')} could not be scored")
+    if side.withheld:
+        rows.append(f"{side.name}: {plural(side.withheld, 'sample')} may not go there, so nobody answered")
+    if side.missing:
+        rows.append(f"{side.name}: {plural(side.missing, 'sample')} not asked, because the run ended before")
+    if side.cost and not side.paid:
+        rows.append(f"{side.name}: what it costs is its share of the machine's hour; nobody sends a bill for it")
+    if side.cut:
+        rows.append(f"{side.name}: {plural(side.cut, 'answer')} cut at the most tokens allowed")
+    if len(side.deployments) > 1:
+        rows.append(f"{side.name} was answered by {counted(side.deployments)}")
+    return rows
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Names with their numbers: ``527 missing, 3 cut``."""
+    named = ", ".join(f"{count:,} {name}" for name, count in list(counts.items())[:_MOST_NAMES])
+    return named + (f" and {len(counts) - _MOST_NAMES} more" if len(counts) > _MOST_NAMES else "")
+
+
+def failed_control(control: Control) -> str:
+    """Why a canary closes the gate."""
+    what = _CANARIES[control.canary]
+    if not control.n:
+        return f"{what} could not be judged"
+    return f"{what} won {control.won} of {plural(control.n, 'comparison')} with the reference's answer"
+
+
+def named(name: str, most: int) -> str:
+    """A name that fits: of one that is too long the middle is left out, because its ends tell it from others."""
+    if len(name) <= most:
+        return name
+    head = (most - 1) * 2 // 3
+    return f"{name[:head]}…{name[len(name) - (most - 1 - head) :]}"
