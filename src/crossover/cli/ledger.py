@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import json
 import time
-from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
-from crossover.config import colour_wanted, paths
-from crossover.errors import FileError, InputError, ThresholdError
+from crossover.cli.ledger_parts import (
+    Config,
+    File,
+    Json,
+    Machine,
+    Since,
+    Until,
+    day,
+    machines,
+    minute,
+    money,
+    place,
+    plain_console,
+    print_json,
+    print_table,
+    requests,
+    share,
+    write_lines,
+)
+from crossover.errors import InputError, ThresholdError
 from crossover.ledger import care, export, periods, queries, rescue
-from crossover.ledger.files import no_ledger
 from crossover.ledger.store import Ledger, open_ledger
 from crossover.ledger.words import PICO
 from crossover.money import show as dollars
@@ -31,12 +45,6 @@ app = typer.Typer(
 )
 
 KEEP_DAYS = 400
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output; money as exact decimal text.")]
-File = Annotated[
-    Path | None, typer.Option("--ledger", help="The file of the ledger.", show_default="in the data folder")
-]
-Since = Annotated[str, typer.Option(help="Begin (UTC): 24h, 7d, today, week, month, all, a day or a moment.")]
-Until = Annotated[str, typer.Option(help="End (UTC), written like --since, or now.")]
 Totals = queries.Totals
 
 
@@ -46,16 +54,8 @@ def summary(
     since: Since = "30d",
     until: Until = "now",
     by: Annotated[str, typer.Option(help=f"One row per {', '.join(queries.GROUPS)}.")] = "deployment",
-    machine: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="DEPLOYMENT=DOLLARS an hour: show what stood idle of a machine; may be repeated.",
-            show_default="price.per_hour of the configuration",
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="The configuration file that states what machines cost.")
-    ] = None,
+    machine: Machine = None,
+    config: Config = None,
     ledger: File = None,
     as_json: Json = False,
 ) -> None:
@@ -67,15 +67,12 @@ def summary(
         raise InputError(
             f"{by!r} is not something to group by", hint=f"One of {', '.join(queries.GROUPS)}", field="--by"
         )
-    stated = _hourly(machine or [])
     now = time.time()
     begin, end = periods.period(since, until, now)
     with open_ledger(place(ledger), readonly=True) as book:
-        seen = queries.began(book)  # a machine of the file that nothing went to may have been written down for another
-        hourly = {name: each for name, each in _of_config(config).items() if name in seen} | stated
-        facts = _facts(book, begin, end, cast(queries.By, by), hourly)
+        facts = _facts(book, begin, end, cast(queries.By, by), machines(book, machine, config))
     if as_json:
-        _print_json(facts)
+        print_json(facts)
     else:
         _print_summary(facts)
 
@@ -99,7 +96,7 @@ def export_rows(
             for line in lines:
                 typer.echo(line, nl=False)
             return
-        count = _write(out, lines) - (form == "csv")
+        count = write_lines(out, lines) - (form == "csv")
     typer.echo(f"Wrote {count:,} {'request' if count == 1 else 'requests'} to {out}", err=True)
 
 
@@ -111,7 +108,7 @@ def check(ctx: typer.Context, ledger: File = None, as_json: Json = False) -> Non
         rows = book.rows("SELECT count(*) FROM records")[0][0] if not any(one.kind == "file" for one in found) else None
     if as_json:
         facts = [{"kind": one.kind, "text": one.text, "repairable": one.repairable} for one in found]
-        _print_json({"requests": rows, "findings": facts})
+        print_json({"requests": rows, "findings": facts})
     else:
         for one in found:
             typer.echo(f"{one.kind}: {one.text}")
@@ -129,7 +126,7 @@ def repair(ctx: typer.Context, ledger: File = None, as_json: Json = False) -> No
     """Make sums anew from the rows; a damaged file is read into a new one first and kept."""
     done = rescue.repair(place(ledger, ctx))
     if as_json:
-        _print_json(
+        print_json(
             {
                 "kept": None if done.kept is None else str(done.kept),
                 "roll_ups": done.roll_ups,
@@ -195,7 +192,7 @@ def prune(
     with open_ledger(place(ledger, ctx, must_exist=True), readonly=dry_run) as book:
         found = care.prune(book, keep_days, bodies_days, audit_days, dry_run=dry_run)
     if as_json:
-        _print_json({"months": found.months, "bodies": found.bodies, "audit": found.audit, "dry_run": dry_run})
+        print_json({"months": found.months, "bodies": found.bodies, "audit": found.audit, "dry_run": dry_run})
         return
     verb = "Would forget" if dry_run else "Forgot"
     for month, count in found.months.items():
@@ -215,13 +212,13 @@ def list_unsettled(ctx: typer.Context, ledger: File = None, as_json: Json = Fals
         care.mark_dead(book)
         found = queries.unsettled(book)
     if as_json:
-        _print_json(
+        print_json(
             [
                 {
                     "id": one.id,
                     "budget": one.budget,
                     "period": one.period,
-                    "since": _day(one.since),
+                    "since": day(one.since),
                     "amount_usd": queries.usd_text(one.amount),
                     "time": export.iso(one.time),
                 }
@@ -232,8 +229,8 @@ def list_unsettled(ctx: typer.Context, ledger: File = None, as_json: Json = Fals
     if not found:
         typer.echo("No request is unsettled")
         return
-    cells = [(one.id, one.budget, _money(one.amount), _minute(one.time)) for one in found]
-    _print_table(_console(), ("Request", "Budget", ">Set aside", "Since (UTC)"), cells)
+    cells = [(one.id, one.budget, money(one.amount), minute(one.time)) for one in found]
+    print_table(plain_console(), ("Request", "Budget", ">Set aside", "Since (UTC)"), cells)
     typer.echo("Settle one with what was really spent: crossover ledger settle ID DOLLARS (0 gives it back)")
 
 
@@ -250,68 +247,10 @@ def settle(
         raise InputError(f"{amount} is out of range", hint="Write dollars from 0 to 1,000,000", field="DOLLARS")
     with open_ledger(place(ledger, ctx, must_exist=True)) as book:
         aside = care.settle_by_hand(book, request, int(spent * PICO))
-    typer.echo(f"Settled {request}: {_money(aside)} was set aside, {_money(int(spent * PICO))} was spent")
+    typer.echo(f"Settled {request}: {money(aside)} was set aside, {money(int(spent * PICO))} was spent")
 
 
 # ------------------------------------------------------------------------------------------------------------ helpers
-
-
-def place(ledger: Path | None, ctx: typer.Context | None = None, *, must_exist: bool = False) -> Path:
-    """The file of the ledger: the flag, the flag before the command's name, or the data folder."""
-    above: Path | None = ctx.obj if ctx is not None else None
-    found = ledger or above or paths().data / "ledger.db"
-    if must_exist and not found.is_file():
-        raise no_ledger(found)
-    return found
-
-
-def _of_config(config: Path | None) -> dict[str, int]:
-    """Picodollars an hour of the machines of the configuration. One that nobody named and that is wrong is a note."""
-    from crossover.config import environment
-    from crossover.config.load import find, hourly
-
-    file = find(config, environment(), Path())
-    if file is None:
-        return {}
-    try:
-        return {name: int(each * PICO) for name, each in hourly(file).items()}
-    except FileError as error:
-        if config is not None:
-            raise
-        typer.echo(f"Note: what stood idle of its machines is not shown: {error.sentence()}", err=True)
-        return {}
-
-
-def _hourly(machines: Sequence[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for text in machines:
-        name, equals, amount = text.rpartition("=")
-        if not equals or not name:
-            raise InputError(f"{text!r} is not DEPLOYMENT=DOLLARS", hint="For instance big-gpu=1.99", field="--machine")
-        each = usd(amount, field="--machine")
-        if not 0 <= each <= 10**6:
-            raise InputError(f"{amount} is out of range", hint="Write dollars an hour", field="--machine")
-        found[name] = int(each * PICO)
-    return found
-
-
-def _write(out: Path, lines: Iterable[str]) -> int:
-    """Write a new file whole or not at all; how many lines."""
-    if out.exists():
-        raise FileError("a file of this name exists", hint="Name a new file", file=str(out))
-    part = out.with_name(out.name + ".part")
-    count = 0
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            for line in lines:
-                file.write(line)
-                count += 1
-        part.replace(out)
-    except OSError as error:
-        raise FileError(f"it cannot be written: {error.strerror or error}", file=str(out)) from error
-    finally:
-        part.unlink(missing_ok=True)
-    return count
 
 
 def _facts(book: Ledger, since: float, until: float, by: queries.By, hourly: dict[str, int]) -> dict[str, Any]:
@@ -329,7 +268,7 @@ def _facts(book: Ledger, since: float, until: float, by: queries.By, hourly: dic
         "api": _plain(where[False]),
         "by": by,
         "groups": [
-            {"name": _day(int(group.name) * 86_400) if by == "day" else group.name, "label": names.get(group.name)}
+            {"name": day(int(group.name) * 86_400) if by == "day" else group.name, "label": names.get(group.name)}
             | _plain(group.totals)
             for group in queries.spend(book, since, until, by)
         ],
@@ -362,7 +301,7 @@ def _facts(book: Ledger, since: float, until: float, by: queries.By, hourly: dic
             {
                 "name": one.name,
                 "period": one.period,
-                "since": _day(one.since),
+                "since": day(one.since),
                 "limit_usd": queries.usd_text(one.limit),
                 "spent_usd": queries.usd_text(one.spent),
                 "reserved_usd": queries.usd_text(one.reserved),
@@ -390,7 +329,7 @@ def _plain(totals: Totals) -> dict[str, Any]:
 
 
 def _print_summary(facts: dict[str, Any]) -> None:
-    console = _console()
+    console = plain_console()
     total, local, api = facts["total"], facts["local"], facts["api"]
     console.print(
         f"{facts['since'][:16]} to {facts['until'][:16]} UTC  ({facts['ledger']})", soft_wrap=True, markup=False
@@ -404,12 +343,12 @@ def _print_summary(facts: dict[str, Any]) -> None:
     lines = [
         ("Requests", f"{total['requests']:,}" + (f"  ({', '.join(rest)})" if rest else "")),
         ("Tokens", f"{total['input_tokens']:,} in ({total['cached_read']:,} cached), {total['output_tokens']:,} out"
-         + (f"; estimated for {_requests(total['estimated'])}" if total["estimated"] else "")),
-        ("Paid", dollars(Decimal(total["paid_usd"])) + (f"; no price is stated for {_requests(total['unpriced'])}"
+         + (f"; estimated for {requests(total['estimated'])}" if total["estimated"] else "")),
+        ("Paid", dollars(Decimal(total["paid_usd"])) + (f"; no price is stated for {requests(total['unpriced'])}"
          if total["unpriced"] else "")),
         ("Saved", _saved(total)),
-        ("Local", f"{_share(local['requests'], answered)} of requests, "
-         f"{_share(_tokens(local), _tokens(local) + _tokens(api))} of tokens"
+        ("Local", f"{share(local['requests'], answered)} of requests, "
+         f"{share(_tokens(local), _tokens(local) + _tokens(api))} of tokens"
          + (f", {dollars(Decimal(local['priced_usd']))} as a share of the machines" if local["requests"] else "")),
     ]  # fmt: skip
     for one in facts["idle"]:
@@ -421,7 +360,7 @@ def _print_summary(facts: dict[str, Any]) -> None:
     _print_latencies(console, facts)
     if facts["errors"]:
         cells = [(one["deployment"] or "–", one["error"], f"{one['requests']:,}") for one in facts["errors"][:10]]
-        _print_table(console, ("Not answered", "Why", ">Requests"), cells)
+        print_table(console, ("Not answered", "Why", ">Requests"), cells)
     _print_budgets(console, facts)
 
 
@@ -431,7 +370,7 @@ def _saved(total: dict[str, Any]) -> str:
     saved, all_api = dollars(Decimal(total["saved_usd"])), dollars(Decimal(total["all_api_usd"]))
     text = f"{saved} against the cheapest permitted API ({all_api})"
     left = total["requests"] - total["compared"]
-    return text + (f"; {_requests(left)} had none to compare" if left else "")
+    return text + (f"; {requests(left)} had none to compare" if left else "")
 
 
 def _print_groups(console: Console, facts: dict[str, Any]) -> None:
@@ -444,7 +383,7 @@ def _print_groups(console: Console, facts: dict[str, Any]) -> None:
         )
         for one in facts["groups"]
     ]  # fmt: skip
-    _print_table(console, heads, cells)
+    print_table(console, heads, cells)
 
 
 def _print_latencies(console: Console, facts: dict[str, Any]) -> None:
@@ -459,7 +398,7 @@ def _print_latencies(console: Console, facts: dict[str, Any]) -> None:
             "–" if first is None else f"{first['p95']:,.0f}", f"{one['total']['p50']:,.0f}",
             f"{one['total']['p95']:,.0f}", f"{one['queue']['p95']:,.0f}",
         ))  # fmt: skip
-    _print_table(console, heads, cells)
+    print_table(console, heads, cells)
 
 
 def _print_budgets(console: Console, facts: dict[str, Any]) -> None:
@@ -472,54 +411,10 @@ def _print_budgets(console: Console, facts: dict[str, Any]) -> None:
             )
             for one in facts["budgets"]
         ]  # fmt: skip
-        _print_table(console, ("Budget", "Period", "Since", ">Spent", ">Set aside", ">Limit"), cells)
+        print_table(console, ("Budget", "Period", "Since", ">Spent", ">Set aside", ">Limit"), cells)
     if facts["unsettled"]:
         console.print(f"{facts['unsettled']:,} unsettled: `crossover ledger unsettled` lists them.", markup=False)
 
 
 def _tokens(facts: dict[str, Any]) -> int:
     return int(facts["input_tokens"]) + int(facts["output_tokens"])
-
-
-def _requests(count: int) -> str:
-    return f"{count:,} request{'s' * (count != 1)}"
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{part / whole:.0%}" if whole else "–"
-
-
-def _money(picodollars: int) -> str:
-    return dollars(queries.usd(picodollars))
-
-
-def _day(seconds: int) -> str:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).date().isoformat()
-
-
-def _minute(seconds: float) -> str:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def _print_json(facts: object) -> None:
-    typer.echo(json.dumps(facts, ensure_ascii=False))
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(no_color=not colour_wanted(), highlight=False)
-
-
-def _print_table(console: Console, heads: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for head in heads:
-        right = head.startswith(">")
-        table.add_column(head.removeprefix(">"), justify="right" if right else "left", no_wrap=right, overflow="fold")
-    for row in cells:
-        table.add_row(*(Text(cell) for cell in row))
-    console.print(table)

@@ -75,9 +75,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     ``cost`` prices the tokens: list price on an API, the machine's hour shared out over its tokens on a local
     deployment. ``marginal`` is what had to be paid because of this request (0 on a running local machine); budgets
-    count it. ``decision`` is the reason in words, ``refused`` pairs (deployment, reason), ``codes`` the short code of each of
-    them (empty: nobody noted them). ``reserved`` says that
-    budgets hold a reservation under this id, which the row settles. ``privacy`` None: nobody looked at it.
+    count it. ``decision`` is the reason in words, ``refused`` pairs (deployment, reason), ``codes`` the short code of
+    each of them (empty: nobody noted them). ``reserved`` says that budgets hold a reservation under this id, which the
+    row settles. ``privacy`` None: nobody looked at it.
     """
 
     id: str
