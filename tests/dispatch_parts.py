@@ -250,7 +250,7 @@ class House:
         scripts: Mapping[str, Scripted] | None = None,
         retries: Retries | None = None, breaker: BreakerRule | None = None, law: Law = anything_goes,
         overflow: bool = False, local_only: bool = False, budgets: tuple[Budget, ...] = (),
-        seed: int = 1, **plant: Any,
+        seed: int = 1, route: Mapping[str, Any] | None = None, more: Iterable[Route] = (), **plant: Any,
     ) -> None:  # fmt: skip
         rows = {row.id: row for row in targets}
         self.backends = {name: (scripts or {}).get(name) or Scripted() for name in rows}
@@ -258,10 +258,12 @@ class House:
         self.health = Health(rows, breaker or BreakerRule())
         self.time = StillClock(seed)
         self.book = InMemoryBook()
-        route = Route(name="chat", targets=tuple(rows), policy=policy, overflow=overflow, local_only=local_only)
+        chat = Route(
+            name="chat", targets=tuple(rows), policy=policy, overflow=overflow, local_only=local_only, **(route or {})
+        )
         self.plant = Plant(
             targets=rows,
-            routes={"chat": route},
+            routes={"chat": chat, **{one.name: one for one in more}},
             backends=self.backends,
             places=self.places,
             health=self.health,

@@ -29,6 +29,7 @@ from crossover.errors import NoTargetError, RequestError, ServingError, Upstream
 from crossover.ledger.words import Alternative, AttemptRow, Privacy, Record, Status
 from crossover.privacy.clearance import Cleared
 from crossover.privacy.policy import Known, Place, verdict
+from crossover.routing.cascade import Gate
 from crossover.routing.eligibility import FOR_GOOD, Ask
 from crossover.routing.faults import FAULTS
 from crossover.routing.words import Decision, Refusal, Route, Target
@@ -41,7 +42,18 @@ _NOT_SENT = frozenset({"refused", "tls", "connect_timeout", "unsupported"})  # f
 _A_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+-]{0,127}")
 _MANY_DIGITS = re.compile(r"(?:\d[._:/+-]?){9}")  # a date has eight
 _ANYWHERE = Place("", local=False)  # any place outside
+PASSED_ON = "escalated"  # outcome of an attempt whose answer was judged not good enough
 _LONGEST_NAME = 200  # characters kept of a name that a client asked for: the ledger is no place to store text in
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A whole answer that was judged not good enough: better than none, should nobody else answer."""
+
+    target: Target
+    answer: ChatResponse | EmbedResponse | tuple[ChatChunk, ...]
+    used: Usage
+    cleared: Cleared | None
+    said: list[str] | None
 
 
 class Account:
@@ -50,6 +62,7 @@ class Account:
     __slots__ = (
         "_attempts",
         "_unpriced",
+        "added",
         "arrived",
         "ask",
         "asked",
@@ -59,10 +72,14 @@ class Account:
         "decision",
         "dropped",
         "error",
+        "explored",
+        "first_answer",
         "first_at",
         "flowing",
+        "gate",
         "held",
         "id",
+        "kept",
         "kind",
         "left",
         "placed_at",
@@ -108,6 +125,11 @@ class Account:
         self.first_at: float | None = None  # first piece of the answer that the client was given
         self.held: list[ChatChunk] = []  # pieces that say nothing of the answer yet
         self.flowing = False  # pieces go out as they come
+        self.gate: Gate | None = None  # judges the answer of the attempt under way
+        self.kept: Kept | None = None  # the answer that was not good enough
+        self.first_answer = ("", "")  # whose it was, and its words
+        self.explored = False  # chance sent it to a stronger model
+        self.added = ""  # to the reason: what happened after the decision
         self.waited = False  # time has passed since the decision
         self.said: list[str] | None = None  # the words of the answer, where somebody wants them kept
         self.usage: Usage | None = None  # as the target reported it
@@ -138,10 +160,39 @@ class Account:
             self.placed_at = now
         self.target, self.started, self.under_way, self.probe = target, now, True, probe
         self.usage, self.written, self.dropped = None, 0, ()
+        self.gate = None
         if self.said:
             self.said = []
         if self.held:
             self.held = []
+
+    def pass_on(
+        self, why: str, now: float, answer: ChatResponse | EmbedResponse | tuple[ChatChunk, ...] | None
+    ) -> None:  # fmt: skip
+        """The attempt under way was answered, and a stronger model is asked all the same. None: it was not whole."""
+        target, gate, used = self.target, self.gate, self._used()
+        assert target is not None
+        assert gate is not None
+        self.first_answer = (target.id, gate.text)
+        if answer is not None:
+            self.kept = Kept(target, answer, used, self.cleared, self.said)
+        self._note(PASSED_ON, now, used, 200, True)
+        weaker = [name for name in self.left if name not in self.route.strong and name != target.id]
+        self.leave_out(
+            Refusal(target.id, PASSED_ON, f"{target.id}: {why}"),
+            *(Refusal(name, PASSED_ON, f"{name} is no stronger than {target.id}") for name in weaker),
+        )
+        self.gate = None
+
+    def take_kept(self) -> ChatResponse | EmbedResponse | tuple[ChatChunk, ...] | None:
+        """The answer that was passed on, now that nobody else has answered; None where there is none to give."""
+        kept = self.kept
+        if kept is None or self.first_at is not None:
+            return None
+        self.target, self.cleared, self.priced, self.said = kept.target, kept.cleared, kept.used, kept.said
+        self.status, self.error, self.kept = "ok", None, None
+        self.added = "; no stronger model answered, so this answer counts"
+        return kept.answer
 
     def tries_at(self, target: Target) -> int:
         """How many attempts at this deployment have ended."""
@@ -149,10 +200,8 @@ class Account:
 
     def may_try(self, name: str, fallbacks: int) -> bool:
         """Whether this deployment may be asked: one that was asked already, or one of so many fallbacks."""
-        if not self._attempts:
-            return True
-        asked = {row.deployment for row in self._attempts}
-        return name in asked or len(asked) <= fallbacks
+        asked = {row.deployment for row in self._attempts if row.outcome != PASSED_ON}  # no failure: no fallback
+        return not asked or name in asked or len(asked) <= fallbacks
 
     # -------------------------------------------------------------------------------------------- what is read of it
 
@@ -222,10 +271,12 @@ class Account:
     def answered(self, now: float) -> None:
         """The attempt under way was answered in full."""
         self.status, self.error = "ok", None
+        self._note("ok", now, self._used(), 200, True)
+
+    def _used(self) -> Usage:
+        """What the answer of the attempt under way used."""
         used = self.usage
-        if used is None or (not used.output and self.written):
-            used = self._so_far()
-        self._note("ok", now, used, 200, True)
+        return self._so_far() if used is None or (not used.output and self.written) else used
 
     def _note(self, outcome: str, now: float, usage: Usage, status: int, accepted: bool) -> None:
         target = self.target
@@ -309,7 +360,7 @@ class Account:
 
     def _why(self, name: str) -> str:
         """Why this one answered: the decision, and where others came first, why each of them did not."""
-        reason, order = self.decision.reason, self.decision.order
+        reason, order = self.decision.reason + self.added, self.decision.order
         if name == order[0]:
             return reason
         before = order[: order.index(name)]

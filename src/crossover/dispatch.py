@@ -10,7 +10,9 @@ A :class:`Dispatcher` is itself a Backend. For each request it
    pass that comes with it no deployment outside can be called,
 3. *calls* it, and after a failure (:meth:`Dispatcher._failed`) *retries*, which asks the same deployment again and only
    where it did not accept the request, or *falls back* to the next of the same order,
-4. *prices* every attempt and appends one record to the ledger, whatever happened, also when the client leaves
+4. in a cascade *judges* what a weaker model answered (``routing.cascade``) and *passes on* to a stronger one of the
+   same order what is not good enough; where no stronger one answers, the first answer counts after all,
+5. *prices* every attempt and appends one record to the ledger, whatever happened, also when the client leaves
    (:meth:`Dispatcher._close`).
 
 A stream is held back until it says something: until then a failure is invisible to the client and the next deployment
@@ -38,13 +40,15 @@ from crossover.privacy.clearance import Asked, Cleared, Desk, Withheld, clear, l
 from crossover.privacy.policy import Known, Place, knowing
 from crossover.privacy.words import NOTHING_FOUND
 from crossover.routing.asked import LOCAL_ONLY, labelled, metadata_of, mistake, route_of
+from crossover.routing.cascade import gate_of, telling
 from crossover.routing.eligibility import Ask, Law, refusal
 from crossover.routing.faults import FAULTS
+from crossover.routing.guess import Seen, Watch, by_chance, drawn, guess
 from crossover.routing.health import Health
 from crossover.routing.needs import EMBEDDINGS, needs
 from crossover.routing.places import Places
 from crossover.routing.policy import Conditions, decide
-from crossover.routing.words import Need, Refusal, Retries, Route, Target
+from crossover.routing.words import Judged, Need, Refusal, Retries, Route, Target
 from crossover.sensitivity import NOT_SENSITIVE, Sensitivity, stricter
 from crossover.usage import Usage
 
@@ -56,6 +60,15 @@ _MOST_HELD = 4096  # pieces that say nothing: a stream of more of them is no ans
 
 Answer = TypeVar("Answer", ChatResponse, EmbedResponse)
 Result = TypeVar("Result")
+
+
+class Escalate(Exception):  # noqa: N818 - not an error: a reason to ask a stronger model
+    """What the gate said of a stream, and the whole of it, where it had come."""
+
+    def __init__(self, judged: Judged, pieces: tuple[ChatChunk, ...] | None) -> None:
+        super().__init__(judged.why)
+        self.judged = judged
+        self.pieces = pieces
 
 
 class Plant(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +88,7 @@ class Plant(msgspec.Struct, frozen=True, kw_only=True):
     keep: Callable[[str, float, str, str], None] | None = None  # bodies: id, time, what was asked, what was answered
     desk: Desk | None = None  # None: privacy is off; labels and the law still count
     guard: Guard = msgspec.field(default_factory=Guard)
+    watch: Watch | None = None
 
 
 class Clock(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,23 +139,34 @@ class Dispatcher:
         try:
             while (turn := await self._next(plant, account, request)) is not None:
                 target, cleared = turn
+                failure: UpstreamError | None = None
                 try:
                     work = call(plant.backends[target.id], cleared.request)
                     response = await (work if account.caller.deadline_s is None else self._within(account, work))
                     account.read_whole(response)
-                    self._answered(plant, account, target)
+                    judged = None
+                    if account.gate is not None:
+                        response = account.gate.whole(response)
+                        judged = self._judged(account, True, await self._second(account, request))
                     if cleared.restorer is not None:
                         response = cleared.restorer.whole(response)
-                    return msgspec.structs.replace(response, served=account.served(final=True))
+                    if judged is None:
+                        self._answered(plant, account, target)
+                        return msgspec.structs.replace(response, served=account.served(final=True))
+                    self._pass_on(plant, account, target, judged, response)
                 except UpstreamError as error:
                     failure = error
                 finally:
                     plant.places[target.id].give()
-                await self._failed(plant, account, target, failure)
+                if failure is not None:
+                    await self._failed(plant, account, target, failure)
             raise self._nobody(plant, account)
         except ServingError as error:
-            account.error = error
-            raise
+            kept = account.take_kept()
+            if not isinstance(kept, ChatResponse):
+                account.error = error
+                raise
+            return msgspec.structs.replace(kept, served=account.served(final=True))  # type: ignore[return-value]
         except asyncio.CancelledError:
             account.leave()
             raise
@@ -164,22 +189,22 @@ class Dispatcher:
                         if account.flowing and not chunk.last:
                             yield chunk
                             continue
-                        for piece in self._let_out(plant, account, target, chunk):
+                        for piece in await self._let_out(plant, account, target, request, chunk):
                             yield piece
                 except UpstreamError as error:
                     failure = error
+                except Escalate as step:
+                    self._pass_on(plant, account, target, step.judged, step.pieces)
+                    continue
                 finally:
                     await self._leave(plant, target, source)
                 if account.status == "ok":
                     return  # the answer is complete: how its connection ended is nobody's loss
-                if account.first_at is not None:  # the client has seen a part: the rest cannot come from another
-                    self._against(plant, account, target, failure)
-                    raise failure
                 await self._failed(plant, account, target, failure)
             raise self._nobody(plant, account)
         except ServingError as error:
-            account.error = error
-            raise
+            for piece in self._kept_pieces(account, error):
+                yield piece
         except (asyncio.CancelledError, GeneratorExit):
             account.leave()
             raise
@@ -193,22 +218,36 @@ class Dispatcher:
         source = plant.backends[target.id].stream(cleared.request)
         if account.caller.deadline_s is not None:
             source = self._until_deadline(account, source)
+        if account.gate is not None:
+            source = account.gate.stream(source)
         return source if cleared.restorer is None else cleared.restorer.stream(source)
 
-    def _let_out(self, plant: Plant, account: Account, target: Target, chunk: ChatChunk) -> Sequence[ChatChunk]:
-        """What the client may see now: nothing before the first piece that says something, nothing after the last."""
+    async def _let_out(
+        self, plant: Plant, account: Account, target: Target, request: ChatRequest, chunk: ChatChunk
+    ) -> Sequence[ChatChunk]:  # fmt: skip
+        """What the client may see now: nothing before the first piece that says something, nothing after the last.
+
+        Where a gate stands, nothing before it has judged. Raises Escalate where a stronger model is to answer.
+        """
         if account.status == "ok":
             return ()
-        held = account.held
+        held, gate = account.held, account.gate
         held.append(chunk)
         if account.first_at is None:
             account.dropped = account.dropped or chunk.dropped
-            if not chunk.semantic and not (chunk.last and account.says_enough()):
+            speaks = chunk.semantic if gate is None else gate.spoke
+            if not speaks and not (chunk.last and account.says_enough()):
                 if chunk.last:
                     raise UpstreamError("the stream ended without an answer", upstream="empty")
                 if len(held) > _MOST_HELD:
                     raise UpstreamError("the stream goes on and says nothing", upstream="malformed")
                 return ()
+            if gate is not None:
+                if not (chunk.last or gate.ripe):
+                    return ()
+                second = await self._second(account, request) if chunk.last else None
+                if (judged := self._judged(account, chunk.last, second)) is not None:
+                    raise Escalate(judged, tuple(held) if chunk.last else None)
             now = self._clock.tick()
             account.first_at, account.flowing = now, True
             if account.probe:  # it lives: others need not wait for the end of a long answer
@@ -220,6 +259,56 @@ class Dispatcher:
             held[-1] = msgspec.structs.replace(held[-1], served=account.served(final=True))
         account.held = []
         return held
+
+    # --------------------------------------------------------------------------------------------------- the cascade
+
+    def _judged(self, account: Account, whole: bool, second: str | None) -> Judged | None:
+        """Why a stronger model has to answer; None where this answer is good enough. Chance may want to know too."""
+        assert account.gate is not None
+        judged = account.gate.judge(whole=whole, second=second)
+        if judged.escalate:
+            return judged
+        if drawn(account.route, self._clock.chance):
+            account.explored = True
+            return Judged(True, by_chance(account.route), judged.score)
+        account.gate = None
+        account.added = f"; {judged.why}"
+        return None
+
+    async def _second(self, account: Account, request: Asked) -> str | None:
+        """What the route's other own model answers to the same; None where there is none, or it does not answer."""
+        rule = account.route.cascade
+        if rule is None or rule.second is None or not isinstance(request, ChatRequest):
+            return None
+        caller = msgspec.structs.replace(
+            request.caller, request_id=f"{account.id}-second", policy=None, door="second",
+            deadline_s=None if request.caller.deadline_s is None else self._time_left(account),
+        )  # fmt: skip
+        try:
+            answer = await self.complete(msgspec.structs.replace(request, model=rule.second, caller=caller))
+        except ServingError:
+            return None
+        return answer.text
+
+    def _kept_pieces(self, account: Account, error: ServingError) -> list[ChatChunk]:
+        """The stream that was passed on, now that nobody else has answered. Raises the error where there is none."""
+        kept = account.take_kept()
+        if not isinstance(kept, tuple):
+            account.error = error
+            raise error
+        account.first_at = self._clock.tick()
+        first = msgspec.structs.replace(kept[0], served=account.served(final=False))
+        return [first, *kept[1:-1], msgspec.structs.replace(kept[-1], served=account.served(final=True))]
+
+    def _pass_on(
+        self, plant: Plant, account: Account, target: Target, judged: Judged,
+        answer: ChatResponse | EmbedResponse | tuple[ChatChunk, ...] | None,
+    ) -> None:  # fmt: skip
+        """A stronger model is asked next; nothing stands against the one that answered."""
+        now = self._clock.tick()
+        account.pass_on(judged.why, now, answer)
+        plant.health.of(target.id).succeeded(now, probe=account.probe)
+        account.probe = False
 
     @staticmethod
     async def _leave(plant: Plant, target: Target, source: AsyncGenerator[ChatChunk, None] | None) -> None:
@@ -257,14 +346,19 @@ class Dispatcher:
                 dialect=request.dialect,
             )
             busy = {one: plant.places[one].busy for one in route.targets} if len(route.targets) > 1 else {}
-            conditions = Conditions(health=plant.health, law=plant.law, busy=busy, now=now, streamed=streamed)
+            guessed = guess(route, request, plant.watch, self._clock.chance) if route.strong else (None, False)
+            conditions = Conditions(
+                health=plant.health, law=plant.law, busy=busy, now=now, streamed=streamed, guess=guessed[0],
+                strong=route.strong,
+            )  # fmt: skip
             decision = decide(route, plant.targets, ask, conditions)
         except CrossoverError as error:
             refused = error if isinstance(error, ServingError) else mistake(error)
             self._book.append(turned_away(request, kind, name, refused, self._clock.wall()))
             raise refused from None
         account = Account(name, request.model, caller, route, ask, decision, arrived=now, streamed=streamed, kind=kind)
-        if plant.keep is not None:
+        account.explored = guessed[1]
+        if plant.keep is not None or (plant.watch is not None and route.watched):
             account.said = []
         return account
 
@@ -320,6 +414,10 @@ class Dispatcher:
                     continue
             account.waited = True
             account.begin(target, cleared, now, probe=plant.health.of(target.id).start(now))
+            if account.route.cascade is not None:
+                account.gate = gate_of(account.route, target, account.left, request, streamed=account.streamed)
+                if account.gate is not None:
+                    cleared = msgspec.structs.replace(cleared, request=telling(cleared.request, target))
             return target, cleared
         return None
 
@@ -367,8 +465,8 @@ class Dispatcher:
         self._against(plant, account, target, error)
         account.error = error
         fault = FAULTS[error.upstream]
-        if not fault.fallback or error.code == DEADLINE:
-            raise error
+        if account.first_at is not None or not fault.fallback or error.code == DEADLINE:
+            raise error  # where the client has seen a part, the rest cannot come from another
         wait = self._patience(plant, account, target, error)
         if wait is not None:
             await self._clock.sleep(wait)
@@ -470,6 +568,16 @@ class Dispatcher:
             account.status = "truncated"
         arrived = wall - (now - account.arrived)
         self._book.append(account.record(now, arrived, plant.targets))
+        route = account.route
+        if plant.watch is not None and route.watched and account.status == "ok" and isinstance(request, ChatRequest):
+            assert account.target is not None
+            plant.watch.served(
+                Seen(
+                    id=account.id, route=route, request=request, deployment=account.target.id,
+                    answer="".join(account.said or ()), first=account.first_answer, explored=account.explored,
+                    time=arrived, cost=account.cost, total_ms=(now - account.arrived) * 1000,
+                )
+            )  # fmt: skip
         if plant.keep is not None:
             asked = request.tree if request.tree is not None else msgspec.structs.replace(request, caller=NOBODY)
             plant.keep(account.id, arrived, msgspec.json.encode(asked).decode(), "".join(account.said or ()))

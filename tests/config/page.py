@@ -9,6 +9,7 @@ from crossover.config.schema import rows
 from crossover.config.settings import (
     AliasSettings,
     BudgetSettings,
+    CascadeSettings,
     DeploymentSettings,
     PriceSettings,
     PrivacySettings,
@@ -18,6 +19,7 @@ from crossover.config.settings import (
     RuleSettings,
     ServerSettings,
     Settings,
+    WatchSettings,
     ZoneSettings,
 )
 from crossover.deployment import Timeouts
@@ -31,6 +33,8 @@ TABLES: dict[type[msgspec.Struct], str] = {
     PriceSettings: "`[deployments.NAME.price]`",
     Timeouts: "`[timeouts]` and `[deployments.NAME.timeouts]`",
     AliasSettings: "`[aliases.NAME]`",
+    CascadeSettings: "`[aliases.NAME.cascade]`",
+    WatchSettings: "`[aliases.NAME.watch]`",
     BudgetSettings: "`[budgets.NAME]`",
     Retries: "`[retries]`",
     BreakerRule: "`[breaker]`",

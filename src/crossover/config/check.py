@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from crossover import compliance, sensitivity
+from crossover.config.learning import learning_problems
 from crossover.config.privacy import privacy_problems
 from crossover.config.secrets import ANY_KEY
 from crossover.config.settings import DeploymentSettings, PriceSettings, Settings, ZoneSettings
@@ -339,6 +340,8 @@ def _aliases(settings: Settings, known: Known) -> Iterator[Problem]:
             if deployment not in settings.deployments:
                 hint = None if settings.deployments else f"Declare it: [deployments.{deployment}]"
                 yield _unknown("deployment", deployment, settings.deployments, (*here, str(number)), hint)
+        for path, message, hint in learning_problems(settings, name, alias):
+            yield Problem(path, message, hint)
 
 
 def _privacy(settings: Settings, known: Known) -> Iterator[Problem]:

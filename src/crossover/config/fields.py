@@ -16,6 +16,7 @@ import msgspec
 from crossover.config.settings import (
     AliasSettings,
     BudgetSettings,
+    CascadeSettings,
     DeploymentSettings,
     PriceSettings,
     PrivacySettings,
@@ -25,6 +26,7 @@ from crossover.config.settings import (
     RuleSettings,
     ServerSettings,
     Settings,
+    WatchSettings,
     ZoneSettings,
 )
 from crossover.deployment import Timeouts
@@ -130,6 +132,25 @@ _ALIAS: Rows = {
     "sensitivity": Field("label of all requests to this name; it can only raise what is known"),
     "overflow": Field("whether a full local queue may overflow to a permitted API"),
     "privacy": Field("privacy profile of this name; beside a key's own the stricter action counts"),
+    "strong": Field("the stronger ones, for complexity, cascade and route; left out: those paid by the token"),
+    "learned": Field("what crossover route train made; absolute or beside crossover.toml", "file"),
+    "cascade": Field("how a cascade judges answers"),
+    "watch": Field("how the rule of this name is checked while it is used"),
+}
+_CASCADE: Rows = {
+    "confidence": Field("least geometric mean of the probabilities of an answer's tokens, 0 to 1", high=1),
+    "stream": Field(
+        "what is judged of a stream: hold (the whole, held back until then), first (its beginning) or never"
+    ),
+    "first_tokens": Field("pieces of a stream that are held back and judged with first", low=1, high=10_000),
+    "second": Field("another own deployment that is asked the same, to see whether the two agree"),
+}
+_WATCH: Rows = {
+    "explore": Field("share of what a weaker model may answer that a stronger one is asked at random", high=0.5),
+    "shadow": Field("own deployment that is asked in the background what a paid one answered"),
+    "shadow_share": Field("share of such requests that it is asked", high=1),
+    "grader": Field("who compares two answers: agreement (of their words), or the name of a model that judges"),
+    "per_day": Field("pairs of answers compared in 24 hours at most", high=1_000_000),
 }
 _BUDGET: Rows = {
     "usd": Field("at most so many dollars a period", "dollars", 0, 1e9),
@@ -204,6 +225,8 @@ FIELDS: Mapping[type[msgspec.Struct], Rows] = MappingProxyType(
         DeploymentSettings: _DEPLOYMENT,
         PriceSettings: _PRICE_ROWS,
         AliasSettings: _ALIAS,
+        CascadeSettings: _CASCADE,
+        WatchSettings: _WATCH,
         BudgetSettings: _BUDGET,
         Timeouts: _TIMEOUTS,
         Retries: _RETRIES,

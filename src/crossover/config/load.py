@@ -12,6 +12,7 @@ import msgspec
 
 from crossover import compliance
 from crossover.config.check import Known, notes, problems
+from crossover.config.learning import learned_files
 from crossover.config.places import paths
 from crossover.config.privacy import privacy_files, privacy_notes, privacy_problems
 from crossover.config.read import Reading, read
@@ -28,7 +29,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """Settings as read. ``digest`` is the SHA-256 of the text ("" without a file), ``file`` its place.
 
     ``notes`` are sentences for whoever starts the gateway. ``files`` are those it names whose content counts: of
-    secrets, of words, of trained models.
+    secrets, of words, of trained models, of what was learned.
     """
 
     settings: Settings
@@ -76,7 +77,7 @@ def load(source: Path | str, environ: Mapping[str, str], *, known: Known | None 
         notes=(*secrets.notes, *notes(settings), *privacy_notes(settings)),
         digest=hashlib.sha256(text.encode()).hexdigest(),
         file=place,
-        files=(*secrets.files, *privacy_files(settings)),
+        files=(*secrets.files, *privacy_files(settings), *learned_files(settings)),
     )
 
 

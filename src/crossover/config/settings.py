@@ -15,7 +15,7 @@ import msgspec
 from crossover.deployment import Timeouts
 from crossover.ledger.words import Period
 from crossover.privacy.policy import Action
-from crossover.routing.words import BreakerRule, PolicyName, Retries
+from crossover.routing.words import BreakerRule, PolicyName, Retries, StreamRule
 from crossover.sensitivity import Category
 
 
@@ -100,14 +100,51 @@ class DeploymentSettings(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True
 
 
+class CascadeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a cascade judges the answer of a weaker model.
+
+    ``confidence`` is the least geometric mean of its tokens' probabilities (None: it does not count). ``stream`` says
+    what of a stream is judged: the whole, its first ``first_tokens`` pieces, nothing. ``second`` is another own model
+    that is asked the same, to see whether the two agree.
+    """
+
+    confidence: float | None = None
+    stream: StreamRule = "hold"
+    first_tokens: int = 48
+    second: str | None = None
+
+
+class WatchSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the rule of a name is checked while it is used.
+
+    ``explore``: so large a share of what a weaker model may answer goes to a stronger one at random. ``shadow``: an own
+    deployment that is asked the same as the API, for so large a share as ``shadow_share``. ``grader`` compares the two
+    answers: ``agreement``, or the name of a model that judges. At most ``per_day`` pairs are graded in 24 hours.
+    """
+
+    explore: float = 0.0
+    shadow: str | None = None
+    shadow_share: float = 0.05
+    grader: str = "agreement"
+    per_day: int = 500
+
+
 class AliasSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """A name that clients ask for. ``deployments`` in order of preference; a label here raises the sensitivity."""
+    """A name that clients ask for. ``deployments`` in order of preference; a label here raises the sensitivity.
+
+    ``strong`` are its stronger deployments, for the policies complexity, cascade and route (none: the paid ones);
+    ``learned`` is the file that `crossover route train` made.
+    """
 
     deployments: tuple[str, ...]
     policy: PolicyName | None = None
     sensitivity: str | None = None
     overflow: bool = False
     privacy: str | None = None
+    strong: tuple[str, ...] = ()
+    learned: str | None = None
+    cascade: CascadeSettings = CascadeSettings()
+    watch: WatchSettings = WatchSettings()
 
 
 class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,8 @@ Policies, each one row of :data:`POLICIES`:
   a while is tried first, and full machines last.
 - ``quality_first``: by the quality the configuration states; then the cheapest.
 - ``pinned``: the first deployment of the list and no other.
+- ``complexity``, ``route``: simple work goes to the weaker models, the rest to the stronger ones: a guess before.
+- ``cascade``: the weaker models first; what they answered is judged before the client gets it.
 
 Whatever the policy, among the *fallbacks* healthy local deployments come before paid ones.
 """
@@ -20,7 +22,7 @@ import msgspec
 
 from crossover.routing.eligibility import Ask, Law, refusal
 from crossover.routing.health import Health
-from crossover.routing.words import Decision, PolicyName, Refusal, Route, Target
+from crossover.routing.words import Decision, Guess, PolicyName, Refusal, Route, Target
 from crossover.usage import Usage
 
 _TYPICAL_OUTPUT = 300  # tokens of an answer whose length nobody stated, to compare prices only
@@ -29,7 +31,8 @@ _TYPICAL_OUTPUT = 300  # tokens of an answer whose length nobody stated, to comp
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     """How things stand now. ``busy`` maps a deployment to (calls in flight, waiting).
 
-    ``streamed`` says whether the answer is wanted in pieces: its speed is then the time to the first.
+    ``streamed`` says whether the answer is wanted in pieces: its speed is then the time to the first. ``guess`` says
+    whether the request is one for the ``strong`` deployments; None: nobody guessed, and it is not.
     """
 
     health: Health
@@ -37,6 +40,8 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     busy: Mapping[str, tuple[int, int]]
     now: float
     streamed: bool = True
+    guess: Guess | None = None
+    strong: frozenset[str] = frozenset()
 
 
 Rank = Callable[[Target, int, Ask, Conditions], tuple[float, ...]]
@@ -126,12 +131,21 @@ def _listed(_target: Target, place: int, _ask: Ask, _conditions: Conditions) -> 
     return (place,)
 
 
+def _by_strength(target: Target, place: int, ask: Ask, conditions: Conditions) -> tuple[float, ...]:
+    wanted = conditions.guess is not None and conditions.guess.strong
+    other = (target.id in conditions.strong) is not wanted
+    return (float(other), *_local_first(target, place, ask, conditions))
+
+
 POLICIES: dict[PolicyName, Rank] = {
     "local_first": _local_first,
     "cheapest": _cheapest,
     "fastest": _fastest,
     "quality_first": _quality_first,
     "pinned": _listed,
+    "complexity": _by_strength,
+    "cascade": _by_strength,
+    "route": _by_strength,
 }
 
 _WHY: dict[PolicyName, str] = {
@@ -140,6 +154,9 @@ _WHY: dict[PolicyName, str] = {
     "fastest": "it answered fastest lately",
     "quality_first": "its stated quality is highest",
     "pinned": "the policy names it and no other",
+    "complexity": "own machines come first",
+    "cascade": "it is asked first",
+    "route": "own machines come first",
 }
 
 
@@ -149,8 +166,13 @@ def _reason(route: Route, targets: Mapping[str, Target], order: list[Target], co
     if not order:
         return f"{policy}: no deployment of {route.name} may answer"
     first, why = order[0], _WHY[policy]
+    guess = conditions.guess
     if policy == "pinned":
         pass
+    elif guess is not None:
+        why = guess.why
+        if guess.strong is not (first.id in conditions.strong):
+            why += f", and no {'stronger' if guess.strong else 'weaker'} model may answer"
     elif len(order) == 1:
         why = "the only one left" if len(route.targets) > 1 else "the only one on the list"
     elif policy == "local_first" and not first.local:

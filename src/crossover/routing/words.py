@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 
-from crossover.chat import Dialect
+from crossover.chat import ChatRequest, Dialect, Finish
 from crossover.cost.request import PriceList
 from crossover.deployment import Deployment, Timeouts
 from crossover.sensitivity import NOT_SENSITIVE, Sensitivity
 
-PolicyName = Literal["local_first", "cheapest", "fastest", "quality_first", "pinned"]
+PolicyName = Literal["local_first", "cheapest", "fastest", "quality_first", "pinned", "complexity", "cascade", "route"]
+StreamRule = Literal["hold", "first", "never"]  # what a cascade judges of a stream: the whole, its beginning, nothing
 
 Need = Literal[
     "chat",
@@ -91,10 +93,59 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         msgspec.structs.force_setattr(self, "local", self.deployment.zone.operator != "provider")
 
 
+class Guess(msgspec.Struct, frozen=True):
+    """What a policy thinks of a request before any model has seen it: whether it is one for the stronger, and why."""
+
+    strong: bool
+    why: str
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """What the answer of a weaker model shows.
+
+    ``logprobs`` are (chosen, second best) natural log probabilities by token, the second None where it was not said;
+    empty where the model gives none. ``calls`` are (name, arguments). ``whole`` False: only its beginning was seen.
+    ``second`` is what another own model answered to the same question, where one was asked.
+    """
+
+    request: ChatRequest
+    text: str
+    finish: Finish | None = None
+    logprobs: tuple[tuple[float, float | None], ...] = ()
+    calls: tuple[tuple[str, str], ...] = ()
+    whole: bool = True
+    second: str | None = None
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """Whether a stronger model has to answer instead, and why. ``score`` is the expected gain, where one is learned."""
+
+    escalate: bool
+    why: str
+    score: float | None = None
+
+
+class Cascade(msgspec.Struct, frozen=True, kw_only=True):
+    """How answers of the weaker models are judged before a client gets them.
+
+    ``stream``: a stream is held back until it is whole (``hold``), judged by its first ``first_tokens`` pieces
+    (``first``), or not at all (``never``). ``second`` names another own model that is asked the same.
+    """
+
+    judge: Callable[[Shown], Judged]
+    stream: StreamRule = "hold"
+    first_tokens: int = 48
+    second: str | None = None
+
+
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """A name that clients ask for: candidates in order of preference, and the rules of this name.
 
-    ``overflow``: a paid deployment may answer because the own ones are busy, not only because they failed.
+    ``overflow``: a paid deployment may answer because the own ones are busy, not only because they failed. ``strong``
+    are the stronger ones, for the policies that tell work for them from other work: ``complexity`` and ``learned``
+    guess before the call (``learned`` None: nobody has trained it), ``cascade`` judges the answer. So large a share as
+    ``explore`` of what would be answered by a weaker one goes to a stronger one at random, so that the rule can be
+    checked; so large a share as ``shadow_share`` of what a stronger one answered is asked of ``shadow`` too.
     """
 
     name: str
@@ -103,6 +154,18 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     sensitivity: Sensitivity = NOT_SENSITIVE
     local_only: bool = False
     overflow: bool = False
+    strong: frozenset[str] = frozenset()
+    complexity: Callable[[ChatRequest], Guess] | None = None
+    learned: Callable[[ChatRequest], Guess] | None = None
+    cascade: Cascade | None = None
+    explore: float = 0.0
+    shadow: str = ""
+    shadow_share: float = 0.0
+
+    @property
+    def watched(self) -> bool:
+        """Whether answers are looked at afterwards."""
+        return self.explore > 0 or self.shadow_share > 0
 
 
 class Refusal(msgspec.Struct, frozen=True):

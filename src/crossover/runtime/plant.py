@@ -16,8 +16,9 @@ from crossover.catalog.prices import DEFAULT_TIER, PriceOverride, rate_card, res
 from crossover.chat import Backend, Caller
 from crossover.config.check import IN_PROCESS
 from crossover.config.defaults import EMBEDDED
+from crossover.config.learning import strong_of
 from crossover.config.secrets import TEXT
-from crossover.config.settings import DeploymentSettings, PriceSettings, Secret, Settings, ZoneSettings
+from crossover.config.settings import AliasSettings, DeploymentSettings, PriceSettings, Secret, Settings, ZoneSettings
 from crossover.cost.request import PICO, UNKNOWN, UNSTATED, PriceList, Step, price_list
 from crossover.deployment import Billing, Deployment, ModelId, PerHour, PerToken, Zone
 from crossover.dispatch import Plant
@@ -32,6 +33,7 @@ from crossover.routing.eligibility import Laws
 from crossover.routing.health import Health
 from crossover.routing.places import Places
 from crossover.routing.words import Need, Route, Target
+from crossover.runtime.rules import by_prompt, cascade_of, learned_of, simple_or_not
 from crossover.sensitivity import NOT_SENSITIVE, Sensitivity, label
 from crossover.transport import Transport, endpoint
 
@@ -250,15 +252,7 @@ def routes(settings: Settings, targets: Mapping[str, Target], *, local_only: boo
     """Every name that may be asked for: aliases, deployments, and models where just one deployment has them."""
     found: dict[str, Route] = {}
     for name, alias in settings.aliases.items():
-        sensitivity, only = _labelled(alias.sensitivity)
-        found[name] = Route(
-            name=name,
-            targets=tuple(one for one in alias.deployments if one in targets),
-            policy=alias.policy or settings.policy,
-            sensitivity=sensitivity,
-            local_only=only or local_only,
-            overflow=alias.overflow,
-        )
+        found[name] = _route(settings, targets, name, alias, local_only=local_only)
     models: dict[str, list[str]] = {}
     for name, one in targets.items():
         models.setdefault(one.wire_model, []).append(name)
@@ -267,6 +261,35 @@ def routes(settings: Settings, targets: Mapping[str, Target], *, local_only: boo
         if len(names) == 1:
             found.setdefault(model, Route(name=model, targets=(names[0],), policy="pinned", local_only=local_only))
     return found
+
+
+def _route(
+    settings: Settings, targets: Mapping[str, Target], name: str, alias: AliasSettings, *, local_only: bool
+) -> Route:  # fmt: skip
+    """An alias as routing sees it. Raises an error where what it has learned cannot be read."""
+    sensitivity, only = _labelled(alias.sensitivity)
+    route = Route(
+        name=name,
+        targets=tuple(one for one in alias.deployments if one in targets),
+        policy=alias.policy or settings.policy,
+        sensitivity=sensitivity,
+        local_only=only or local_only,
+        overflow=alias.overflow,
+        shadow=alias.watch.shadow if alias.watch.shadow in targets and alias.watch.shadow is not None else "",
+        shadow_share=alias.watch.shadow_share if alias.watch.shadow in targets else 0.0,
+    )
+    strong = strong_of(settings, alias).intersection(targets)
+    if not strong or strong.issuperset(route.targets):
+        return route
+    learned = learned_of(alias)
+    return msgspec.structs.replace(
+        route,
+        strong=strong,
+        complexity=simple_or_not,
+        learned=by_prompt(learned) if learned is not None and learned.kind == "route" else None,
+        cascade=cascade_of(alias, learned if learned is not None and learned.kind == "cascade" else None),
+        explore=alias.watch.explore,
+    )
 
 
 def _labelled(text: str | None) -> tuple[Sensitivity, bool]:

@@ -1,0 +1,96 @@
+"""The rules of routes that tell work for a stronger model from other work: from settings and files to functions.
+
+Three kinds: visible points before the call (``complexity``), what was learned of prompts (``route``), and what is seen
+of a weaker model's answer (``cascade``): its shape first, its confidence where the user set a limit, and what was
+learned of answers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+from crossover.chat import ChatRequest
+from crossover.config.settings import AliasSettings
+from crossover.learning.agreement import agreement
+from crossover.learning.artifact import load
+from crossover.learning.complexity import complexity
+from crossover.learning.model import Learned, decide
+from crossover.learning.signals import AnswerSignals, answer_signals, of_request
+from crossover.routing.shape import fault
+from crossover.routing.words import Cascade, Guess, Judged, Shown
+
+GOOD = "its answer is good enough"
+
+
+def simple_or_not(request: ChatRequest) -> Guess:
+    """The guess of the policy ``complexity``: points by rules that anybody can read."""
+    found = complexity(of_request(request))
+    return Guess(found.level == "complex", found.why)
+
+
+def by_prompt(learned: Learned) -> Callable[[ChatRequest], Guess]:
+    """The guess of the policy ``route``: what was learned of prompts."""
+
+    def think(request: ChatRequest) -> Guess:
+        found = decide(learned, of_request(request))
+        return Guess(found.escalate, found.why)
+
+    return think
+
+
+def judge_of(learned: Learned | None, confidence: float | None) -> Callable[[Shown], Judged]:
+    """What a cascade says of an answer. ``confidence``: the least geometric mean of its tokens' probabilities."""
+
+    def judge(shown: Shown) -> Judged:
+        if (wrong := fault(shown)) is not None:
+            return Judged(True, wrong)
+        sure = _confidence(shown)
+        if confidence is not None and sure is not None and sure < confidence:
+            return Judged(True, f"its answer is unsure ({sure:.2f} of {confidence:.2f})")
+        if learned is None:
+            return Judged(False, GOOD)
+        found = decide(learned, _signals(shown))
+        why = found.why if shown.whole else f"{found.why} (by its beginning: nothing is promised)"
+        return Judged(found.escalate, why, found.score)
+
+    return judge
+
+
+def _confidence(shown: Shown) -> float | None:
+    """The geometric mean of the probabilities of the chosen tokens; None where nobody said them."""
+    pairs = shown.logprobs
+    return math.exp(sum(chosen for chosen, _ in pairs) / len(pairs)) if pairs else None
+
+
+def _signals(shown: Shown) -> AnswerSignals:
+    request = shown.request
+    questions = [message.text for message in request.messages if message.role == "user"]
+    structured = request.output is not None and request.output.kind != "text"
+    return answer_signals(
+        shown.text,
+        asked=of_request(request),
+        question=questions[-1] if questions else None,
+        finish=shown.finish,
+        logprobs=shown.logprobs,
+        schema_valid=True if structured else None,  # else its shape was wrong
+        calls_valid=True if shown.calls else None,
+        agreement=None if shown.second is None else agreement(shown.text, shown.second),
+    )
+
+
+def cascade_of(alias: AliasSettings, learned: Learned | None) -> Cascade:
+    """How answers under this alias are judged."""
+    said = alias.cascade
+    return Cascade(
+        judge=judge_of(learned, said.confidence),
+        stream=said.stream,
+        first_tokens=said.first_tokens,
+        second=said.second,
+    )
+
+
+def learned_of(alias: AliasSettings) -> Learned | None:
+    """What the alias's file has learned. Raises FileError where it cannot be read."""
+    return None if alias.learned is None else load(Path(alias.learned))
