@@ -47,8 +47,26 @@ def shipped(engine: Engine = "re2") -> Health:
 @pytest.mark.parametrize("text", TOLD)
 def test_finds_what_is_told_of_somebody(text: str) -> None:
     found = shipped().find(text)
-    assert [(one.category, one.kind, one.tier) for one in found] == [("health", "health", "soft")]
+    assert [(one.category, one.kind) for one in found] == [("health", "health")]
     assert 0.5 <= found[0].score <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "tier"),
+    [
+        ("My mother was diagnosed with breast cancer and takes tamoxifen.", "hard"),
+        ("My mother is 80. She was diagnosed with dementia.", "hard"),
+        ("Mum has dementia and takes donepezil.", "hard"),
+        ("I was diagnosed with HIV last year, may I donate blood?", "hard"),
+        ("Our colleague is off with depression.", "hard"),
+        ("Meine Tochter hat Asthma und nimmt Salbutamol.", "hard"),
+        ("J'ai un diabète de type 2 et je prends de la metformine", "hard"),
+        ("Patient is a 54-year-old man with type 2 diabetes on metformin 500 mg.", "soft"),
+        ("She takes sertraline 50 mg for depression since her divorce.", "soft"),
+    ],
+)
+def test_what_says_whose_it_is_makes_a_story_hard(text: str, tier: str) -> None:
+    assert {one.tier for one in shipped().find(text)} == {tier}
 
 
 @pytest.mark.parametrize("text", GENERAL)

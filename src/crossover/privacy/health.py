@@ -40,6 +40,7 @@ _HEALTH_FIELD = re.compile(
     re.I,
 )
 _PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
+_OWN = ("self", "my")  # words that say whose a story is
 _MANY = 3  # telling sentences from which on all of a text is read
 _WEAK = 1.5  # how far below the bar a sentence may lie and still belong to a story
 _MEMORY = 16 << 20  # bytes for the states of the gate; half of it is too little, and slow
@@ -81,6 +82,7 @@ class Health:
         self.terms = terms
         self.reader = Reader(terms, weights.words)
         self._features = weights.features()
+        self._own, self._kin = (sum(1 << terms.number(name) for name in names) for names in (_OWN, ("kin",)))
         self._gate = _gate(terms) if engine == "re2" else None
 
     def find(self, text: str, field: str = "") -> list[Finding]:
@@ -101,7 +103,22 @@ class Health:
         if not scores:
             return []
         sure = self.whole(list(scores.values())) - self.weights.bar
-        return _findings(sentences, scores, sure, len(lead)) if sure > 0 else []
+        return self._told(sentences, scores, sure, len(lead)) if sure > 0 else []
+
+    def _told(self, sentences: Sequence[Sentence], scores: dict[int, float], sure: float, lead: int) -> list[Finding]:
+        """The findings of a story. Hard where its words, or those right beside, say whose it is: mine, my mother's."""
+        score = round(1 / (1 + math.exp(-min(sure, 30.0))), 3)
+        runs = _runs(scores)
+        near = [one for first, last in runs for one in sentences[max(first - 1, 0) : last + 2]]
+        whose = any(one.classes & self._own or (self._kin >> one.means[1] & 1) for one in near if one.classes)
+        return [
+            Finding(
+                category="health", kind="health", tier="hard" if whose else "soft", start=start, end=end, score=score,
+                rule="health",
+            )
+            for start, end in ((max(sentences[a].start - lead, 0), sentences[b].end - lead) for a, b in runs)
+            if end > start
+        ]  # fmt: skip
 
     def _near(self, text: str) -> Callable[[Sequence[Span]], Iterable[int]] | None:
         """Which sentences are worth reading, where that can be told cheaply: the telling ones and those around."""
@@ -230,22 +247,16 @@ def _gate(terms: Terms) -> Callable[[bytes], Any] | None:
     return search
 
 
-def _findings(sentences: Sequence[Sentence], scores: dict[int, float], sure: float, lead: int) -> list[Finding]:
-    """The sentences that make the story, neighbours (one sentence between them, at most) as one."""
+def _runs(scores: dict[int, float]) -> list[tuple[int, int]]:
+    """The sentences that make the story, neighbours (one sentence between them, at most) as one: first and last."""
     bar = min(max(scores.values()), 0.0) - _WEAK
-    runs: list[list[int]] = []
+    runs: list[tuple[int, int]] = []
     for place in sorted(place for place, score in scores.items() if score >= bar):
         if runs and place - runs[-1][1] <= 2:
-            runs[-1][1] = place
+            runs[-1] = runs[-1][0], place
         else:
-            runs.append([place, place])
-    score = round(1 / (1 + math.exp(-min(sure, 30.0))), 3)
-    spans = [(max(sentences[first].start - lead, 0), sentences[last].end - lead) for first, last in runs]
-    return [
-        Finding(category="health", kind="health", tier="soft", start=start, end=end, score=score, rule="health")
-        for start, end in spans
-        if end > start
-    ]
+            runs.append((place, place))
+    return runs
 
 
 def load(path: Path | None = None, *, engine: Engine = "re2") -> Health:
