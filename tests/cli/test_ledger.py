@@ -46,7 +46,17 @@ def failed(done: Done, says: str, code: int = 2) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [(), ("export",), ("check",), ("repair",), ("backup", "b"), ("prune",), ("unsettled",), ("settle", "a", "1")],
+    [
+        (),
+        ("week",),
+        ("export",),
+        ("check",),
+        ("repair",),
+        ("backup", "b"),
+        ("prune",),
+        ("unsettled",),
+        ("settle", "a", "1"),
+    ],
 )
 def test_without_a_ledger_it_says_what_to_do(home: Path, words: tuple[str, ...]) -> None:
     failed(ledger(*words), "there is no ledger here yet. `crossover serve` writes one", code=1)
@@ -244,3 +254,23 @@ def test_unsettled_requests_are_listed_and_settled(home: Path) -> None:
     assert "No request is unsettled" in ledger("unsettled").out
     (standing,) = json.loads(ledger("--json").out)["budgets"]
     assert (standing["spent_usd"], standing["reserved_usd"], standing["limit_usd"]) == ("0.004", "0", "1")
+
+
+def test_a_week_for_people_for_programs_and_as_a_page(home: Path, tmp_path: Path) -> None:
+    fill(home)
+    done = ledger("week", "--machine", "box=1.50")
+    assert (done.code, done.err) == (0, "")
+    assert "What to change next" in done.out
+    assert "[b]draft[/b]" in done.out
+    assert json.loads(ledger("week", "--json").out)["total"]["requests"] == 7
+    page = tmp_path / "week.html"
+    done = ledger("week", "--html", str(page))
+    assert (done.code, done.out) == (0, "")
+    assert done.err == f"Wrote {page}\n"
+    assert "<h1>" in page.read_text(encoding="utf-8")
+    failed(ledger("week", "--html", str(tmp_path / "no" / "week.html")), "its folder does not exist")
+
+
+def test_a_week_without_requests(home: Path) -> None:
+    fill(home)
+    assert "No request in this period" in ledger("week", "--since", "2020-01-01", "--until", "2020-01-08").out

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
+from crossover.cli import ledger_week
 from crossover.cli.ledger_parts import (
     Config,
     File,
@@ -45,6 +46,7 @@ app = typer.Typer(
 )
 
 KEEP_DAYS = 400
+app.command("week")(ledger_week.week)
 Totals = queries.Totals
 
 

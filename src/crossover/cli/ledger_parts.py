@@ -143,8 +143,10 @@ def plain_console() -> Console:
     return Console(no_color=not colour_wanted(), highlight=False)
 
 
-def print_table(console: Console, heads: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
-    """A table; a heading that begins with ``>`` is of figures."""
+def print_table(
+    console: Console, heads: Sequence[str], cells: Iterable[Sequence[str]], *, title: str = "", note: str = ""
+) -> None:
+    """A table, its title above and a remark below; a heading that begins with ``>`` is of figures."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -155,4 +157,9 @@ def print_table(console: Console, heads: Sequence[str], cells: Iterable[Sequence
         table.add_column(head.removeprefix(">"), justify="right" if right else "left", no_wrap=right, overflow="fold")
     for row in cells:
         table.add_row(*(Text(cell) for cell in row))
+    if title:
+        console.print()
+        console.print(title, markup=False)
     console.print(table)
+    if note:
+        console.print(note, markup=False)

@@ -242,11 +242,11 @@ def _about_idle(week: Week) -> Said:
 
 def _about_machines(week: Week) -> Said:
     """Machines that cost more than the APIs they stand in for."""
-    lost = week.paid - week.all_api
-    if not week.machines or not week.total.compared or lost < _CENT:
+    lost = week.machines_paid - week.local.saved
+    if not week.machines or not week.local.compared or lost < _CENT:
         return []
-    text = f"Without the machines this traffic would have cost {_dollars(lost)} less: plan again with what was seen "
-    return [(lost, text + "(crossover plan), or keep them for what may not leave.")]
+    text = f"The machines cost {_dollars(lost)} more than the APIs they stood in for: plan again with what was seen "
+    return [(lost, text + "(crossover plan), send them more, or keep them for what may not leave.")]
 
 
 def _about_errors(week: Week) -> Said:
