@@ -351,10 +351,10 @@ def test_chance_passes_on_as_often_as_the_route_says() -> None:
             await at.dispatcher.complete(ask(number))
 
     asyncio.run(many())
-    explored = [seen for seen in watch.seen if seen.explored]
+    explored = [seen for seen in watch.seen if seen.drawn]
     assert len(watch.seen) == 500
     assert 70 <= len(explored) <= 130
-    assert all(seen.first == (SMALL, "fine") and seen.deployment == BIG for seen in explored)
+    assert all(seen.kept and seen.first == (SMALL, "fine") and seen.deployment == BIG for seen in explored)
     assert all(seen.answer == "fine" for seen in watch.seen)
 
 

@@ -32,6 +32,7 @@ from crossover.privacy.policy import Known, Place, verdict
 from crossover.routing.cascade import Gate
 from crossover.routing.eligibility import FOR_GOOD, Ask
 from crossover.routing.faults import FAULTS
+from crossover.routing.guess import NOTHING as NOT_GUESSED
 from crossover.routing.words import Decision, Refusal, Route, Target
 from crossover.usage import Usage
 
@@ -72,11 +73,11 @@ class Account:
         "decision",
         "dropped",
         "error",
-        "explored",
         "first_answer",
         "first_at",
         "flowing",
         "gate",
+        "guessed",
         "held",
         "id",
         "kept",
@@ -128,7 +129,7 @@ class Account:
         self.gate: Gate | None = None  # judges the answer of the attempt under way
         self.kept: Kept | None = None  # the answer that was not good enough
         self.first_answer = ("", "")  # whose it was, and its words
-        self.explored = False  # chance sent it to a stronger model
+        self.guessed = NOT_GUESSED  # what the rule said of it, and whether chance chose it
         self.added = ""  # to the reason: what happened after the decision
         self.waited = False  # time has passed since the decision
         self.said: list[str] | None = None  # the words of the answer, where somebody wants them kept
@@ -193,6 +194,11 @@ class Account:
         self.status, self.error, self.kept = "ok", None, None
         self.added = "; no stronger model answered, so this answer counts"
         return kept.answer
+
+    @property
+    def attempts(self) -> tuple[AttemptRow, ...]:
+        """The attempts that have ended."""
+        return tuple(self._attempts)
 
     def tries_at(self, target: Target) -> int:
         """How many attempts at this deployment have ended."""

@@ -43,7 +43,8 @@ from crossover.routing.asked import LOCAL_ONLY, labelled, metadata_of, mistake, 
 from crossover.routing.cascade import gate_of, telling
 from crossover.routing.eligibility import Ask, Law, refusal
 from crossover.routing.faults import FAULTS
-from crossover.routing.guess import Seen, Watch, by_chance, drawn, guess
+from crossover.routing.guess import NOTHING as NOT_GUESSED
+from crossover.routing.guess import Guessed, Seen, Watch, by_chance, drawn, guess
 from crossover.routing.health import Health
 from crossover.routing.needs import EMBEDDINGS, needs
 from crossover.routing.places import Places
@@ -266,10 +267,11 @@ class Dispatcher:
         """Why a stronger model has to answer; None where this answer is good enough. Chance may want to know too."""
         assert account.gate is not None
         judged = account.gate.judge(whole=whole, second=second)
+        chosen = drawn(account.route, self._clock.chance)
+        account.guessed = Guessed(None, chosen, not judged.escalate, judged.score)
         if judged.escalate:
             return judged
-        if drawn(account.route, self._clock.chance):
-            account.explored = True
+        if chosen:
             return Judged(True, by_chance(account.route), judged.score)
         account.gate = None
         account.added = f"; {judged.why}"
@@ -346,9 +348,9 @@ class Dispatcher:
                 dialect=request.dialect,
             )
             busy = {one: plant.places[one].busy for one in route.targets} if len(route.targets) > 1 else {}
-            guessed = guess(route, request, plant.watch, self._clock.chance) if route.strong else (None, False)
+            guessed = guess(route, request, plant.watch, self._clock.chance) if route.strong else NOT_GUESSED
             conditions = Conditions(
-                health=plant.health, law=plant.law, busy=busy, now=now, streamed=streamed, guess=guessed[0],
+                health=plant.health, law=plant.law, busy=busy, now=now, streamed=streamed, guess=guessed.guess,
                 strong=route.strong,
             )  # fmt: skip
             decision = decide(route, plant.targets, ask, conditions)
@@ -357,7 +359,7 @@ class Dispatcher:
             self._book.append(turned_away(request, kind, name, refused, self._clock.wall()))
             raise refused from None
         account = Account(name, request.model, caller, route, ask, decision, arrived=now, streamed=streamed, kind=kind)
-        account.explored = guessed[1]
+        account.guessed = guessed
         if plant.keep is not None or (plant.watch is not None and route.watched):
             account.said = []
         return account
@@ -574,8 +576,8 @@ class Dispatcher:
             plant.watch.served(
                 Seen(
                     id=account.id, route=route, request=request, deployment=account.target.id,
-                    answer="".join(account.said or ()), first=account.first_answer, explored=account.explored,
-                    time=arrived, cost=account.cost, total_ms=(now - account.arrived) * 1000,
+                    answer="".join(account.said or ()), first=account.first_answer, drawn=account.guessed.drawn,
+                    kept=account.guessed.kept, score=account.guessed.score, time=arrived, attempts=account.attempts,
                 )
             )  # fmt: skip
         if plant.keep is not None:

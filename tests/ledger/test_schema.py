@@ -11,6 +11,8 @@ from crossover.ledger.schema import MIGRATIONS, Migration, bounds_of, month_of
 from crossover.ledger.store import open_ledger
 from tests.ledger.parts import DAY, NOON, opened, record, ticking, write
 
+NAMES = [(number, name) for number, (name, _) in enumerate(MIGRATIONS, 1)]
+
 # The tables as version 1 made them, and rows that it wrote. Never changed: files like this one are out there.
 VERSION_1 = """
 CREATE TABLE migrations (number bigint primary key, name text not null, applied bigint not null);
@@ -132,7 +134,7 @@ def test_a_new_file_has_the_tables_of_an_old_one_brought_up_to_date(tmp_path: Pa
 def test_opening_twice_migrates_once(tmp_path: Path) -> None:
     for _ in range(2):
         with opened(tmp_path / "ledger.db") as ledger:
-            assert ledger.rows("SELECT number, name FROM migrations") == [(1, "tables"), (2, "privacy")]
+            assert ledger.rows("SELECT number, name FROM migrations") == NAMES
 
 
 def note(connection: sqlite3.Connection) -> None:
@@ -152,7 +154,7 @@ def test_migrations_are_applied_in_order_and_recorded(tmp_path: Path) -> None:
     for _ in range(2):
         with open_ledger(path, clock=ticking(), migrations=NEWER) as ledger:
             names = ledger.rows("SELECT number, name FROM migrations ORDER BY number")
-            assert names == [(1, "tables"), (2, "privacy"), (3, "notes")]
+            assert names == [*NAMES, (len(NAMES) + 1, "notes")]
             assert ledger.rows("SELECT * FROM notes") == []
 
 
@@ -171,7 +173,10 @@ def test_a_file_of_a_newer_crossover_is_refused_and_left_alone(tmp_path: Path) -
     with open_ledger(path, clock=ticking(), migrations=NEWER):
         pass
     for readonly in (False, True):
-        with pytest.raises(StoreError, match=r"has format 3 and this Crossover knows 2.*A newer Crossover wrote it"):
+        with pytest.raises(
+            StoreError,
+            match=rf"has format {len(NEWER)} and this Crossover knows {len(NAMES)}.*A newer Crossover wrote it",
+        ):
             open_ledger(path, readonly=readonly)
 
 

@@ -146,7 +146,9 @@ _CASCADE: Rows = {
     "second": Field("another own deployment that is asked the same, to see whether the two agree"),
 }
 _WATCH: Rows = {
-    "explore": Field("share of what a weaker model may answer that a stronger one is asked at random", high=0.5),
+    "explore": Field(
+        "share of all requests that get both answers at random, so that the rule can be checked", high=0.5
+    ),
     "shadow": Field("own deployment that is asked in the background what a paid one answered"),
     "shadow_share": Field("share of such requests that it is asked", high=1),
     "grader": Field("who compares two answers: agreement (of their words), or the name of a model that judges"),

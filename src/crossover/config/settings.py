@@ -117,7 +117,7 @@ class CascadeSettings(msgspec.Struct, frozen=True, kw_only=True):
 class WatchSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How the rule of a name is checked while it is used.
 
-    ``explore``: so large a share of what a weaker model may answer goes to a stronger one at random. ``shadow``: an own
+    ``explore``: so large a share of all requests gets both answers, at random. ``shadow``: an own
     deployment that is asked the same as the API, for so large a share as ``shadow_share``. ``grader`` compares the two
     answers: ``agreement``, or the name of a model that judges. At most ``per_day`` pairs are graded in 24 hours.
     """

@@ -143,8 +143,20 @@ def add_privacy(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX audit_time ON audit (time)")
 
 
+def add_grades(connection: sqlite3.Connection) -> None:
+    """Migration 3: comparisons of a weaker model's answers with a stronger one's."""
+    connection.execute(
+        f"CREATE TABLE grades (number {_NUMBER}, request text not null, time bigint not null, route text not null, "
+        "kind text not null, weak text not null, strong text not null, probability double precision not null, "
+        "kept bigint not null, score double precision, loss double precision not null, grader text not null, "
+        "weak_cost bigint not null, strong_cost bigint not null, weak_ms double precision not null, "
+        "strong_ms double precision not null)"
+    )
+    connection.execute("CREATE INDEX grades_route ON grades (route, time)")
+
+
 Migration = tuple[str, Callable[[sqlite3.Connection], None]]
-MIGRATIONS: tuple[Migration, ...] = (("tables", create_first), ("privacy", add_privacy))
+MIGRATIONS: tuple[Migration, ...] = (("tables", create_first), ("privacy", add_privacy), ("grades", add_grades))
 AUDITED_SINCE = 2  # the number of the migration from which on requests that leave are in the audit
 
 

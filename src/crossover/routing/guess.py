@@ -9,6 +9,7 @@ import msgspec
 
 from crossover.chat import ChatRequest
 from crossover.errors import RequestError
+from crossover.ledger.words import AttemptRow
 from crossover.routing.words import Guess, PolicyName, Route
 
 GUESSING: frozenset[PolicyName] = frozenset(
@@ -20,8 +21,9 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """A request of a watched route that was answered.
 
     ``first`` is (deployment, its answer) where a weaker model's answer was passed on, ``answer`` what the client got
-    from ``deployment``. ``explored``: chance sent it to a stronger model, with the probability of the route. ``time``
-    is the Unix second of its arrival, ``cost`` picodollars.
+    from ``deployment``. ``drawn``: chance chose it, with the probability of the route, to check the rule; then ``kept``
+    says whether the rule would have let the weaker model answer, and ``score`` what it went by. ``time`` is the Unix
+    second of its arrival.
     """
 
     id: str
@@ -30,10 +32,11 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     deployment: str
     answer: str
     first: tuple[str, str]
-    explored: bool
+    drawn: bool
+    kept: bool
+    score: float | None
     time: float
-    cost: int
-    total_ms: float
+    attempts: tuple[AttemptRow, ...]
 
 
 class Watch(Protocol):
@@ -48,18 +51,30 @@ class Watch(Protocol):
         ...
 
 
-def guess(route: Route, request: Any, watch: Watch | None, chance: random.Random) -> tuple[Guess | None, bool]:
-    """(What the route's policy thinks of the request before the call, whether chance had its say).
+class Guessed(msgspec.Struct, frozen=True):
+    """What is thought of a request before the call: None where nobody guesses. ``drawn`` and ``kept`` as in Seen."""
 
-    None where the policy does not guess. Raises RequestError where nobody has trained the rule that is asked for.
+    guess: Guess | None = None
+    drawn: bool = False
+    kept: bool = True
+    score: float | None = None
+
+
+NOTHING = Guessed()
+
+
+def guess(route: Route, request: Any, watch: Watch | None, chance: random.Random) -> Guessed:
+    """What the route's policy thinks of the request, and whether chance chose it to check the rule.
+
+    Raises RequestError where nobody has trained the rule that is asked for.
     """
     policy = route.policy
-    if not route.strong or policy not in GUESSING or not isinstance(request, ChatRequest):
-        return None, False
+    if policy not in GUESSING or not isinstance(request, ChatRequest):
+        return NOTHING
     if watch is not None and (doubt := watch.doubt(route.name)):
-        return Guess(True, doubt), False
+        return Guessed(Guess(True, doubt))
     if policy == "cascade":
-        return None, False
+        return NOTHING
     think = route.complexity if policy == "complexity" else route.learned
     if think is None:
         raise RequestError(
@@ -68,16 +83,16 @@ def guess(route: Route, request: Any, watch: Watch | None, chance: random.Random
             hint="`crossover route train` makes one; the policies complexity and cascade need none",
         )
     found = think(request)
-    if not found.strong and drawn(route, chance):
-        return Guess(True, by_chance(route)), True
-    return found, False
+    drawn_ = drawn(route, chance)
+    said = Guess(True, by_chance(route)) if drawn_ and not found.strong else found
+    return Guessed(said, drawn_, not found.strong, found.score)
 
 
 def drawn(route: Route, chance: random.Random) -> bool:
-    """Whether chance sends this one to a stronger model although the rule would not."""
+    """Whether chance chooses this request to check the rule: a stronger model answers it, whatever the rule says."""
     return route.explore > 0 and chance.random() < route.explore
 
 
 def by_chance(route: Route) -> str:
     """Why chance decided, in words."""
-    return f"chance asked a stronger model, to check the rule ({route.explore:.1%} of what it keeps)"
+    return f"chance asked a stronger model, to check the rule ({route.explore:.1%} of all)"

@@ -94,10 +94,14 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Guess(msgspec.Struct, frozen=True):
-    """What a policy thinks of a request before any model has seen it: whether it is one for the stronger, and why."""
+    """What a policy thinks of a request before any model has seen it: whether it is one for the stronger, and why.
+
+    ``score`` is what a learned rule went by.
+    """
 
     strong: bool
     why: str
+    score: float | None = None
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,8 +148,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     ``overflow``: a paid deployment may answer because the own ones are busy, not only because they failed. ``strong``
     are the stronger ones, for the policies that tell work for them from other work: ``complexity`` and ``learned``
     guess before the call (``learned`` None: nobody has trained it), ``cascade`` judges the answer. So large a share as
-    ``explore`` of what would be answered by a weaker one goes to a stronger one at random, so that the rule can be
-    checked; so large a share as ``shadow_share`` of what a stronger one answered is asked of ``shadow`` too.
+    ``explore`` of all requests gets both answers, whatever the rule says, so that it can be checked; so large a share
+    as ``shadow_share`` of what a stronger one answered is asked of ``shadow`` too.
     """
 
     name: str

@@ -35,7 +35,7 @@ def by_prompt(learned: Learned) -> Callable[[ChatRequest], Guess]:
 
     def think(request: ChatRequest) -> Guess:
         found = decide(learned, of_request(request))
-        return Guess(found.escalate, found.why)
+        return Guess(found.escalate, found.why, found.score)
 
     return think
 
