@@ -31,10 +31,14 @@ from typing import Literal
 
 
 class CrossoverError(Exception):
-    """Something went wrong that the user can act on: one sentence, and where possible what would be right."""
+    """Something went wrong that the user can act on: one sentence, and where possible what would be right.
+
+    ``told``: the command's whole output is out already, so that with ``--json`` no second document may follow it.
+    """
 
     exit_code = 1
     kind = "error"
+    told = False
 
     def __init__(
         self,

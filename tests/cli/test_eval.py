@@ -150,6 +150,39 @@ def test_a_budget_ends_a_run_with_pairs(upstream: FaultyServer) -> None:
     assert 0 < spent <= 0.0015 * 1e12
 
 
+def test_a_dry_run_says_what_so_many_samples_can_show(upstream: FaultyServer) -> None:
+    said = " ".join(call(*RUN, "--dry-run").out.split())
+    assert "30 samples: between models that are equally good and differ on 22 % of them, about" in said
+    assert "Not in it" not in said
+    said = " ".join(call(*RUN, "--dry-run", "--scorer", "judge:api").out.split())
+    assert "Not in it: what the scorer judge asks of its own model." in said
+    found = json.loads(call(*RUN, "--dry-run", "--json").out)
+    assert (found["samples"], found["needed"]["margin"]) == (30, 0.05)
+
+
+def test_a_run_ends_once_it_is_settled(upstream: FaultyServer) -> None:
+    write_samples(300)
+    done = call(*RUN, "--stop-when-settled", "--fail-if", "worse", "--json")
+    assert done.code == 3
+    found = json.loads(done.out)
+    assert 25 <= found["samples"] < 200
+    assert len(upstream.journal) < 500
+    assert any("so the run ended" in note for note in found["notes"])
+
+
+def test_log_probabilities_are_asked_for_where_they_are_given(upstream: FaultyServer, tmp_path: Path) -> None:
+    file = tmp_path / "crossover.toml"
+    file.write_text(file.read_text().replace('model = "weak-model"', 'model = "weak-model"\ncannot = ["logprobs"]'))
+    done = call(*RUN, "--logprobs", "--json")
+    assert "no log-probabilities are given by weak" in json.loads(done.out)["notes"]
+    asked = {
+        (seen.tree["model"], seen.tree.get("logprobs"), seen.tree.get("top_logprobs")) for seen in upstream.journal
+    }
+    assert {(model == "weak-model", logprobs, top) for model, logprobs, top in asked} == {
+        (True, None, None), (False, True, 2),
+    }  # fmt: skip
+
+
 def test_policies_and_aliases_are_candidates_too(upstream: FaultyServer) -> None:
     done = call("eval", "run", "samples.jsonl", "--candidate", "auto@cheapest", "--reference", "weak", "--json")
     assert json.loads(done.out)["versus"][0]["candidate"] == "auto@cheapest"
@@ -249,7 +282,9 @@ def test_power() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--candidate", "nobody"), "unknown model 'nobody'"),
+        (("--candidate", "nobody"), "unknown model 'nobody'. There are api, "),
+        (("--judge", "nobody"), "--judge: unknown model 'nobody'"),
+        (("--scorer", "judge:api", "--stop-when-settled"), "when all answers are there"),
         (("--candidate", "api"), "api is the reference and a candidate"),
         (("--candidate", "weak"), "a candidate is named twice"),
         (("--errors", "ignore"), "unknown rule 'ignore'"),

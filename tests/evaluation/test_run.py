@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import pytest
 from crossover.errors import BudgetSpentError, RequestError, StoppedError, StoreError, UpstreamError
 from crossover.evaluation.calls import Candidate, Patience
 from crossover.evaluation.log import Log
-from crossover.evaluation.run import Progress, Ran, judgeable, run
+from crossover.evaluation.run import LOOK_EVERY, Progress, Ran, in_order, judgeable, run
 from crossover.evaluation.samples.words import Check, Sample
 from crossover.evaluation.scorers.registry import Means, Scorers
+from crossover.evaluation.words import Verdict
 from tests.evaluation.parts import Model, calls, candidate, exactly, log, sample, samples, scored
 
 
@@ -162,6 +164,74 @@ def test_a_full_disk_stops_the_calls(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(StoreError, match="no space"):
         finished(work())
     assert len(model.prompts) <= 8
+
+
+def looked(
+    folder: Path, rows: Sequence[Sample], settles_at: int, *, stop: bool, seed: int = 0
+) -> tuple[Ran, list[int]]:
+    """A run of two names that is looked at; there is a verdict from so many samples on. Ends of looks come back."""
+    ends: list[int] = []
+
+    def verdicts(part: Sequence[Sample], _outcomes: object) -> dict[str, Verdict]:
+        ends.append(len(part))
+        assert part == in_order(rows, seed)[: len(part)], "in the order of the run, from its beginning"
+        return {"a": "better" if len(part) >= settles_at else "inconclusive"}
+
+    async def work() -> Ran:
+        with log(folder) as open_:
+            return await run(
+                rows, [candidate("a", Model()), candidate("r", Model())], calls(open_), exactly(), concurrency=4,
+                seed=seed, verdicts=verdicts, stop=stop,
+            )  # fmt: skip
+
+    return finished(work()), ends
+
+
+def test_a_run_is_looked_at_and_goes_on(tmp_path: Path) -> None:
+    done, ends = looked(tmp_path, samples(200), 60, stop=False)
+    assert (done.stopped, done.ended) == (False, None)
+    assert all(later - earlier >= LOOK_EVERY for earlier, later in pairwise(ends))
+    assert done.settled is not None
+    assert 60 <= done.settled.samples < 100
+    assert len(scored(done.outcomes, "a")) == 200
+    assert "missing" not in scored(done.outcomes, "a").values()
+
+
+def test_a_run_ends_where_everything_is_settled(tmp_path: Path) -> None:
+    done, ends = looked(tmp_path, samples(200), 60, stop=True)
+    assert done.stopped
+    answered = [name for name, score in scored(done.outcomes, "a").items() if score != "missing"]
+    assert set(answered) == {one.id for one in in_order(samples(200), 0)[: len(answered)]}, "a part without holes"
+    assert 60 <= len(answered) <= 100
+    assert ends[-1] == len(answered), "what was under way at the look counts too"
+
+
+def test_a_verdict_that_does_not_last_ends_nothing(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def verdicts(part: Sequence[Sample], _outcomes: object) -> dict[str, Verdict]:
+        seen.append(len(part))
+        return {"a": "better" if len(seen) == 1 else "inconclusive"}
+
+    async def work() -> Ran:
+        with log(tmp_path) as open_:
+            both = [candidate("a", Model()), candidate("r", Model())]
+            return await run(samples(60), both, calls(open_), exactly(), concurrency=4, verdicts=verdicts, stop=True)
+
+    done = finished(work())
+    assert not done.stopped
+    assert "missing" not in scored(done.outcomes, "a").values()
+    assert len(seen) >= 2
+
+
+def test_groups_are_taken_whole_and_looked_at_whole(tmp_path: Path) -> None:
+    rows = [sample(f"s{number}", group=f"g{number // 7}") for number in range(140)]
+    order = in_order(rows, 3)
+    assert [one.group for one in order] == [name for name, part in groupby(one.group for one in order) for _ in part]
+    assert len({one.group for one in order}) == sum(1 for _ in groupby(one.group for one in order))
+    done, ends = looked(tmp_path, rows, 10**9, stop=True, seed=3)
+    assert not done.stopped
+    assert all(end % 7 == 0 for end in ends)
 
 
 def test_progress_counts_failures_and_dollars(tmp_path: Path) -> None:

@@ -12,13 +12,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from crossover.chat import Message, Text
 from crossover.errors import ContradictionError, FileError, InputError, RequestError
 from crossover.evaluation.calls import Candidate
 from crossover.evaluation.declared import Declared
 from crossover.evaluation.estimate import estimates
 from crossover.evaluation.log import open_log
 from crossover.evaluation.proof import evidence_of
-from crossover.evaluation.results import SCORES, read_report, read_scores, write_results
+from crossover.evaluation.results import SCORES, ScoreRow, read_report, read_scores, write_results
 from crossover.evaluation.samples.words import Sample
 from crossover.evaluation.session import Manner, Session, session
 from tests.evaluation.parts import Model, NoTime, candidate, changed, sample, samples
@@ -210,6 +211,49 @@ def test_rubrics_and_embeddings_go_through_the_same_log(tmp_path: Path) -> None:
         "the judge gives, on 3 samples: real answers 1.00, a constant non-answer 1.00, the question repeated 1.00, "
         "real answers with padding 1.00; it hardly tells answers from non-answers: look at its grades"
     )
+
+
+def test_a_run_may_end_once_it_is_settled(tmp_path: Path) -> None:
+    def half_wrong(prompt: str) -> str:
+        return "wrong" if int(prompt.rpartition("s")[2]) % 2 else "right"
+
+    both = candidate("a", Model(half_wrong)), candidate("r", Model())
+    whole = done(tmp_path / "whole", samples(200), *both)
+    assert whole.findings.samples == 200
+    (note,) = whole.findings.notes
+    assert "--stop-when-settled ends a run there" in note
+    part = done(tmp_path / "part", samples(200), *both, manner=Manner(stop_when_settled=True))
+    assert 25 <= part.findings.samples < 100
+    assert part.findings.versus[0].comparison.verdict == "worse_than_margin"
+    assert part.findings.versus[0].left_out == {}
+    assert "so the run ended; --resume alone goes on with it" in part.findings.notes[0]
+    again = done(tmp_path / "part", samples(200), *both)
+    assert again.findings.samples == 200
+    assert again.kept == part.made
+
+
+def test_a_judge_cannot_end_a_run(tmp_path: Path) -> None:
+    both = candidate("a", Model()), candidate("r", Model())
+    with pytest.raises(ContradictionError, match="when all answers are there"):
+        done(tmp_path, samples(3), *both, scorer="judge:j", manner=Manner(stop_when_settled=True))
+
+
+def test_a_row_holds_what_a_router_learns_from(tmp_path: Path) -> None:
+    messages = (Message("system", (Text("Be brief."),)), Message("user", (Text("question s0"),)))
+    rows = [changed(samples(1)[0], messages=messages), *samples(2)[1:]]
+    ended = done(tmp_path, rows, candidate("a", Model("Right!")), candidate("r", Model(failing)), scorer="normalised")
+    write_results(tmp_path, ended)
+    first = read_scores(tmp_path / SCORES)[0]
+    assert (first.prompt, first.messages, first.prompt_chars, first.tools, first.schema) == (
+        "question s0", 2, len("Be brief.question s0"), 0, False,
+    )  # fmt: skip
+    assert (first.model, first.local, first.finish, first.output_tokens) == ("the-model", False, "stop", 2)
+    assert [row.same_as for row in read_scores(tmp_path / SCORES)[:2]] == [("r",), ("a",)]
+
+
+def test_every_name_of_a_row_is_on_the_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "eval.md").read_text(encoding="utf-8")
+    assert [name for name in ScoreRow.__struct_fields__ if f"`{name}`" not in page] == []
 
 
 def test_results_as_files(tmp_path: Path) -> None:

@@ -61,6 +61,12 @@ def run(
     temperature: Annotated[float | None, typer.Option(min=0, max=2, help="Of every answer.")] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that a call may take.")] = 300.0,
     tries: Annotated[int, typer.Option(min=1, max=20, help="How often a call that fails for a moment is made.")] = 4,
+    stop_when_settled: Annotated[
+        bool, typer.Option("--stop-when-settled", help="End the run once every candidate has a verdict.")
+    ] = False,
+    logprobs: Annotated[
+        bool, typer.Option("--logprobs", help="Ask for token log-probabilities, where they are given: routers learn.")
+    ] = False,
     whole: Annotated[
         bool, typer.Option("--whole", help="Ask for answers in one piece; no time to first token.")
     ] = False,
@@ -90,9 +96,9 @@ def run(
             samples=samples, candidates=tuple(candidate), reference=reference, scorer=scorer, margin=margin,
             errors=errors, out=out, resume=resume, reuse=tuple(reuse or ()), budget=budget, concurrency=concurrency,
             limit=limit, seed=seed, max_tokens=max_tokens, temperature=temperature, timeout=timeout, tries=tries,
-            whole=whole, allow_code=allow_code, judge=judge, rubric=rubric, labels=labels, embedder=embedder, url=url,
-            config=config, ledger=ledger, skip_broken=skip_broken, fail_if=tuple(fail_if or ()), dry_run=dry_run,
-            html=html, as_json=as_json,
+            stop_when_settled=stop_when_settled, logprobs=logprobs, whole=whole, allow_code=allow_code, judge=judge,
+            rubric=rubric, labels=labels, embedder=embedder, url=url, config=config, ledger=ledger,
+            skip_broken=skip_broken, fail_if=tuple(fail_if or ()), dry_run=dry_run, html=html, as_json=as_json,
         )
     )  # fmt: skip
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import random
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -22,12 +21,13 @@ from crossover.evaluation.declared import GATES, Declared
 from crossover.evaluation.estimate import Estimate, estimates
 from crossover.evaluation.findings import ERRORS, Findings
 from crossover.evaluation.log import NAME, Answer, Log, open_log, read
-from crossover.evaluation.power import check_margin
+from crossover.evaluation.power import check_margin, power_table
 from crossover.evaluation.proof import evidence_of
 from crossover.evaluation.results import write_results
-from crossover.evaluation.run import Progress
+from crossover.evaluation.run import Look, Progress, in_order
 from crossover.evaluation.samples.read import read_samples, with_groups
 from crossover.evaluation.samples.words import Sample, many
+from crossover.evaluation.sequential import TYPICAL_DISCORDANCE
 from crossover.evaluation.session import Manner, Session, check, session
 from crossover.evaluation.words import PHRASES
 from crossover.money import show, usd
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from crossover.runtime.evaluating import Room
 
 USUAL_SCORER = "normalised"
+BEST_TOKENS = 2  # log-probabilities of so many at each place: the chosen one's, and how far it is ahead
+ASKING = frozenset({"judge", "rubric", "embedding"})  # scorers that ask a model
 _UNPROVEN = frozenset({"worse", "worse_than_margin", "inconclusive"})
 _WORSE = frozenset({"worse", "worse_than_margin"})
 
@@ -60,6 +62,8 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float | None = None
     timeout: float = 300.0
     tries: int = 4
+    stop_when_settled: bool = False
+    logprobs: bool = False
     whole: bool = False
     allow_code: bool = False
     judge: str | None = None
@@ -99,6 +103,7 @@ def evaluate(flags: Flags) -> None:
 
         typer.echo(f" Report: {evaluation_html.write(read_summary(flags.folder), flags.html)}", err=True)
     if done.ended is not None:
+        done.ended.told = True
         raise done.ended
     gate(done.findings, flags.fail_if)
 
@@ -137,7 +142,8 @@ def prepared(flags: Flags) -> Work:
         samples = _some(samples, flags.limit, flags.seed)
         notes.append(f"{len(samples):,} of {many(len(found.samples), 'sample')}, drawn with seed {flags.seed}")
     bring = all(sample.checks for sample in samples)
-    options = {"max_tokens": flags.max_tokens, "temperature": flags.temperature}
+    options: dict[str, object] = {"max_tokens": flags.max_tokens, "temperature": flags.temperature}
+    options |= {"logprobs": True, "top_logprobs": BEST_TOKENS} if flags.logprobs else {}
     declared = Declared(
         file=str(flags.samples),
         candidates=flags.candidates,
@@ -160,6 +166,7 @@ def prepared(flags: Flags) -> Work:
         skip_broken=flags.skip_broken,
         rubric=flags.rubric or "",
         labels={} if flags.labels is None else read_labels(flags.labels),
+        stop_when_settled=flags.stop_when_settled,
     )
     check(declared, samples, manner)
     return Work(declared=declared, samples=samples, notes=notes, manner=manner)
@@ -178,14 +185,21 @@ def gate(found: Findings, names: Sequence[str]) -> None:
     hit = [one for one in found.versus if one.comparison.verdict in failing]
     if hit:
         said = "; ".join(f"{one.candidate} is {PHRASES[one.comparison.verdict]}" for one in hit)
-        raise ThresholdError(f"{said} (against {found.reference}, --fail-if {' and '.join(names)})")
+        error = ThresholdError(f"{said} (against {found.reference}, --fail-if {' and '.join(names)})")
+        error.told = True
+        raise error
 
 
 def _some(samples: list[Sample], count: int, seed: int) -> list[Sample]:
-    """So many samples by chance, in the order of the file; a larger draw holds the smaller one."""
-    order = list(range(len(samples)))
-    random.Random(seed).shuffle(order)  # noqa: S311 - chance for data
-    return [samples[at] for at in sorted(order[:count])]
+    """So many samples by chance, in the order of the file; a larger draw holds the smaller one.
+
+    A group stays whole, because it counts as one: there may be a few samples more.
+    """
+    order = in_order(samples, seed)
+    while count < len(order) and order[count].group is not None and order[count].group == order[count - 1].group:
+        count += 1
+    drawn = {sample.id for sample in order[:count]}
+    return [sample for sample in samples if sample.id in drawn]
 
 
 def _budget(text: str) -> Decimal:
@@ -199,12 +213,13 @@ async def _evaluate(flags: Flags, work: Work) -> Session | None:
     """The run inside its opened room; None for a dry run."""
     declared, more = work.declared, work.manner.more
     async with _room(flags) as room:
-        names = (*declared.candidates, declared.reference)
-        candidates = [room.candidate(name, declared.options) for name in names]
+        candidates = [room.candidate(name, declared.options) for name in declared.candidates]
+        candidates.append(room.candidate(declared.reference, declared.options, "--reference"))
+        work.notes.extend(_silent(candidates, declared.options))
         _check_prices([*candidates, *_asked_by_scorers(room, declared, flags)], work.samples, declared)
         if flags.dry_run:
             kept = read(flags.folder / NAME).answers if (flags.folder / NAME).exists() else {}
-            _put_estimates(estimates(work.samples, candidates, {**more, **kept}, _tokens), flags)
+            _put_estimates(estimates(work.samples, candidates, {**more, **kept}, _tokens), work, flags)
             return None
         with open_log(flags.folder, resume=flags.resume) as log:
             done = await _with_bar(flags, work, candidates, log, room)
@@ -223,12 +238,21 @@ async def _with_bar(flags: Flags, work: Work, candidates: Sequence[Candidate], l
 
         def tell(state: Progress) -> None:
             failed = f" · {state.failed:,} failed" if state.failed else ""
-            report(state.done, state.total, f"{show(state.spent)} so far{failed}")
+            report(state.done, state.total, f"{show(state.spent)} so far{failed}{_looked(state.look)}")
 
         return await session(
             work.declared, work.samples, candidates, log, lookup=lambda name: room.candidate(name, {}),
             manner=work.manner, notes=work.notes, ready=ready, tell=tell,
         )  # fmt: skip
+
+
+def _looked(look: Look | None) -> str:
+    """What the last look showed, for the progress bar."""
+    if look is None:
+        return ""
+    if len(look.verdicts) == 1:
+        return f" · {PHRASES[next(iter(look.verdicts.values()))]} after {look.samples:,}"
+    return f" · {look.settled} of {len(look.verdicts)} settled after {look.samples:,}"
 
 
 @asynccontextmanager
@@ -253,6 +277,12 @@ async def _room(flags: Flags) -> AsyncIterator[Room]:
         yield room
 
 
+def _silent(candidates: Sequence[Candidate], options: Mapping[str, object]) -> list[str]:
+    """A note on who gives no log-probabilities, where they were asked for."""
+    names = [one.name for one in candidates if "logprobs" in options and "logprobs" not in one.options]
+    return [f"no log-probabilities are given by {', '.join(names)}"] if names else []
+
+
 def _check_prices(candidates: Sequence[Candidate], samples: Sequence[Sample], declared: Declared) -> None:
     """A budget needs prices that are known before a call."""
     if declared.budget is None:
@@ -269,8 +299,9 @@ def _check_prices(candidates: Sequence[Candidate], samples: Sequence[Sample], de
 def _asked_by_scorers(room: Room, declared: Declared, flags: Flags) -> list[Candidate]:
     """The models that scorers ask, as far as flags name them."""
     name, _, model = declared.scorer.partition(":")
-    own = [model] if name in ("judge", "rubric", "embedding") and model else []
-    return [room.candidate(one, {}) for one in (*own, flags.judge, flags.embedder) if one]
+    own = model if name in ASKING else ""
+    asked = ((own, "--scorer"), (flags.judge, "--judge"), (flags.embedder, "--embedder"))
+    return [room.candidate(one, {}, field) for one, field in asked if one]
 
 
 def _reused(folders: Sequence[Path]) -> dict[str, Answer]:
@@ -333,14 +364,21 @@ def _announce(rows: Sequence[Estimate]) -> None:
     typer.echo("; ".join(parts), err=True)
 
 
-def _put_estimates(rows: Sequence[Estimate], flags: Flags) -> None:
+def _put_estimates(rows: Sequence[Estimate], work: Work, flags: Flags) -> None:
+    wanted = power_table([flags.margin], [TYPICAL_DISCORDANCE], [0.0])[0]
     if flags.as_json:
-        typer.echo(dumped({"estimates": rows}))
+        typer.echo(dumped({"samples": len(work.samples), "estimates": rows, "needed": wanted}))
         return
     from crossover.reports.evaluation import render_estimates
     from crossover.reports.terminal import console
 
-    render_estimates(rows, console())
+    scorer = work.declared.scorer.partition(":")[0]
+    asking = sorted({name for name in (scorer, *_scorers_of(work.samples)) if name in ASKING})
+    render_estimates(rows, len(work.samples), wanted, asking, console())
+
+
+def _scorers_of(samples: Sequence[Sample]) -> set[str]:
+    return {check.scorer.partition(":")[0] for sample in samples for check in sample.checks}
 
 
 def _put(found: Findings, flags: Flags) -> None:

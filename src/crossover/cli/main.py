@@ -105,7 +105,7 @@ def run(argv: list[str]) -> int:
     except CrossoverError as error:
         more = error.more if isinstance(error, FileError) else ()  # each mistake of a file on a line of its own
         lines = "\ncrossover: ".join(each.sentence() for each in (error, *more))
-        return _report(lines, error.exit_code, error.as_dict() if as_json else None)
+        return _report(lines, error.exit_code, error.as_dict() if as_json and not error.told else None)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except (BrokenPipeError, SystemExit):  # the libraries for flags and for tables leave so when the reader has left

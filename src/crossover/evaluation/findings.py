@@ -21,8 +21,8 @@ from crossover.evaluation.judge import Judged
 from crossover.evaluation.log import Answer
 from crossover.evaluation.run import Outcome
 from crossover.evaluation.samples.words import Sample
-from crossover.evaluation.verdict import compare, compare_all
-from crossover.evaluation.words import Comparison, Interval, Pair
+from crossover.evaluation.verdict import compare, compare_all, verdicts_of
+from crossover.evaluation.words import Comparison, Interval, Pair, Verdict
 
 Rule = Literal["as-wrong", "exclude"]
 ERRORS: tuple[Rule, ...] = ("as-wrong", "exclude")
@@ -171,6 +171,16 @@ def findings(
         ended=ended,
         judge=None if judged is None else judged.controls,
     )
+
+
+def verdicts(
+    samples: Sequence[Sample], outcomes: Mapping[tuple[str, str], Outcome], candidates: Sequence[str], reference: str,
+    *, margin: float, errors: Rule,
+) -> dict[str, Verdict]:  # fmt: skip
+    """The verdicts that :func:`findings` would give of these samples, and nothing else: a look at a run under way."""
+    others = [name for name in candidates if name != reference]
+    pairs = {name: _pairs(samples, outcomes, name, reference, errors, None).pairs for name in others}
+    return verdicts_of({name: [pair for _, pair in found] for name, found in pairs.items()}, margin=margin)
 
 
 class _Pairs(msgspec.Struct, frozen=True):

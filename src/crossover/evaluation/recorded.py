@@ -247,8 +247,9 @@ def _outcome_of(row: ScoreRow) -> Outcome:
         if row.input_tokens is not None and row.output_tokens is not None:
             used = Usage(input=row.input_tokens, output=row.output_tokens)
         answer = Answer(
-            key="", asked=row.candidate, sample=row.sample, text=row.text, deployment=row.deployment,
-            seconds=row.seconds or 0.0, ttft_s=row.ttft_s, usage=used, logprobs=row.logprobs,
+            key="", asked=row.candidate, sample=row.sample, text=row.text, calls=row.calls, deployment=row.deployment,
+            model=row.model, local=row.local, finish=row.finish or "stop", seconds=row.seconds or 0.0,
+            ttft_s=row.ttft_s, itl_s=row.itl_s, usage=used, logprobs=row.logprobs,
             cost=None if row.cost is None else Decimal(str(row.cost)),
         )  # fmt: skip
     score = None if row.score is None else Score(row.score, row.detail, row.parts)

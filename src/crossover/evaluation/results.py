@@ -14,14 +14,24 @@ from typing import Any
 import msgspec
 
 from crossover.errors import FileError, StoreError
+from crossover.evaluation.log import Answer
 from crossover.evaluation.run import Outcome, State
+from crossover.evaluation.scorers.text import plain
 from crossover.evaluation.session import Session
 
 SCORES, REPORT = "scores.jsonl", "report.json"
 
 
 class ScoreRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of ``scores.jsonl``. ``score`` is None where there is none; ``cost`` is in dollars."""
+    """One line of ``scores.jsonl``: a sample at a candidate, with all that a router can learn from.
+
+    ``state``, ``score`` (None where there is none) and ``detail`` say what became of it. ``prompt`` is the last message
+    of the user, ``text`` the answer, ``calls`` its (tool, arguments). ``messages``, ``prompt_chars``, ``tools`` and
+    ``schema`` tell of the whole request. ``finish``: why the answer ended. Seconds: to the end, to the first piece
+    (``ttft_s``), between pieces in the mean (``itl_s``). ``cost`` in dollars; ``local``: no bill holds it.
+    ``logprobs`` sums up the tokens' log-probabilities (:mod:`crossover.evaluation.heard`); ``same_as`` names the other
+    sides that gave the same answer, but for case, punctuation and space.
+    """
 
     sample: str
     candidate: str
@@ -30,18 +40,28 @@ class ScoreRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: str = ""
     parts: dict[str, float] = {}
     text: str = ""
+    calls: tuple[tuple[str, str], ...] = ()
     prompt: str = ""
+    messages: int = 1
+    prompt_chars: int = 0
+    tools: int = 0
+    schema: bool = False
     expected: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     group: str | None = None
     line: int = 0
     deployment: str = ""
+    model: str = ""
+    local: bool = False
+    finish: str = ""
     seconds: float | None = None
     ttft_s: float | None = None
+    itl_s: float | None = None
     cost: float | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
     logprobs: dict[str, float] = {}
+    same_as: tuple[str, ...] = ()
 
 
 def write_results(folder: Path, done: Session) -> None:
@@ -76,19 +96,30 @@ def rows_of(done: Session) -> Iterator[ScoreRow]:
     """A row for every sample and candidate, in the order of the file."""
     names = [side.name for side in done.findings.sides]
     for sample in done.samples:
-        for name in names:
-            outcome = done.outcomes[sample.id, name]
+        outcomes = {name: done.outcomes[sample.id, name] for name in names}
+        said = {name: _said(one.answer) for name, one in outcomes.items() if one.answer is not None}
+        for name, outcome in outcomes.items():
             yield ScoreRow(
                 sample=sample.id,
                 candidate=name,
                 state=outcome.state,
                 prompt=sample.prompt,
+                messages=len(sample.messages),
+                prompt_chars=sum(len(message.text) for message in sample.messages),
+                tools=len(sample.tools),
+                schema=sample.output is not None and sample.output.kind != "text",
                 expected=sample.expected,
                 tags=sample.tags,
                 group=sample.group,
                 line=sample.line,
+                same_as=tuple(other for other in said if other != name and said.get(name) == said[other]),
                 **_answered(outcome),
             )
+
+
+def _said(answer: Answer) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """What is compared of two answers."""
+    return plain(answer.text), answer.calls
 
 
 def _answered(outcome: Outcome) -> dict[str, Any]:
@@ -99,9 +130,14 @@ def _answered(outcome: Outcome) -> dict[str, Any]:
     if answer is not None:
         found |= {
             "text": answer.text,
+            "calls": answer.calls,
             "deployment": answer.deployment,
+            "model": answer.model,
+            "local": answer.local,
+            "finish": answer.finish,
             "seconds": answer.seconds,
             "ttft_s": answer.ttft_s,
+            "itl_s": answer.itl_s,
             "cost": None if answer.cost is None else float(answer.cost),
             "input_tokens": None if answer.usage is None else answer.usage.input,
             "output_tokens": None if answer.usage is None else answer.usage.output,

@@ -6,19 +6,28 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from crossover.errors import BudgetSpentError, CrossoverError, FileError, InputError, ScoringError, StoppedError
+from crossover.errors import (
+    BudgetSpentError,
+    ContradictionError,
+    CrossoverError,
+    FileError,
+    InputError,
+    ScoringError,
+    StoppedError,
+)
 from crossover.evaluation import judge
 from crossover.evaluation.calls import Calls, Candidate, Clock, Patience, Purse
 from crossover.evaluation.controls import Controls, Winner
 from crossover.evaluation.declared import Declared, begin
-from crossover.evaluation.findings import Findings, findings
+from crossover.evaluation.findings import Findings, findings, verdicts
 from crossover.evaluation.grading import looked_at
 from crossover.evaluation.log import Answer, Failure, Log
-from crossover.evaluation.run import Outcome, Ran, Tell, judgeable, run
+from crossover.evaluation.run import Outcome, Ran, Tell, Verdicts, judgeable, run
 from crossover.evaluation.samples.words import Check, Sample, many
 from crossover.evaluation.scorers.code import Limits
 from crossover.evaluation.scorers.registry import JUDGE, Means, Scorers
 from crossover.evaluation.scorers.words import Asking
+from crossover.evaluation.words import Verdict
 
 Lookup = Callable[[str], Candidate]
 
@@ -29,6 +38,7 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
     ``concurrency`` calls of each candidate at once. ``streamed``: answers are listened to piece by piece, which gives
     the time to the first token. ``more`` are answers of other runs that may be used. ``judge`` and ``embedder`` are the
     models of checks that name none, ``rubric`` what a judge should look at, ``labels`` what people preferred.
+    ``stop_when_settled``: the run ends once every candidate has a verdict.
     """
 
     concurrency: int = 8
@@ -42,6 +52,7 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
     skip_broken: bool = False
     rubric: str = ""
     labels: Mapping[str, Winner] = {}
+    stop_when_settled: bool = False
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,8 +98,12 @@ async def session(
         said = [*notes, *said, *_same(candidates), *begin(log, declared, rows, clock.now())]
         ready(rows)
         ran = await run(
-            rows, candidates, calls, scorers, concurrency=manner.concurrency, seed=declared.seed, tell=tell
+            rows, candidates, calls, scorers, concurrency=manner.concurrency, seed=declared.seed, tell=tell,
+            verdicts=None if scorers is None else _verdicts(declared), stop=manner.stop_when_settled,
         )  # fmt: skip
+        said += _settled(ran, len(rows))
+        if ran.stopped:
+            rows = [row for row in rows if ran.outcomes[row.id, declared.reference].state != "missing"]
         after = await _after(rows, ran, declared, scorers, judging, asking, manner)
         said += after.notes
     finally:
@@ -111,6 +126,31 @@ async def session(
     return Session(
         findings=found, outcomes=ran.outcomes, samples=tuple(rows), ended=after.ended, made=calls.made, kept=calls.kept
     )
+
+
+def _verdicts(declared: Declared) -> Verdicts:
+    """A look at a part of the run."""
+    names = (*declared.candidates, declared.reference)
+
+    def look(samples: Sequence[Sample], outcomes: Mapping[tuple[str, str], Outcome]) -> Mapping[str, Verdict]:
+        return verdicts(
+            samples, outcomes, names, declared.reference, margin=declared.margin, errors=declared.errors
+        )  # fmt: skip
+
+    return look
+
+
+def _settled(ran: Ran, total: int) -> list[str]:
+    """A note where every verdict was there before the last sample."""
+    if ran.settled is None or ran.settled.samples >= total * _WORTH_SAYING:
+        return []
+    first = many(ran.settled.samples, "sample")
+    if ran.stopped:
+        return [f"every verdict was there after {first} of {total:,}, so the run ended; --resume alone goes on with it"]
+    return [f"every verdict was there after {first} already: --stop-when-settled ends a run there"]
+
+
+_WORTH_SAYING = 0.8  # of the samples
 
 
 class _After(msgspec.Struct, frozen=True, kw_only=True):
@@ -203,6 +243,9 @@ def _scorers(declared: Declared, manner: Manner, asking: Asking) -> tuple[str | 
     """(the judge's model, no scorers) for a run that a judge decides, else (None, its scorers)."""
     name, _, model = declared.scorer.partition(":")
     if name == JUDGE:
+        if manner.stop_when_settled:
+            said = "a judge compares when all answers are there, so no verdict can end the run before"
+            raise ContradictionError(said, hint="Leave one of both out", field="--stop-when-settled")
         if not (model or manner.judge):
             raise InputError("judge needs a model", hint="Write judge:MODEL", field="--scorer")
         return model or manner.judge, None

@@ -63,19 +63,27 @@ def compare_all(
     units = {name: units_of(pairs) for name, pairs in candidates.items()}
     if not units:
         raise InputError("there is no candidate to compare", field="candidates")
+    return {
+        name: _comparison(units[name], claims, margin, alpha, power, seed, family=len(units))
+        for name, claims in _together(units, margin).items()
+    }
+
+
+def verdicts_of(
+    candidates: Mapping[str, Iterable[Pair]], *, margin: float = 0.05, alpha: float = 0.05
+) -> dict[str, Verdict]:
+    """The verdicts of :func:`compare_all` alone, which are quick to look at while a run is under way."""
+    units = {name: units_of(pairs) for name, pairs in candidates.items()}
+    return {name: verdict_of(claims, alpha) for name, claims in _together(units, margin).items()}
+
+
+def _together(units: Mapping[str, Units], margin: float) -> dict[str, Claims]:
+    """The claims of several candidates, each kind adjusted by Holm."""
     single = [claims_of(sample, margin) for sample in units.values()]
     adjusted = [holm([getattr(claims, name) for claims in single]) for name in Claims.__struct_fields__]
     return {
-        name: _comparison(
-            sample,
-            Claims(**dict(zip(Claims.__struct_fields__, row, strict=True))),
-            margin,
-            alpha,
-            power,
-            seed,
-            family=len(units),
-        )
-        for (name, sample), row in zip(units.items(), zip(*adjusted, strict=True), strict=True)
+        name: Claims(**dict(zip(Claims.__struct_fields__, row, strict=True)))
+        for name, row in zip(units, zip(*adjusted, strict=True), strict=True)
     }
 
 

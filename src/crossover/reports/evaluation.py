@@ -249,8 +249,10 @@ def _notes(found: Findings, paper: Paper) -> None:
 # ------------------------------------------------------------------------------------------------------- other screens
 
 
-def render_estimates(rows: Sequence[Estimate], console: Console) -> None:
-    """Print what a run would cost."""
+def render_estimates(
+    rows: Sequence[Estimate], samples: int, wanted: PowerRow, asking: Sequence[str], console: Console
+) -> None:
+    """Print what a run would cost, and what so many samples can show. ``asking`` are scorers that ask a model too."""
     paper = Paper(console)
     paper.section("Before the first call")
     table = plain_table(("", "left"), ("calls", "right"), ("kept", "right"), ("tokens in", "right"),
@@ -264,6 +266,15 @@ def render_estimates(rows: Sequence[Estimate], console: Console) -> None:
     paper.line(
         "Tokens are estimated; at most: every answer as long as allowed (--max-tokens lowers it).", style="dim"
     )  # fmt: skip
+    if asking:
+        paper.line(f"Not in it: what the scorer {' and '.join(asking)} asks of its own model.", style="dim")
+    enough = "over a million" if wanted.n is None else f"about {wanted.n:,}"
+    paper.line(
+        f"{plural(samples, 'sample')}: between models that are equally good and differ on "
+        f"{wanted.discordance * 100:.0f} % of them, {enough} settle it with a margin of {points(wanted.margin)} "
+        "(crossover eval power says it for others).", style="dim",
+    )  # fmt: skip
+    paper.blank()
 
 
 def render_power(rows: Sequence[PowerRow], console: Console) -> None:

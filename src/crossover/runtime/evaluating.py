@@ -5,7 +5,7 @@ The dispatcher is asked as any client would ask it, so privacy, policies, limits
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -28,6 +28,8 @@ from crossover.routing.words import Route, Target
 from crossover.runtime.station import Station, open_station
 from crossover.usage import Usage
 
+LOGPROBS = ("logprobs", "top_logprobs")  # parameters of a request that ask for them
+_NAMED = 12  # names in a message
 _ESTIMATE_MARGIN = 1.25  # what a prompt may hold more than it is estimated to
 # What of a deployment decides what it answers.
 _ANSWERS = ("provider", "model", "base_url", "context", "max_output", "options", "drops", "reasoning_field")
@@ -42,15 +44,19 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     station: Station | None = None
 
-    def candidate(self, name: str, options: Mapping[str, Any]) -> Candidate:
-        """The candidate of a name, or of ``name@policy``. Raises UnknownNameError for one that nobody serves."""
+    def candidate(self, name: str, options: Mapping[str, Any], field: str = "--candidate") -> Candidate:
+        """The candidate of a name, or of ``name@policy``.
+
+        Log-probabilities are asked for only where all deployments behind it give some. Raises UnknownNameError, which
+        speaks of ``field``, for a name that nobody serves.
+        """
         model, policy = parted(name)
         if self.plant is None or self.settings is None:
             return Candidate(
                 name=name, backend=self.backend, model=model, identity=f"{self.url}|{model}|{policy or ''}",
                 policy=policy, highest=lambda _request: None, paid=True, options=options,
             )  # fmt: skip
-        return _candidate(name, model, policy, options, self)
+        return _candidate(name, model, policy, options, self, field)
 
     def digest(self, deployment: str) -> str:
         """What is known of the very weights behind a deployment; "" for nothing."""
@@ -93,17 +99,21 @@ def parted(name: str) -> tuple[str, str | None]:
     return (model, policy) if model and policy in POLICIES else (name, None)
 
 
-def _candidate(name: str, model: str, policy: str | None, options: Mapping[str, Any], room: Room) -> Candidate:
+def _candidate(
+    name: str, model: str, policy: str | None, options: Mapping[str, Any], room: Room, field: str
+) -> Candidate:  # fmt: skip
     plant, settings = room.plant, room.settings
     assert plant is not None
     assert settings is not None
     try:
         route = route_of(plant.routes, model, policy)
     except RequestError:
-        raise UnknownNameError("model", model, plant.routes, field="--candidate") from None
+        raise _unknown(model, plant.routes, field) from None
     targets = [plant.targets[one] for one in route.targets]
     if not targets:
-        raise InputError(f"{model} has no deployment that is enabled", field="--candidate")
+        raise InputError(f"{model} has no deployment that is enabled", field=field)
+    if not all("logprobs" in target.can for target in targets):
+        options = {key: value for key, value in options.items() if key not in LOGPROBS}
     return Candidate(
         name=name,
         backend=room.backend,
@@ -115,6 +125,16 @@ def _candidate(name: str, model: str, policy: str | None, options: Mapping[str, 
         paid=any(not target.local for target in targets),
         options=options,
     )
+
+
+def _unknown(model: str, known: Iterable[str], field: str) -> UnknownNameError:
+    """A name that nobody serves, with those that are served where none is near."""
+    names = sorted(known)
+    error = UnknownNameError("model", model, names, field=field)
+    if not error.nearest:
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        error.hint = f"There are {', '.join(names[:_NAMED])}{more}" if names else "crossover.toml names no deployment"
+    return error
 
 
 def identity(route: Route, settings: Settings, digest: Callable[[str], str] = lambda _name: "") -> str:
