@@ -344,3 +344,34 @@ def test_lone_surrogates_and_binary_are_no_error() -> None:
 def test_deep_arguments_are_no_error() -> None:
     text = "[" * 200_000 + '"4111"' + "]" * 200_000
     assert ("4111", "arguments") in leaves({"arguments": text})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"a": ["4556", "7375", "8689", "9855"]},
+        {"a": [4556, 7375, 8689, 9855]},
+        {"a": list("4556737586899855")},
+        {"arguments": '{"parts": ["4556", "7375", "8689", "9855"], "n": [1, 2, 3]}'},
+    ],
+)
+def test_a_number_in_pieces_in_a_list_is_put_together(body: dict[str, Any]) -> None:
+    assert [joint.text for joint in read(from_wire(body)).joints] == ["4556737586899855"]
+
+
+@pytest.mark.parametrize("row", [[1, 2, 3], ["4556"], [45567375, "x", 86899855], [10**60, 1], list("455673") * 9])
+def test_other_lists_are_none(row: list[Any]) -> None:
+    assert read(from_wire({"a": row})).joints == []
+
+
+def test_a_key_that_is_json_is_read_as_such() -> None:
+    texts = strings(from_wire({json.dumps({"card": "4556", "in": json.dumps({"é": "ü"})}): 1}))
+    assert texts == ["card", "4556", "in", "é", "ü"]
+
+
+@pytest.mark.parametrize("how", [("latin-1", "strict"), ("utf-8", "replace"), ("utf-8", "surrogateescape")])
+def test_bytes_that_were_never_text_are_said(how: tuple[str, str]) -> None:
+    data = b"".join(zlib.crc32(bytes([at % 251, at // 251])).to_bytes(4, "big") for at in range(1250))
+    answer = read(from_wire({"content": data.decode(*how)}))
+    assert answer.opaque == "it holds binary data"
+    assert read(from_wire({"content": "\x1b[31mÜberlauf\x1b[0m \ufffd " * 60})).opaque == ""

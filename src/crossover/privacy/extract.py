@@ -42,6 +42,10 @@ SEALED = frozenset(
 )
 _PIECE, _JOINED = 128, 8192  # characters of each part beside a joint; of joints looked at in one
 _BLOB = 512  # characters from which on a string may be encoded data
+_CARD = frozenset(range(13, 20))  # digits of the number of a card
+_MOST_GROUPS, _FEW_GROUPS, _GROUP = 19, 6, 8  # items of a list that are one number: digits, groups; digits of a group
+_SAMPLE, _ONE_IN, _SORTS = 512, 8, 12  # of a binary: characters looked at, one of so many is odd, of so many sorts
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd\udc80-\udcff]")
 _LINE = 60  # characters of its first line: PEM has lines of 64, MIME of 76
 _ENCODED = re.compile(r"[A-Za-z0-9+/_=\r\n-]+")
 _DATA_URL = re.compile(r"data:[^,\s]{0,120},")
@@ -171,7 +175,9 @@ class _Reader:
         texts = self.texts
         for key, value in table.items():
             name = key if type(key) is str else str(key)
-            if name not in WORDS:
+            if name[:1] in _BRACKETS:
+                self._text(name, "", 0)
+            elif name not in WORDS:
                 texts.append((name, ""))
             if type(value) is str:
                 if value in WORDS and plain(name, value):
@@ -191,11 +197,14 @@ class _Reader:
                 raise Large
             tokens = jsontext.tokens(text, field) if depth < _DEPTH and len(text) <= MOST else None
             if tokens is not None:
+                self._rows(tokens)
                 for token in tokens:
                     if token.kind == "string":
                         self._text(token.text, token.field, depth + 1)
                     elif token.kind == "key":
-                        if token.text not in WORDS:
+                        if token.text[:1] in _BRACKETS:
+                            self._text(token.text, "", depth + 1)
+                        elif token.text not in WORDS:
                             self.texts.append((token.text, ""))
                     elif len(token.text) >= self._digits:
                         self.texts.append((token.text, token.field))
@@ -208,7 +217,10 @@ class _Reader:
             self.texts.append((str(int(node)), field))
 
     def _readable(self, text: str, field: str) -> bool:
-        """Whether a long text is looked at; encoded data that is no text is not."""
+        """Whether a long text is looked at; encoded data that is no text is not, nor are bytes that are none."""
+        if not text.isascii() and _is_binary(text):
+            self.opaque = self.opaque or "it holds binary data"
+            return False
         head = _DATA_URL.match(text)
         start = 0 if head is None else head.end()
         sample = text[start : start + 4096]
@@ -226,6 +238,9 @@ class _Reader:
 
     def _joints(self, parts: list[Any] | tuple[Any, ...]) -> None:
         """What neighbouring texts of a list of parts say where they meet: a value may go on in the next."""
+        if len(parts) <= _MOST_GROUPS:
+            row = [part if type(part) is str else str(part) for part in parts if _is_short(part)]
+            self._row(row, len(parts))
         row = [part["text"] for part in parts if type(part) is dict and "text" in part]
         row = [text for text in row if type(text) is str] if row else row
         if len(row) < 2:
@@ -243,6 +258,40 @@ class _Reader:
             said.append(piece)
             size += len(piece)
         self.joints.append(Joint("".join(said), tuple(edges)))
+
+    def _rows(self, tokens: list[jsontext.Token]) -> None:
+        """The lists of digits in a string of JSON: neighbours under one name."""
+        row: list[str] = []
+        field, kind = "", ""
+        for token in tokens:
+            if token.kind == "key" or not token.text.isdecimal() or (token.field, token.kind) != (field, kind):
+                self._row(row, len(row))
+                row, field, kind = [], token.field, token.kind
+            if token.kind != "key" and len(row) <= _MOST_GROUPS and token.text.isdecimal():
+                row.append(token.text)
+        self._row(row, len(row))
+
+    def _row(self, row: list[str], of: int) -> None:
+        """A number that somebody put into a list, group by group or digit by digit, as one text."""
+        if not 1 < len(row) == of <= _MOST_GROUPS or not all(map(str.isdecimal, row)):
+            return
+        sizes = set(map(len, row[:-1]))
+        number = "".join(row)
+        if len(number) in _CARD and (sizes == {1} or (len(row) <= _FEW_GROUPS and min(sizes) > 1)):
+            edges = [sum(map(len, row[:at])) for at in range(1, len(row))]
+            self.joints.append(Joint(number, tuple(edges)))
+
+
+def _is_short(part: Any) -> bool:
+    """Whether an item of a list may be a group of the digits of a number."""
+    return len(part) <= _GROUP if type(part) is str else type(part) is int and 0 <= part < 10**_GROUP
+
+
+def _is_binary(text: str) -> bool:
+    """Whether a text begins like bytes that were never text: many sorts of control characters and gaps."""
+    odd = _CONTROLS.findall(text[:_SAMPLE])
+    gaps = odd.count("\ufffd") + sum("\udc80" <= char <= "\udcff" for char in odd)
+    return len(odd) * _ONE_IN > _SAMPLE and (len(set(odd)) >= _SORTS or gaps * 2 > len(odd))
 
 
 def _is_data(text: str) -> bool:
