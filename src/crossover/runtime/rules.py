@@ -7,12 +7,13 @@ learned of answers.
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Callable
 from pathlib import Path
 
 from crossover.chat import ChatRequest
-from crossover.config.settings import AliasSettings
+from crossover.config.settings import AliasSettings, Settings
 from crossover.learning.agreement import agreement
 from crossover.learning.artifact import load
 from crossover.learning.complexity import complexity
@@ -20,6 +21,7 @@ from crossover.learning.model import Learned, decide
 from crossover.learning.signals import AnswerSignals, answer_signals, of_request
 from crossover.routing.shape import fault
 from crossover.routing.words import Cascade, Guess, Judged, Shown
+from crossover.runtime.watch import Rule
 
 GOOD = "its answer is good enough"
 
@@ -94,3 +96,49 @@ def cascade_of(alias: AliasSettings, learned: Learned | None) -> Cascade:
 def learned_of(alias: AliasSettings) -> Learned | None:
     """What the alias's file has learned. Raises FileError where it cannot be read."""
     return None if alias.learned is None else load(Path(alias.learned))
+
+
+def watch_rules(settings: Settings) -> dict[str, Rule]:
+    """What is watched of each alias that has a rule to check or a shadow; none of most configurations."""
+    found: dict[str, Rule] = {}
+    for name, alias in settings.aliases.items():
+        watch = alias.watch
+        if not watch.explore and watch.shadow is None:
+            continue
+        learned = learned_of(alias)
+        promise = None if learned is None else learned.card.promise
+        found[name] = Rule(
+            route=name,
+            grader=watch.grader,
+            per_day=watch.per_day,
+            loss=None if promise is None else promise.loss,
+            since=0.0 if learned is None else _since(learned.card.made),
+        )
+    return found
+
+
+def _since(made: str) -> float:
+    """The Unix second at which a rule was made."""
+    moment = dt.datetime.fromisoformat(made)
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)).timestamp()
+
+
+_CHANCE = 0.05  # that a rule which keeps its promise is ever doubted
+_WORSE = tuple(1.25**step for step in range(1, 25))  # losses bet on, as multiples of the promise
+
+
+def doubt_of(lost: float, count: int, loss: float) -> str:
+    """The words of a doubt, where comparisons say that more than ``loss`` is lost; empty where they do not.
+
+    Requests were drawn from all, so what is lost per request is the mean of kept × loss: ``lost`` in ``count``. The
+    test may look after every comparison: it is the mean likelihood ratio of larger losses against the promise, which
+    under a promise that is kept ever passes 1/0.05 with a chance of at most 5 % (Ville's inequality).
+    """
+    fine, likely = count - lost, 0.0
+    for times in _WORSE:
+        worse = min(loss * times, (1 + loss) / 2)
+        log = lost * math.log(worse / loss) + fine * math.log((1 - worse) / (1 - loss))
+        likely += math.exp(min(log, 700.0)) / len(_WORSE)
+    if likely < 1 / _CHANCE:
+        return ""
+    return f"its promise to lose at most {loss:.1%} is in doubt: {lost / count:.1%} lost in {count} comparisons"

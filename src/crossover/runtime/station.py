@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
+import random
 import secrets
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ from crossover.dispatch import Clock, Dispatcher, Plant
 from crossover.errors import CrossoverError, StoreError
 from crossover.gateway.metrics import CountedBook, Metrics
 from crossover.ledger.care import Pruned, prune
+from crossover.ledger.grades import Grade, add_grades, grades
 from crossover.ledger.store import Ledger, open_ledger
 from crossover.ledger.words import Key
 from crossover.ledger.writer import Writer
@@ -36,6 +38,8 @@ from crossover.routing.eligibility import Laws
 from crossover.runtime.desk import desk
 from crossover.runtime.engines import Inside, Seen, look
 from crossover.runtime.plant import Site, build
+from crossover.runtime.rules import doubt_of, watch_rules
+from crossover.runtime.watch import RuleWatch
 from crossover.sensitivity import label
 from crossover.transport import Transport
 
@@ -64,6 +68,8 @@ class Station:
         self._book: CountedBook
         self._secret = secrets.token_bytes(32)  # keys placeholders and what the classifier remembers
         self._classifier: Classifier | None = None
+        self._watch: RuleWatch | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def settings(self) -> Settings:
@@ -84,6 +90,7 @@ class Station:
         self._say_strangers(self.settings)
         self._book = CountedBook(self.writer, self.metrics, plant.routes)
         self.dispatcher = Dispatcher(plant, self._book, estimate=_estimate, label=label, clock=Clock())
+        self.dispatcher.plant = await self._watched(plant, self.settings)
 
     async def reload(self, loaded: Loaded) -> None:
         """Take new settings. Raises an error and changes nothing where they cannot be built."""
@@ -94,6 +101,7 @@ class Station:
         plant.health.forget(name for name in plant.targets if self._moved(name, loaded.settings))
         self._heed(plant, seen)
         self._say_strangers(loaded.settings)
+        plant = await self._watched(plant, loaded.settings)
         self.loaded = loaded
         self._book.names = plant.routes
         self.dispatcher.plant = plant
@@ -152,6 +160,33 @@ class Station:
         """With prompts and answers kept, where the configuration says so."""
         return msgspec.structs.replace(plant, keep=self.writer.keep_body) if settings.retention.bodies else plant
 
+    async def _watched(self, plant: Plant, settings: Settings) -> Plant:
+        """With the watch over its rules, where any name of the configuration is watched."""
+        rules = watch_rules(settings)
+        if not rules:
+            return plant
+        if self._watch is None:
+            self._watch = RuleWatch(
+                self.dispatcher.complete,
+                lambda grade: asyncio.to_thread(_keep_grade, self.ledger.path, grade),
+                local=lambda name: self.dispatcher.plant.targets[name].local,
+                free=self._free,
+                doubting=doubt_of,
+                chance=random.Random(),  # noqa: S311 - which requests are compared is no secret
+            )
+            self._watching = asyncio.create_task(self._watch.run(), name="the watch over rules")
+        since = min(rule.since for rule in rules.values())
+        kept = await asyncio.to_thread(_grades, self.ledger.path, since)
+        self._watch.heed(rules, {
+            name: [row for row in kept if row.route == name and row.time >= rule.since] for name, rule in rules.items()
+        })  # fmt: skip
+        return msgspec.structs.replace(plant, watch=self._watch)
+
+    def _free(self, name: str) -> bool:
+        """Whether an own deployment can take a request that nobody waits for: one place is always left to others."""
+        target, (flying, waiting) = self.dispatcher.plant.targets[name], self.dispatcher.plant.places[name].busy
+        return waiting == 0 and (target.concurrency == 0 or flying < max(1, target.concurrency - 1))
+
     def _heed(self, plant: Plant, seen: Seen) -> None:
         """What the engines said counts from now on: who is dead rests, whom they send elsewhere is barred."""
         now = time.monotonic()
@@ -177,6 +212,9 @@ class Station:
 
     async def aclose(self) -> None:
         """End everything; every row is committed."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
         await self.transport.aclose()
         await self.inside.stop()
         try:
@@ -230,6 +268,16 @@ def _renewed(secret: Secret, folder: Path) -> str | None:
     except CrossoverError as error:
         _LOG.warning("%s", error.sentence())
         return None
+
+
+def _keep_grade(path: Path, grade: Grade) -> None:
+    with open_ledger(path) as ledger:
+        add_grades(ledger, (grade,))
+
+
+def _grades(path: Path, since: float) -> list[Grade]:
+    with open_ledger(path) as ledger:
+        return grades(ledger, since=since)
 
 
 def _prune(path: Path, keep_days: int, bodies_days: int, audit_days: int) -> Pruned:
