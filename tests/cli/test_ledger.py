@@ -94,6 +94,11 @@ price = { per_hour = 9, tokens_per_hour = 1000 }
 """
 
 
+def tomorrow() -> tuple[str, str]:
+    """A period that ends long after the first row: hours of seconds are too round to divide by."""
+    return "--until", (dt.datetime.now(dt.UTC) + dt.timedelta(hours=30)).date().isoformat()
+
+
 def idle(*words: str) -> dict[str, float]:
     """Deployment → dollars an hour of what a summary calls idle."""
     found = json.loads(ledger("--json", *words).out)["idle"]
@@ -108,9 +113,8 @@ def test_machines_cost_what_the_configuration_says(home: Path, tmp_path: Path, m
     assert "Idle" not in ledger().out
     assert "Idle      box: $" in ledger("-c", "other.toml").out
     (tmp_path / "other.toml").rename(tmp_path / "crossover.toml")
-    until = ("--until", (dt.datetime.now(dt.UTC) + dt.timedelta(hours=30)).date().isoformat())
-    assert idle(*until) == {"box": 1.5}
-    assert idle(*until, "--machine", "box=3", "--machine", "rack=1") == {"box": 3.0, "rack": 1.0}
+    assert idle(*tomorrow()) == {"box": 1.5}
+    assert idle(*tomorrow(), "--machine", "box=3", "--machine", "rack=1") == {"box": 3.0, "rack": 1.0}
     (tmp_path / "crossover.toml").write_text(CONFIG.replace('model = "m"', 'model = "m"\nenabled = false'))
     assert idle() == {}
 
