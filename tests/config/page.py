@@ -10,6 +10,7 @@ from crossover.config.settings import (
     AliasSettings,
     BudgetSettings,
     CascadeSettings,
+    DashboardSettings,
     DeploymentSettings,
     PriceSettings,
     PrivacySettings,
@@ -28,6 +29,7 @@ from crossover.routing.words import BreakerRule, Retries
 TABLES: dict[type[msgspec.Struct], str] = {
     Settings: "The top of the file",
     ServerSettings: "`[server]`",
+    DashboardSettings: "`[dashboard]`",
     ZoneSettings: "`[zones.NAME]`",
     DeploymentSettings: "`[deployments.NAME]`",
     PriceSettings: "`[deployments.NAME.price]`",

@@ -153,7 +153,7 @@ def test_what_a_change_is() -> None:
     new = load(
         edited("port = 4000", "port = 5") + "[timeouts]\ngap = 5\n[aliases.b]\ndeployments = ['gpt-4.1']\n", ENVIRON
     )
-    assert needs_restart(old, new.settings) == ("port",)
+    assert needs_restart(old, new.settings) == ("server.port",)
     assert changed(old, new.settings) == ("server", "aliases.b", "timeouts")
     assert changed(old, Settings()) == (
         "zones.local", "zones.openai", "deployments.llama3.1:8b", "deployments.gpt-4.1", "aliases.auto"

@@ -143,6 +143,13 @@ def _server(settings: Settings, known: Known) -> Iterator[Problem]:
         )
 
 
+def _dashboard(settings: Settings, known: Known) -> Iterator[Problem]:
+    del known
+    port = settings.dashboard.port
+    if settings.dashboard.enabled and port and port == settings.server.port:
+        yield Problem(("dashboard", "port"), f"{port} is the gateway's own port", "Write another one, or none")
+
+
 def _law(settings: Settings, known: Known) -> Iterator[Problem]:
     del known
     for number, name in enumerate(settings.regimes):
@@ -376,7 +383,7 @@ def _rules(settings: Settings, known: Known) -> Iterator[Problem]:
 
 
 _CHECKS: tuple[Callable[[Settings, Known], Iterator[Problem]], ...] = (
-    _server, _law, _zones, _deployments, _aliases, _budgets, _rules, _privacy,
+    _server, _dashboard, _law, _zones, _deployments, _aliases, _budgets, _rules, _privacy,
 )  # fmt: skip
 
 

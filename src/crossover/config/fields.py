@@ -17,6 +17,7 @@ from crossover.config.settings import (
     AliasSettings,
     BudgetSettings,
     CascadeSettings,
+    DashboardSettings,
     DeploymentSettings,
     PriceSettings,
     PrivacySettings,
@@ -51,6 +52,7 @@ class Field(msgspec.Struct, frozen=True):
 
 _SETTINGS: Rows = {
     "server": Field("the HTTP door"),
+    "dashboard": Field("the pages for people, on this machine alone"),
     "policy": Field("how targets are ranked where neither header, key nor alias says it"),
     "require_keys": Field("whether every request needs a key; left out: as soon as one key exists"),
     "regimes": Field("regimes of law that bind all traffic, such as hipaa or gdpr"),
@@ -83,6 +85,10 @@ _SERVER: Rows = {
     "body_timeout": Field("longest time a client may take for its body", "seconds", 0.1, 3_600),
     "connections": Field("connections open at once", low=1, high=1_000_000),
     "drain": Field("how long requests in flight may go on when the gateway stops", "seconds", 0, 3_600),
+}
+_DASHBOARD: Rows = {
+    "enabled": Field("whether crossover serve shows it"),
+    "port": Field("its port on 127.0.0.1; 0 takes a free one; left out: the one after server.port", high=65_535),
 }
 _ZONE: Rows = {
     "operator": Field("who runs the machines: own, rented or provider"),
@@ -223,6 +229,7 @@ FIELDS: Mapping[type[msgspec.Struct], Rows] = MappingProxyType(
     {
         Settings: _SETTINGS,
         ServerSettings: _SERVER,
+        DashboardSettings: _DASHBOARD,
         ZoneSettings: _ZONE,
         DeploymentSettings: _DEPLOYMENT,
         PriceSettings: _PRICE_ROWS,

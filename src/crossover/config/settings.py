@@ -172,6 +172,13 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     drain: float = 30.0
 
 
+class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The pages for people, on 127.0.0.1 alone. ``port`` None: the one after ``server.port``; 0: a free one."""
+
+    enabled: bool = True
+    port: int | None = None
+
+
 class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long the ledger keeps rows, in days (0: for ever). ``bodies``: keep prompts and answers (off by default).
 
@@ -231,6 +238,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All of ``crossover.toml``. ``require_keys`` None: keys are required as soon as one exists."""
 
     server: ServerSettings = ServerSettings()
+    dashboard: DashboardSettings = DashboardSettings()
     policy: PolicyName = "local_first"
     require_keys: bool | None = None
     regimes: tuple[str, ...] = ()

@@ -89,8 +89,9 @@ def _stamp(path: Path) -> str:
 
 
 def needs_restart(old: Settings, new: Settings) -> tuple[str, ...]:
-    """Fields of ``[server]`` that changed and take effect only when the gateway starts again."""
-    return tuple(name for name in FIXED if getattr(old.server, name) != getattr(new.server, name))
+    """Fields that changed and take effect only when the gateway starts again: ``server.port``."""
+    late = [f"server.{name}" for name in FIXED if getattr(old.server, name) != getattr(new.server, name)]
+    return (*late, *(["dashboard"] if old.dashboard != new.dashboard else []))
 
 
 def changed(old: Settings, new: Settings) -> tuple[str, ...]:

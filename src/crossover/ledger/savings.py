@@ -32,6 +32,7 @@ REASONS: dict[str, Reason] = {
     "unpriced": "policy",
     "escalated": "policy",
     "resting": "health",
+    "drained": "health",
     "failed": "health",
     "ledger": "health",
     "deadline": "health",

@@ -118,6 +118,8 @@ def refusal(target: Target, ask: Ask, law: Law, health: Health, now: float) -> R
         text = f"{name} writes at most {target.max_output:,} tokens, {ask.output_tokens:,} were asked for"
         return Refusal(name, "max_output", text)
     breaker = health.breakers[name]
+    if breaker.drained:
+        return Refusal(name, "drained", f"{name} is drained: somebody took it out on the dashboard")
     if not breaker.allows(now):
         return Refusal(name, "resting", f"{name} rests: {breaker.why}")
     return None

@@ -24,12 +24,15 @@ _SMOOTHING = 0.2  # weight of the newest observation
 class Breaker:
     """The breaker of one deployment. Every ``start`` is followed by one of succeeded, failed and abandoned."""
 
-    __slots__ = ("_calls", "_failed", "_paused", "_probing", "_row", "_since", "_until", "rests", "rule", "why")
+    __slots__ = (
+        "_calls", "_failed", "_paused", "_probing", "_row", "_since", "_until", "drained", "rests", "rule", "why",
+    )  # fmt: skip
 
     def __init__(self, rule: BreakerRule) -> None:
         self.rule = rule
         self.rests = 0  # how often in a row it has rested
         self.why = ""
+        self.drained = False  # somebody took it out: no call goes there, whatever its health
         self._row = 0  # failures in a row
         self._failed = 0
         self._calls: deque[tuple[float, bool]] = deque(maxlen=1000)  # (when, failed) within the window
@@ -48,6 +51,8 @@ class Breaker:
 
     def allows(self, now: float) -> bool:
         """Whether a call may go there now."""
+        if self.drained:
+            return False
         if self._until is None and self._paused is None:
             return True
         state = self.state(now)
@@ -168,6 +173,8 @@ class Health:
     def forget(self, targets: Iterable[str]) -> None:
         """What was known of these counts no more: something else answers there from now on."""
         for target in targets:
+            drained = self.breakers[target].drained  # whoever drained it meant the name
             self.breakers[target] = Breaker(self.breakers[target].rule)
+            self.breakers[target].drained = drained
             for streamed in (True, False):
                 self._seen.pop((target, streamed), None)

@@ -214,5 +214,5 @@ async def _take(station: Station, gateway: Gateway, found: Loaded) -> str | None
     gateway.access = access(found.settings, station)
     _LOG.info("new configuration: %s", ", ".join(changed(before, found.settings)) or "what the files it names say now")
     if late := needs_restart(before, found.settings):
-        _LOG.warning("server.%s will count after a restart", ", server.".join(late))
+        _LOG.warning("%s will count after a restart", ", ".join(late))
     return None
