@@ -15,6 +15,7 @@ from crossover.stats import (
     clopper_pearson,
     mcnemar,
     normal_quantile,
+    student_quantile,
     tango,
     tango_score,
     weighted_quantiles,
@@ -153,3 +154,11 @@ def test_tango_at_the_edges() -> None:
     assert tango(0, 50, 50)[0] == -1.0
     assert tango_score(0, 0, 10, 0.0) == 0.0
     assert tango_score(5, 0, 5, 1.0) == 0.0
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 4, 9, 60])
+@pytest.mark.parametrize("share", [0.6, 0.9, 0.975, 0.9995, 0.025])
+def test_student_quantiles_are_those_of_scipy(freedom: int, share: float) -> None:
+    from scipy import stats
+
+    assert student_quantile(share, freedom) == pytest.approx(stats.t.ppf(share, freedom), rel=1e-9)

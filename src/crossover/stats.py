@@ -19,6 +19,14 @@ def normal_quantile(share: float) -> float:
     return _NORMAL.inv_cdf(share)
 
 
+def student_quantile(share: float, freedom: int) -> float:
+    """Student's t quantile of a share strictly between 0 and 1, with ``freedom`` (at least 1) degrees of freedom."""
+    if share < 0.5:
+        return -student_quantile(1 - share, freedom)
+    inside = _beta_quantile(2 * (1 - share), freedom / 2, 0.5)  # freedom / (freedom + t²) at this two-sided chance
+    return math.sqrt(freedom * (1 - inside) / inside)
+
+
 def wilson(count: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval of a share, for ``count`` of ``total`` (0 ≤ count ≤ total); (0, 1) of nothing."""
     if total <= 0:

@@ -144,16 +144,16 @@ def test_runs_are_kept_read_again_and_compared(exact: str, tmp_path: Path) -> No
     words = ("loadtest", "--url", exact, "--model", "exact", *QUICK, "--no-evidence")
     assert call(*words, "--out", "a.jsonl").code == 0
     assert len(read(tmp_path / "a.jsonl").stages[0].run.shots) == 26
-    done = call(*words, "--out", "b.jsonl", "--compare", "a.jsonl", "--html", "b.html")
+    done = call(*words, "--out", "b.jsonl", "--against", "a.jsonl", "--html", "b.html")
     assert done.code == 0, done
     assert "Against a.jsonl" in done.out
     assert "now / before" in done.out
     assert (tmp_path / "b.html").read_text(encoding="utf-8").startswith("<!doctype html>")
-    again = call("loadtest", "--read", "b.jsonl", "--compare", "a.jsonl", "-q")
+    again = call("loadtest", "--read", "b.jsonl", "--against", "a.jsonl", "-q")
     assert again.code == 0
     assert "Against a.jsonl" in again.out
     assert "What the figures mean" not in again.out
-    both = json.loads(call("loadtest", "--read", "b.jsonl", "--compare", "a.jsonl", "--json").out)
+    both = json.loads(call("loadtest", "--read", "b.jsonl", "--against", "a.jsonl", "--json").out)
     assert both["compared"][0]["pairs"][0]["alike"] is True
 
 
@@ -355,7 +355,17 @@ def test_ctrl_c_shows_what_was_measured_and_leaves_no_evidence(tmp_path: Path) -
         (("--timeout", "0"), "out of range"),
         (("--slo", "ttft<1s"), "is not an SLO"),
         (("--read", "absent.jsonl"), "no such file"),
-        (("--compare", "absent.jsonl"), "no such file"),
+        (("--against", "absent.jsonl"), "no such file"),
+        (("one", "two"), "one target at a time"),
+        (("one", "monday.jsonl"), "--against monday.jsonl"),
+        (("--rounds", "5"), "Add --compare"),
+        (("--compare", "one"), "a comparison takes two targets"),
+        (("--compare", "one", "one"), "named twice"),
+        (("--compare", "--sweep"), "--sweep does not go with --compare"),
+        (("--compare", "--read", "a.jsonl"), "--read does not go with --compare"),
+        (("--compare", "--url", "http://127.0.0.1:1", "--model", "m"), "Write the address as a target"),
+        (("--compare", "one", "auto", "--rounds", "2"), "out of range"),
+        (("--compare", "--model", "nowhere"), "unknown model on this machine"),
         (("--out", "absent/a.jsonl"), "folder does not exist"),
         (("--html", "absent/a.html"), "folder does not exist"),
         (("--prompts", "absent.jsonl"), "no such file"),

@@ -18,7 +18,7 @@ def drawn(seed: int, *, slower: float = 1.0, count: int = 300, load: Load | None
         sent = number * 0.1
         first = sent + slower * rng.lognormal(-2, 0.3)
         times = first + np.concatenate([[0], np.cumsum(slower * rng.lognormal(-4, 0.3, 20))])
-        rows.append(shot(number, sent=sent, times=tuple(times)))
+        rows.append(shot(number, sent=sent, times=tuple(times.tolist())))
     return made(*rows, load=load)
 
 

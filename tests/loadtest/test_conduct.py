@@ -82,7 +82,7 @@ def test_the_highest_rate_under_an_slo_is_found() -> None:
     assert 9.0 <= row.value <= 10.01
     assert row.high is not None
     assert 10.0 < row.high <= 11.1
-    assert row.context == {"slo": "ttft_p95<250ms"}
+    assert (row.context["slo"], row.context["input_tokens"]) == ("ttft_p95<250ms", 10.0)
 
 
 def test_a_target_that_does_not_answer_alone_gets_no_load() -> None:
@@ -269,3 +269,10 @@ def test_a_sweep_leaves_its_knee() -> None:
     unbent = conducted(course("sweep", most=8), out=10)
     assert not [one for one in evidence(unbent, Slo()) if one.metric == "knee_concurrency"]
     assert math.isfinite(sum(one.value for one in evidence(unbent)))
+
+
+def test_the_knee_says_at_which_lengths_and_times_it_was() -> None:
+    (row,) = [one for one in evidence(conducted(course("sweep"), lambda: Model(slots=6), out=10)) if "knee" in one.metric]
+    assert row.value == 6
+    assert (row.context["output_tokens"], row.context["concurrency"], row.context["engine"]) == (10.0, 6, "llamacpp")
+    assert row.context["ttft_p50_s"] == pytest.approx(0.1, abs=0.01)

@@ -14,7 +14,14 @@ WHAT, LOAD, ASKED, BOUNDS, OUTPUT = "What is tested", "The load", "What is asked
 
 @app.command()
 def loadtest(
-    target: Annotated[str | None, typer.Argument(help="A deployment (called directly) or an alias.")] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Argument(help="A deployment (called directly), an alias, or a .gguf file; with --compare several."),
+    ] = None,
+    compare: Annotated[
+        bool,
+        typer.Option("--compare", help="Targets in turns: those named, or all engines found.", rich_help_panel=WHAT),
+    ] = False,
     url: Annotated[str | None, typer.Option(help="An OpenAI-compatible server instead.", rich_help_panel=WHAT)] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="The model there.", rich_help_panel=WHAT)] = None,
     api_key_env: Annotated[
@@ -92,9 +99,13 @@ def loadtest(
     most: Annotated[
         float | None, typer.Option(help="The highest concurrency or rate that is tried.", rich_help_panel=BOUNDS)
     ] = None,
+    rounds: Annotated[
+        int | None,
+        typer.Option(help="Of --compare, in each of which every target is measured.", rich_help_panel=BOUNDS),
+    ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds that an answer may take.", rich_help_panel=BOUNDS)] = 120.0,
     max_usd: Annotated[float, typer.Option(help="Dollars that it may cost.", rich_help_panel=BOUNDS)] = 1.0,
-    compare: Annotated[
+    against: Annotated[
         list[Path] | None, typer.Option(help="An earlier file of --out; repeatable.", rich_help_panel=OUTPUT)
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Keep every request, as JSONL.", rich_help_panel=OUTPUT)] = None,
@@ -118,7 +129,7 @@ def loadtest(
 
     Without a load: 8 at once, for ten seconds and at least 100 answers. Prompts are made up, unless you bring some.
     """
-    flags = dict(locals())
+    flags = {**locals(), "targets": tuple(target or ()), "target": target[0] if target else None}
     from crossover.cli.loadtesting import Flags, load_test
 
     load_test(Flags(**flags))

@@ -18,6 +18,7 @@ import typer
 from crossover import __version__
 from crossover.cli.loadtest_flags import course_of, described, source_of, trace_of
 from crossover.config import environment, paths
+from crossover.config.load import Loaded
 from crossover.errors import ContradictionError, InputError, ThresholdError, UnknownNameError, UpstreamError
 from crossover.loadtest.compare import pairs
 from crossover.loadtest.conduct import Begun, Course, calibrated, conduct
@@ -30,6 +31,7 @@ from crossover.loadtest.records import read as read_session
 from crossover.loadtest.words import Load, Session, Stage
 from crossover.reports import loadtest as words
 from crossover.runtime.aim import Aim, at_deployment, at_name, at_url, purse
+from crossover.runtime.rivals import with_files
 from crossover.workload import Slo, parse_slo
 
 GATES = ("slo", "slower")
@@ -39,6 +41,7 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for on the command line; see its help."""
 
     target: str | None = None
+    targets: tuple[str, ...] = ()
     url: str | None = None
     model: str | None = None
     api_key_env: str | None = None
@@ -69,7 +72,9 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     most: float | None = None
     timeout: float = 120.0
     max_usd: float = 1.0
-    compare: list[Path] | None = None
+    compare: bool = False
+    rounds: int | None = None
+    against: list[Path] | None = None
     out: Path | None = None
     html: Path | None = None
     as_json: bool = False
@@ -89,8 +94,13 @@ class Kept(msgspec.Struct):
 
 def load_test(flags: Flags) -> None:
     """Carry the test out, or read an earlier one; show it, keep it, judge it."""
-    slo = _checked(flags)
-    before = [(str(place), read_session(place)) for place in flags.compare or ()]
+    if flags.compare:
+        from crossover.cli.loadtest_compare import compare
+
+        compare(flags)
+        return
+    slo = checked(flags)
+    before = [(str(place), read_session(place)) for place in flags.against or ()]
     if flags.read is not None:
         session = read_session(flags.read)
         _finish(flags, slo, Kept(session=session), before, written=None)
@@ -109,22 +119,23 @@ def load_test(flags: Flags) -> None:
         raise KeyboardInterrupt
 
 
-def _checked(flags: Flags) -> Slo:
+def checked(flags: Flags) -> Slo:
     """Everything that can be wrong before anything is opened. Raises InputError."""
     slo = parse_slo(flags.slo)
+    _several(flags)
     for gate in flags.fail_if or ():
         if gate not in GATES:
             raise UnknownNameError("reason to fail", gate, GATES, field="--fail-if")
     if "slo" in (flags.fail_if or ()) and not slo.targets:
         raise ContradictionError("--fail-if slo needs limits", hint='Add --slo "ttft_p95<1s"', field="--fail-if")
-    if "slower" in (flags.fail_if or ()) and not flags.compare:
-        raise ContradictionError("--fail-if slower needs an earlier run", hint="Add --compare FILE", field="--fail-if")
+    if "slower" in (flags.fail_if or ()) and not flags.against:
+        raise ContradictionError("--fail-if slower needs an earlier run", hint="Add --against FILE", field="--fail-if")
     for place, flag in ((flags.html, "--html"), (flags.out, "--out")):
         if place is not None:
             from crossover.reports.files import check
 
             check(place)  # before the work, not after it
-            if any(place == other for other in (flags.compare or ())) or place == flags.read:
+            if any(place == other for other in (flags.against or ())) or place == flags.read:
                 raise ContradictionError(f"{place} is read, so it cannot be written", field=flag)
     named = [name for name, on in (("TARGET", flags.target), ("--url", flags.url), ("--read", flags.read)) if on]
     if len(named) > 1:
@@ -138,6 +149,18 @@ def _checked(flags: Flags) -> Slo:
         if not (math.isfinite(value) and value > 0):
             raise InputError(f"{value:g} is out of range", hint="Write a number above 0", field=flag)
     return slo
+
+
+def _several(flags: Flags) -> None:
+    """What only a comparison takes. Raises ContradictionError."""
+    if flags.compare:
+        return
+    if flags.rounds is not None:
+        raise ContradictionError("rounds are those of a comparison", hint="Add --compare", field="--rounds")
+    if len(flags.targets) > 1:
+        file = next((name for name in flags.targets if name.endswith(".jsonl")), None)
+        hint = "Add --compare to measure them in turns" if file is None else f"An earlier run: --against {file}"
+        raise ContradictionError("one target at a time", hint=hint, field="TARGET")
 
 
 # -------------------------------------------------------------------------------------------------------------- running
@@ -159,15 +182,20 @@ def _run(flags: Flags, slo: Slo, kept: Kept) -> None:
 async def _measure(flags: Flags, course: Course, source: Source, kept: Kept) -> None:
     aim = await _aimed(flags)
     try:
-        if aim.subject.outside and flags.prompts is not None and not flags.routed and flags.url is None:
-            raise ContradictionError(
-                f"{aim.subject.deployment} is a provider's, and --prompts may hold anything",
-                hint="Add --routed: then they go through the privacy gate, as in service",
-                field="--prompts",
-            )
+        outside_prompts(flags, aim)
         await _stages(flags, course, source, aim, kept)
     finally:
         await aim.close()
+
+
+def outside_prompts(flags: Flags, aim: Aim) -> None:
+    """The user's own prompts do not go to a provider unseen. Raises ContradictionError."""
+    if aim.subject.outside and flags.prompts is not None and not flags.routed and aim.subject.deployment:
+        raise ContradictionError(
+            f"{aim.subject.deployment} is a provider's, and --prompts may hold anything",
+            hint="Add --routed: then they go through the privacy gate, as in service",
+            field="--prompts",
+        )
 
 
 async def _stages(flags: Flags, course: Course, source: Source, aim: Aim, kept: Kept) -> None:
@@ -224,9 +252,9 @@ async def _aimed(flags: Flags) -> Aim:
     """What is to be tested, opened."""
     if flags.url is not None and flags.model is not None:
         aim = await at_url(
-            flags.url, flags.model, api_key=_key(flags), limit_s=flags.timeout, ignore_eos=flags.ignore_eos
+            flags.url, flags.model, api_key=key_of(flags), limit_s=flags.timeout, ignore_eos=flags.ignore_eos
         )
-        return await _named(flags, aim)
+        return await planner_name(flags, aim)
     from crossover.cli.serve import settings
 
     loaded = await settings(flags.config)
@@ -237,14 +265,20 @@ async def _aimed(flags: Flags) -> Aim:
             hint = f"Name one of: {', '.join([*names, *loaded.settings.aliases])}" if names else "Or --url and --model"
             raise InputError("what is to be tested?", hint=hint, field="TARGET")
         name = names[0]
+    loaded, (name,) = with_files(loaded, [name])
+    return await aimed_at(name, flags, loaded)
+
+
+async def aimed_at(name: str, flags: Flags, loaded: Loaded) -> Aim:
+    """A deployment, called directly, or a name with its policy."""
     deployment = loaded.settings.deployments.get(name)
     if flags.routed or deployment is None or not deployment.enabled:
         return await at_name(name, loaded, paths(), ledger=flags.ledger, limit_s=flags.timeout)
     aim = await at_deployment(name, loaded, paths(), limit_s=flags.timeout, ignore_eos=flags.ignore_eos)
-    return await _named(flags, aim)
+    return await planner_name(flags, aim)
 
 
-async def _named(flags: Flags, aim: Aim) -> Aim:
+async def planner_name(flags: Flags, aim: Aim) -> Aim:
     """With the planner's name for it: the one that was stated, or one that is certain."""
     from crossover.runtime import catalog_for
     from crossover.runtime.measured import speed_subject
@@ -255,7 +289,7 @@ async def _named(flags: Flags, aim: Aim) -> Aim:
     return msgspec.structs.replace(aim, subject=msgspec.structs.replace(aim.subject, known_as=known_as))
 
 
-def _key(flags: Flags) -> str | None:
+def key_of(flags: Flags) -> str | None:
     """The key for --url, from the environment variable that was named."""
     if flags.api_key_env is None:
         return None

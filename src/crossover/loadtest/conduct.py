@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -34,7 +35,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
 
     ``load`` is the one load, or the style and the first rate of the search. ``requests`` and ``duration_s`` bound each
     stage (None: as many as the kind needs), ``warmup`` requests come before what is measured. ``most`` is the highest
-    concurrency or rate that is tried.
+    concurrency or rate that is tried. Where no bound is said a closed loop takes ``usual_s``, and ``least`` answers.
     """
 
     kind: Literal["one", "sweep", "max_rate"]
@@ -47,6 +48,8 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     slo: Slo | None = None
     trace: Trace | None = None
     seed: int = 0
+    usual_s: float = USUAL_S
+    least: int = 100
 
 
 class Watcher(Protocol):
@@ -109,17 +112,24 @@ async def conduct(
     purse: Purse | None = None,
     clock: Callable[[], float] = time.perf_counter,
     wall: Callable[[], float] = time.time,
+    first: int = 0,
 ) -> None:
-    """Carry out every stage; ``keep`` gets each when it has ended, also the one that a cancellation cuts short."""
+    """Carry out every stage; ``keep`` gets each when it has ended, also the one that a cancellation cuts short.
+
+    Each stage asks made-up texts of its own, so that no stage finds those of another in a cache; ``first`` is the
+    number of the first stage's.
+    """
+    numbers = itertools.count(first)
 
     async def stage(load: Load, limits: Limits, due: list[float] | None = None) -> Run:
-        log, began = Log(load, purse), wall()
+        log, began, number = Log(load, purse), wall(), next(numbers)
+        asked = source.later(number) if isinstance(source, Synthetic) else source
         heard = begun(load) if begun is not None else None
         server: ServerSide | None = None
         if watch is not None:
             await watch.begin()
         try:
-            await drive(target, source, load, limits, log, due=due, clock=clock, heard=heard)
+            await drive(target, asked, load, limits, log, due=due, clock=clock, heard=heard)
         except asyncio.CancelledError:
             keep(Stage(run=log.run(), begun=began))
             raise
@@ -143,18 +153,18 @@ async def conduct(
 _Carry = Callable[..., Awaitable[Run]]
 
 
-def closed_limits(course: Course, concurrency: int, *, least: int = 100, each: int = 8) -> Limits:
+def closed_limits(course: Course, concurrency: int, *, least: int | None = None, each: int = 8) -> Limits:
     """The bounds of a closed loop.
 
-    Where nothing is said it takes ``USUAL_S``, and as long as ``each`` answers of every client and ``least`` in all
-    need, up to a minute.
+    Where nothing is said it takes the course's usual time, and as long as ``each`` answers of every client and
+    ``least`` (the course's) in all need, up to a minute.
     """
     said = course.requests is not None or course.duration_s is not None
     return msgspec.structs.replace(
         course.limits,
         requests=course.requests,
-        duration_s=course.duration_s or (LONGEST_S if said else USUAL_S),
-        least=0 if said else max(least, each * concurrency),
+        duration_s=course.duration_s or (LONGEST_S if said else course.usual_s),
+        least=0 if said else max(course.least if least is None else least, each * concurrency),
         longest_s=LONGEST_S,
         warmup=concurrency if course.warmup is None else course.warmup,
     )

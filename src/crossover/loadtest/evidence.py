@@ -13,6 +13,9 @@ import msgspec
 
 from crossover.evidence import STALE_AFTER_DAYS, Evidence
 from crossover.loadtest.conduct import point_of, trial_of
+from crossover.loadtest.contest import FEWEST as FEWEST_ROUNDS
+from crossover.loadtest.contest import Side
+from crossover.loadtest.contest import rows as means_of
 from crossover.loadtest.measure import figures
 from crossover.loadtest.quantiles import narrowed
 from crossover.loadtest.sweep import bent, bracket, knee
@@ -36,7 +39,34 @@ def evidence(session: Session, slo: Slo | None = None) -> tuple[Evidence, ...]:
     return (*rows, *(msgspec.structs.replace(row, subject=known_as) for row in rows if known_as))
 
 
-def _of_stage(session: Session, stage: Stage, made: Figures) -> Iterator[Evidence]:
+def of_rounds(session: Session) -> tuple[Evidence, ...]:
+    """What is worth keeping of one side of a comparison: its figures over all rounds, whose spread is in them."""
+    sound = [stage for stage in session.stages if stage.run.stop not in ("errors", "interrupted")]
+    made = [figures(stage.run) for stage in sound]
+    answers = sum(one.ok for one in made)
+    if len(sound) < FEWEST_ROUNDS or answers < FEWEST or sound[0].run.load.to_rate_rps is not None:
+        return ()
+    whole = msgspec.structs.replace(session, stages=tuple(sound))
+    context = {**_context(session, sound[0], made[0]), "rounds": len(sound)}
+    closed = sound[0].run.load.closed
+    rows: list[Evidence] = []
+    for row in means_of((Side(name="", session=whole),), confidence=0.8):
+        mean = row.means[0]
+        if mean is None or (row.share is None and not (closed and row.metric == "output_tokens_per_s")):
+            continue
+        names = [row.metric if row.share is None else f"{row.metric}_p{row.share * 100:g}_s"]
+        if closed and row.share == 0.5 and row.metric in ("ttft", "tpot"):
+            names.append(f"{row.metric}_s")
+        unit = "s" if row.share is not None else "tokens/s"
+        rows += [
+            _row(session, sound[0], name, mean.value, unit, mean.low, mean.high, answers, context) for name in names
+        ]
+    known_as = session.subject.known_as
+    return (*rows, *(msgspec.structs.replace(row, subject=known_as) for row in rows if known_as))
+
+
+def _context(session: Session, stage: Stage, made: Figures) -> dict[str, float | str]:
+    """How a figure was taken: lengths in tokens, the load, the model, and what is known of the engine."""
     load = stage.run.load
     context: dict[str, float | str] = {
         "input_tokens": round(made.input_tokens, 1), "output_tokens": round(made.output_tokens, 1),
@@ -47,6 +77,14 @@ def _of_stage(session: Session, stage: Stage, made: Figures) -> Iterator[Evidenc
         context["cached_share"] = round(made.cached_share, 3)
     if session.subject.engine:
         context["engine"] = session.subject.engine
+    if session.subject.digest:
+        context["digest"] = session.subject.digest
+    return context
+
+
+def _of_stage(session: Session, stage: Stage, made: Figures) -> Iterator[Evidence]:
+    load = stage.run.load
+    context = _context(session, stage, made)
     for metric, found in (("ttft", made.ttft), ("itl", made.itl), ("tpot", made.tpot), ("e2e", made.e2e)):
         if found is not None:
             for share, fewest in _FEWEST_AT.items():
@@ -75,7 +113,10 @@ def _of_all(session: Session, stages: Sequence[Stage], slo: Slo | None) -> Itera
     best = knee(points)
     if len(points) > 2 and best is not None and bent(points):
         stage = next(one for one in closed if one.run.load.concurrency == best.concurrency)
-        context: dict[str, float | str] = {"output_tokens_per_s": round(best.throughput, 1)}
+        made = figures(stage.run)
+        context = {**_context(session, stage, made), "output_tokens_per_s": round(best.throughput, 1)}
+        if made.ttft is not None:
+            context["ttft_p50_s"] = round(made.ttft.at(0.5).value, 6)
         yield _row(session, stage, "knee_concurrency", best.concurrency, "requests", None, None, len(points), context)
     trials = [stage for stage in stages if not stage.run.load.closed]
     if slo is None or not slo.targets or len(trials) < 2:
@@ -85,7 +126,8 @@ def _of_all(session: Session, stages: Sequence[Stage], slo: Slo | None) -> Itera
         stage = next(one for one in trials if one.run.load.rate_rps == low)
         said = ",".join(target.label for target in slo.targets)
         answers = sum(shot.ok and not shot.warmup for shot in stage.run.shots)
-        yield _row(session, stage, "max_rate_rps", low, "requests/s", low, high, answers, {"slo": said})
+        context = {**_context(session, stage, figures(stage.run)), "slo": said}
+        yield _row(session, stage, "max_rate_rps", low, "requests/s", low, high, answers, context)
 
 
 def _row(

@@ -134,6 +134,9 @@ class _Connection(asyncio.Protocol):
         self.task = loop.create_task(self.answer(body, time.perf_counter()))
 
     async def answer(self, body: bytes, came: float) -> None:
+        if not body:  # a GET, of whatever path
+            self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(_MODELS), _MODELS))
+            return
         try:
             asked = msgspec.json.decode(body)
             most = min(int(asked.get("max_tokens") or asked.get("max_completion_tokens") or 16), MOST_TOKENS)
@@ -161,6 +164,9 @@ class _Connection(asyncio.Protocol):
                 await asyncio.sleep(left)
             write(thought if number < exact.reasoning else piece)
         write(b"".join((_framed(_FINISH), _framed(_usage(prompt, most, exact.reasoning)), _framed(_END), b"0\r\n\r\n")))
+
+
+_MODELS = b'{"object":"list","data":[{"id":"exact","object":"model","owned_by":"crossover"}]}'
 
 
 def _framed(event: bytes) -> bytes:

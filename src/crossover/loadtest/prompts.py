@@ -33,6 +33,7 @@ PROBE_WORDS = (16, 128)  # of the two requests that calibrate: they fit a contex
 _CLOSING = "Tell a long story with these words and do not stop early."
 _HEAD = 5  # words that stand for the number: 256 words make 2^40 numbers
 _ODD = 0x9E3779B97F  # a factor that spreads neighbouring numbers over all words
+STRIDE = 1 << 20  # numbers of one load, at least
 _SEA = 1 << 14  # words that texts are cut from, at least
 
 
@@ -162,6 +163,11 @@ class Synthetic:
         """The same prompts for a target that counts so."""
         return Synthetic(self.tokens, seed=self._seed, scale=scale)
 
+    def later(self, load: int) -> Source:
+        """The prompts of the load of this number (from 0): the same lengths, texts that no load before it asked."""
+        rows = len(self.tokens.input)
+        return _Later(self, -(-load * STRIDE // rows) * rows) if load else self
+
     def _words(self, tokens: int) -> int:
         return max(1, round((tokens - self.scale.beside) / self.scale.per_word))
 
@@ -177,6 +183,18 @@ class Synthetic:
         closing = _CLOSING.split() if count >= 4 * len(_CLOSING.split()) else []
         body = self._sea.cut(int(self._starts[number % len(self._starts)]), count - _HEAD - len(closing))
         return " ".join((head, body, *closing))
+
+
+class _Later:
+    """A source that begins further on."""
+
+    def __init__(self, source: Source, start: int) -> None:
+        self._source = source
+        self._start = start
+
+    def ask(self, number: int) -> Ask:
+        """The request of this number."""
+        return self._source.ask(self._start + number)
 
 
 class _Sea:

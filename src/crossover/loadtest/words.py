@@ -249,7 +249,8 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     then filed under both.
 
     ``deployment`` is a name of crossover.toml; ``engine`` what answers there, where it is known (a row of the registry,
-    or what an engine says of itself); ``outside``: it is a provider's.
+    or what an engine says of itself); ``outside``: it is a provider's. ``digest`` is a fingerprint of the weights that
+    answered, where that can be told: another model may stand behind the name tomorrow.
     """
 
     id: str
@@ -260,6 +261,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     deployment: str = ""
     engine: str = ""
     outside: bool = False
+    digest: str = ""
 
 
 class ServerSide(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -22,7 +22,7 @@ from crossover.config.settings import DeploymentSettings, Settings
 from crossover.cost.request import PICO, PriceList
 from crossover.deployment import Timeouts
 from crossover.egress import Guard
-from crossover.engines.discover import identify
+from crossover.engines.discover import MOST_BYTES, identify
 from crossover.errors import InputError, UnknownNameError
 from crossover.loadtest.drive import Purse
 from crossover.loadtest.servers import Watch
@@ -32,7 +32,7 @@ from crossover.providers.http import HttpBackend
 from crossover.providers.registry import Provider, profile, providers
 from crossover.runtime.engines import Inside, look
 from crossover.runtime.plant import Site, backend, price, zone
-from crossover.transport import Endpoint, Transport, endpoint
+from crossover.transport import Endpoint, Transport, endpoint, head
 from crossover.transport.endpoint import literal
 from crossover.usage import Usage
 
@@ -100,6 +100,39 @@ async def at_url(
     )
 
 
+async def offered(url: str, wanted: str | None, api_key: str | None) -> str:
+    """The model to ask for at an address: the one wanted, else the only one that it lists. Raises InputError."""
+    if wanted is not None:
+        return wanted
+    place = endpoint(url)
+    transport = Transport()
+    headers = [("accept", "application/json"), *([("authorization", f"Bearer {api_key}")] if api_key else [])]
+    try:
+        start = head(place, "GET", "/models" if place.base else "/v1/models", headers)
+        with await transport.send(place, start, b"", waits(_CONNECT_S)) as reply:
+            said = _listed(await reply.read(MOST_BYTES))
+    finally:
+        await transport.aclose()
+    if len(said) != 1:
+        hint = f"Name one with --model: {', '.join(said[:8])}" if said else "Name it with --model"
+        raise InputError(f"{place.label} lists {len(said) or 'no'} models", hint=hint, field="--model")
+    return said[0]
+
+
+def _listed(body: bytes) -> list[str]:
+    """The ids of a list of models in OpenAI's shape; empty where it is none."""
+    try:
+        said = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return []
+    rows = said.get("data") if isinstance(said, dict) else None
+    return (
+        [row["id"] for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str)]
+        if (isinstance(rows, list))
+        else []
+    )
+
+
 async def at_deployment(
     name: str, loaded: Loaded, paths: Paths, *, limit_s: float, ignore_eos: bool | None
 ) -> Aim:  # fmt: skip
@@ -126,8 +159,10 @@ async def at_deployment(
     aimed = False
     try:
         await inside.start(alone)
-        barred = name in (await look(alone, transport)).barred
-        made = _direct(name, alone, inside, transport, limit_s, ignore_eos, close, barred=barred)
+        seen = await look(alone, transport)
+        made = _direct(name, alone, inside, transport, limit_s, ignore_eos, close, barred=name in seen.barred)
+        digest = seen.digest.get(name) or inside.mark(name, one)
+        made = msgspec.structs.replace(made, subject=msgspec.structs.replace(made.subject, digest=digest))
         aimed = True
     finally:
         if not aimed:
@@ -168,7 +203,7 @@ def _direct(
         subject=Subject(
             id=name,
             known_as=_hosted_id(one, row) if outside else "",
-            label=f"{name} ({one.model} on {row.title}, called directly)",
+            label=f"{name} ({_shown(one.model)} on {row.title}, called directly)",
             model=one.model,
             url=f"{made.endpoint.scheme}://{made.endpoint.label}{made.endpoint.base}",
             deployment=name,
@@ -262,6 +297,11 @@ def _hosted_id(one: DeploymentSettings, row: Provider) -> str:
     except InputError:
         return ""
     return "" if found is None else f"api:{found.provider}/{found.model}"
+
+
+def _shown(model: str) -> str:
+    """A model for people: of a file its name."""
+    return Path(model).name if model.casefold().endswith(".gguf") else model
 
 
 def _loopback(host: str) -> bool:
