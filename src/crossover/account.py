@@ -411,7 +411,7 @@ class Account:
             cost_known=not self._unpriced,
             marginal=self.spent,
             price_source="" if target is None else target.price.source,
-            decision=self.decision.reason,
+            decision=self.decision.reason + self.added,
             refused=tuple([(one.target, one.reason) for one in self.refused]) if self.refused else (),
             codes=tuple([one.code for one in self.refused]) if self.refused else (),
             alternatives=self._alternatives(targets) if len(self.route.targets) > 1 else (),

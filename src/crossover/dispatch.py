@@ -272,7 +272,7 @@ class Dispatcher:
         if judged.escalate:
             return judged
         if chosen:
-            return Judged(True, by_chance(account.route), judged.score)
+            return Judged(True, f"passed on {by_chance(account.route)}", judged.score)
         account.gate = None
         account.added = f"; {judged.why}"
         return None

@@ -95,4 +95,4 @@ def drawn(route: Route, chance: random.Random) -> bool:
 
 def by_chance(route: Route) -> str:
     """Why chance decided, in words."""
-    return f"chance asked a stronger model, to check the rule ({route.explore:.1%} of all)"
+    return f"by chance, to check the rule ({route.explore:.1%} of all)"

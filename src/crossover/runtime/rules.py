@@ -17,7 +17,7 @@ from crossover.config.settings import AliasSettings, Settings
 from crossover.learning.agreement import agreement
 from crossover.learning.artifact import load
 from crossover.learning.complexity import complexity
-from crossover.learning.model import Learned, decide
+from crossover.learning.model import Learned, Verdict, decide
 from crossover.learning.signals import AnswerSignals, answer_signals, of_request
 from crossover.routing.shape import fault
 from crossover.routing.words import Cascade, Guess, Judged, Shown
@@ -37,7 +37,7 @@ def by_prompt(learned: Learned) -> Callable[[ChatRequest], Guess]:
 
     def think(request: ChatRequest) -> Guess:
         found = decide(learned, of_request(request))
-        return Guess(found.escalate, found.why, found.score)
+        return Guess(found.escalate, _words(found), found.score)
 
     return think
 
@@ -54,10 +54,18 @@ def judge_of(learned: Learned | None, confidence: float | None) -> Callable[[Sho
         if learned is None:
             return Judged(False, GOOD)
         found = decide(learned, _signals(shown))
-        why = found.why if shown.whole else f"{found.why} (by its beginning: nothing is promised)"
+        why = _words(found) if shown.whole else f"{_words(found)} (by its beginning: nothing is promised)"
         return Judged(found.escalate, why, found.score)
 
     return judge
+
+
+def _words(found: Verdict) -> str:
+    """Why, in words that repeat: the ledger keeps each of them once, and a score of many digits is never the same."""
+    if found.gain is None:
+        return found.why
+    because = found.why.partition(": ")[2]
+    return f"expected gain {found.gain:+.2f}{': ' if because else ''}{because}"
 
 
 def _confidence(shown: Shown) -> float | None:
