@@ -18,7 +18,7 @@ from crossover.evaluation.summary import points
 from crossover.money import show
 from crossover.reports.evaluation import interval, render, render_power
 from crossover.reports.evaluation_many import plot
-from crossover.reports.evaluation_words import named
+from crossover.reports.evaluation_words import named, remarks
 from tests.evaluation.parts import changed, samples
 from tests.reports.evaluations import many
 
@@ -80,7 +80,7 @@ def test_many_candidates_share_an_axis_and_the_dominated_are_named() -> None:
     assert set(rows) == {"small-q4", "small-q8", "small-f16", "middle", "frontier-api"}
     assert rows["small-q4"].index("●") < rows["middle"].index("●") < rows["frontier-api"].index("●")
     assert text.count("Guaranteed:") == 1
-    assert "middle: Inconclusive after" in " ".join(text.split())
+    assert "middle: About 1,600 more prompts settle it" in " ".join(text.split())
     (beaten,) = [line for line in lines if line.rstrip().endswith("small-q8") and "small-f16" in line]
     assert "$0.30" in beaten
     assert "dollars per 1,000 answers (log scale)" in text
@@ -100,6 +100,24 @@ def test_recorded_scores_have_no_frontier_and_no_cost() -> None:
     text = printed(changed(many().findings, sides=sides), 120)
     assert "Who is beaten by nobody" not in text
     assert "$ per 1,000" not in text
+
+
+def test_points_of_one_place_stand_beside_each_other() -> None:
+    first, second, third, *_ = points(many().findings)
+    twins = [first, second, changed(second, name="twin"), third]
+    drawn = [line.plain.partition("┤")[2] for line in plot(twins, "per_thousand", "dollars", show)]
+    assert any("2 3" in line or "3 2" in line for line in drawn)
+
+
+def test_what_is_true_of_several_is_said_once() -> None:
+    first, second, *_ = many().findings.sides
+    sides = [
+        changed(one, cut=3, unscored=2, unscorable={"no number": 1, "no": 1}, failures={}) for one in (first, second)
+    ]
+    assert remarks(sides) == [
+        "small-q4, small-q8: 2 answers could not be scored: no number …",
+        "small-q4, small-q8: 3 answers cut at the most tokens allowed",
+    ]
 
 
 def test_a_plot_stands_where_figures_differ() -> None:

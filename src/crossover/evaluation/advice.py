@@ -8,7 +8,7 @@ from crossover.evaluation.words import Comparison, Need
 def sentences(comparison: Comparison) -> str:
     """The advice of a comparison: two or three short sentences."""
     if comparison.verdict == "inconclusive":
-        return f"{_finding(comparison)} {_next(comparison)}{_groups(comparison)}"
+        return f"{_finding(comparison)} {further(comparison)}{_groups(comparison)}"
     more = f" More {comparison.unit} can tell which." if comparison.verdict == "worse" else ""
     return f"{_finding(comparison)} {promise(comparison)}{more}{_groups(comparison)}"
 
@@ -47,7 +47,8 @@ def _finding(comparison: Comparison) -> str:
     return f"{heads[comparison.verdict]} {measured}."
 
 
-def _next(comparison: Comparison) -> str:
+def further(comparison: Comparison) -> str:
+    """What it takes to settle what is open."""
     need = comparison.need
     unit = comparison.unit
     if need is None or need.more is None:

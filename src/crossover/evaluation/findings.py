@@ -36,7 +36,8 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
 
     ``mean`` is over its scored samples and, where that was declared, failed ones as 0. ``cost`` is dollars of all its
     answers (None: unknown for some), ``paid`` what of it is on a bill; ``per_thousand`` the cost of a thousand answers.
-    Seconds are medians and 95th percentiles of the calls; ``failures`` counts kinds of failure.
+    Seconds are medians and 95th percentiles of the calls; ``failures`` counts kinds of failure, ``unscorable`` reasons
+    for which answers have no score.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     cut: int
     failures: Mapping[str, int]
     deployments: Mapping[str, int]
+    unscorable: Mapping[str, int] = {}
 
 
 class TagRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -275,6 +277,7 @@ def side(name: str, outcomes: Sequence[Outcome], errors: Rule, *, graded: bool =
         output_tokens=float(np.mean([one.output for one in used])) if used else None,
         cut=sum(answer.finish == "length" for answer in answers),
         failures=_kinds(outcomes),
+        unscorable=dict(Counter(one.why for one in outcomes if one.state == "unscored").most_common()),
         deployments=dict(Counter(answer.deployment for answer in answers if answer.deployment).most_common()),
     )
 

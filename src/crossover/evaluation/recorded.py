@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from crossover.evaluation.log import Answer
 from crossover.evaluation.results import SCORES, ScoreRow, read_scores
 from crossover.evaluation.run import Outcome, scored
 from crossover.evaluation.samples.read import MOST_BYTES, parse_json
+from crossover.evaluation.samples.tables import table
 from crossover.evaluation.samples.words import Check, Sample, many
 from crossover.evaluation.scorers.registry import Means, Scorers
 from crossover.evaluation.scorers.words import Score
@@ -140,21 +139,11 @@ def found_at(row: Mapping[str, Any], path: str) -> Any:
     return None
 
 
-def _table(text: str, delimiter: str, file: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    source = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    header: list[str] = []
-    begun = 1
-    try:
-        for cells in source:
-            number, begun = begun, source.line_num + 1
-            if not header:
-                header = [cell.strip() for cell in cells]
-            elif any(cells):
-                if len(cells) != len(header):
-                    raise FileError(f"it has {len(cells)} cells, the header has {len(header)}", file=file, line=number)
-                yield number, dict(zip(header, cells, strict=True))
-    except csv.Error as error:
-        raise FileError(f"is no CSV: {error}", file=file, line=source.line_num) from None
+def _table(text: str, usual: str, file: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    def wrong(line: int | None, error: InputError) -> None:
+        raise FileError(error.message, file=file, line=line, hint=error.hint)
+
+    yield from table(text, usual, wrong)
 
 
 def _parsed(text: str, file: str, line: int | None) -> Any:

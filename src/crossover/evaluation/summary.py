@@ -15,6 +15,7 @@ from crossover.evaluation.log import NAME, Answer, Header, read
 from crossover.evaluation.results import REPORT
 
 Figure = Literal["per_thousand", "seconds"]
+_SAME_COST, _SAME_TIME = 0.01, 0.1  # shares by which such figures differ without saying anything
 FRONTIER = 3  # as many sides make a frontier
 
 
@@ -123,13 +124,21 @@ def _point(name: str, gap: float, low: float, high: float, side: Side) -> Point:
 
 
 def _beaten_by(one: Point, others: Sequence[Point]) -> str:
-    """The best of those that are at least as good in all three, and better in one; an unknown figure beats nothing."""
+    """The best of those that are at least as good in all three, and better in one; an unknown figure beats nothing.
+
+    Costs and times that lie closer than measurements do count as equal.
+    """
     for other in sorted(others, key=lambda point: -point.gap):
-        pairs = ((-one.gap, -other.gap), (one.per_thousand, other.per_thousand), (one.seconds, other.seconds))
-        known = [(ours, theirs) for ours, theirs in pairs if ours is not None and theirs is not None]
-        if len(known) < len(pairs) and any((ours is None) != (theirs is None) for ours, theirs in pairs):
+        pairs = (
+            (-one.gap, -other.gap, 0.0), (one.per_thousand, other.per_thousand, _SAME_COST),
+            (one.seconds, other.seconds, _SAME_TIME),
+        )  # fmt: skip
+        known = [(ours, theirs, same) for ours, theirs, same in pairs if ours is not None and theirs is not None]
+        if len(known) < len(pairs) and any((ours is None) != (theirs is None) for ours, theirs, _ in pairs):
             continue
-        if all(theirs <= ours for ours, theirs in known) and any(theirs < ours for ours, theirs in known):
+        if all(theirs <= ours * (1 + same) for ours, theirs, same in known) and any(
+            theirs * (1 + same) < ours for ours, theirs, same in known
+        ):
             return other.name
     return ""
 

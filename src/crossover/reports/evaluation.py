@@ -156,9 +156,8 @@ def _sides(sides: Sequence[Side], paper: Paper) -> None:
     timed = any(side.seconds_p50 is not None for side in sides)
     paper.section("Side by side", "latency as measured in this run, at its concurrency" if timed else "")
     paper.indented(_table(sides, paper))
-    for side in sides:
-        for text in remarks(side):
-            paper.line(text, lead=" • ")
+    for text in remarks(sides):
+        paper.line(text, lead=" • ")
 
 
 def _table(sides: Sequence[Side], paper: Paper) -> Table:

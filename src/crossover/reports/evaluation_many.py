@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from rich.text import Text
 
-from crossover.evaluation.advice import promise
+from crossover.evaluation.advice import further, promise
 from crossover.evaluation.findings import Findings
 from crossover.evaluation.summary import FRONTIER, Figure, Point, known, points
 from crossover.evaluation.words import PHRASES, Comparison, Interval
@@ -48,11 +48,20 @@ def verdicts(found: Findings, paper: Paper) -> None:
     if width:
         table.add_row("", "", "", axis(found.margin, width, reach))
     paper.indented(table, left=3)
+    for advice, who in _advice(found).items():
+        paper.line(f"{', '.join(who)}: {advice}", lead=" • ")
     for one in found.versus:
-        if one.comparison.verdict == "inconclusive":
-            paper.line(f"{one.candidate}: {one.comparison.advice}", lead=" • ")
         for why, count in one.left_out.items():
             paper.line(f"{one.candidate}: {figures.plural(count, 'pair')} left out: {why}", lead=" • ", style="dim")
+
+
+def _advice(found: Findings) -> dict[str, list[str]]:
+    """What to do about those that are open; the same advice once."""
+    rows: dict[str, list[str]] = {}
+    for one in found.versus:
+        if one.comparison.verdict == "inconclusive":
+            rows.setdefault(further(one.comparison), []).append(one.candidate)
+    return rows
 
 
 def frontier(found: Findings, paper: Paper) -> None:
@@ -111,8 +120,7 @@ def plot(placed: Sequence[Point], field: Figure, what: str, written: Callable[[f
     for (rank, one, _), x, y in zip(shown, across, up, strict=True):
         column = round((x - min(across)) / (max(across) - min(across)) * (width - 2))
         row = round((max(up) - y) / ((max(up) - min(up)) or 1.0) * (height - 1))
-        for place, digit in enumerate(str(rank)):
-            cells[row][min(column + place, width - 1)] = Text(digit, style="dim" if one.beaten_by else "bold green")
+        _put(str(rank), cells[row], column, "dim" if one.beaten_by else "bold green")
     label = max(len(signed(max(up))), len(signed(min(up))))
     ends = {0: signed(max(up)), height - 1: signed(min(up))}
     lines = [
@@ -122,6 +130,18 @@ def plot(placed: Sequence[Point], field: Figure, what: str, written: Callable[[f
     first, last = written(min(value for _, _, value in shown)), written(max(value for _, _, value in shown))
     middle = f"{what}{' (log scale)' if log else ''}".center(width - len(first) - len(last))
     return [*lines, Text(f"{'':>{label}}  {first}{middle}{last}", style="dim")]
+
+
+def _put(rank: str, row: list[Text], column: int, style: str) -> None:
+    """Write a rank into a row, at its place or as near to it as there is room beside others."""
+    room = [
+        begin
+        for begin in range(len(row) - len(rank) + 1)
+        if all(not cell.plain.strip() for cell in row[max(begin - 1, 0) : begin + len(rank) + 1])
+    ]
+    begin = min(room, key=lambda place: abs(place - column), default=min(column, len(row) - len(rank)))
+    for place, digit in enumerate(rank):
+        row[begin + place] = Text(digit, style=style)
 
 
 def _gap(comparison: Comparison) -> str:

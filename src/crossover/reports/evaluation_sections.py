@@ -68,7 +68,7 @@ def sides(found: Findings) -> Markup:
         [_marked(side.name, found.reference), *(cell(side) for _, cell in shown)] for side in found.sides
     ]
     caption = "Times as measured in this run, at its concurrency; first token is a median" if asked else "As recorded"
-    said = [text for side in found.sides for text in remarks(side)]
+    said = remarks(found.sides)
     return tag("div", table(caption, columns, rows), items(said) if said else None, cls="panel")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from crossover.evaluation.controls import Control
@@ -20,6 +20,7 @@ STANDING: dict[Verdict, Standing] = {
     "inconclusive": "open",
 }
 _MOST_NAMES = 6
+_LONGEST = 160  # characters of a reason
 _CANARIES = {
     "null": "a constant non-answer",
     "echo": "the question repeated",
@@ -43,24 +44,34 @@ def headline(found: Findings) -> str:
     return f"{len(good)} of {others} candidates can stand in for {found.reference}: {named}"
 
 
-def remarks(side: Side) -> list[str]:
-    """What must be known of a side beside its figures."""
-    rows = []
+def remarks(sides: Sequence[Side]) -> list[str]:
+    """What must be known of the sides beside their figures; what is true of several is said once."""
+    rows: dict[str, list[str]] = {}
+    for side in sides:
+        for text in _remarks(side):
+            rows.setdefault(text, []).append(side.name)
+    return [f"{', '.join(names)}: {text}" for text, names in rows.items()]
+
+
+def _remarks(side: Side) -> Iterator[str]:
     if side.failures:
-        rows.append(f"{side.name} failed: {counted(side.failures)}")
+        yield f"failed: {counted(side.failures)}"
     if side.unscored:
-        rows.append(f"{side.name}: {plural(side.unscored, 'answer')} could not be scored")
+        first = next(iter(side.unscorable), "")
+        why = (
+            f": {first[:_LONGEST]}{' …' if len(side.unscorable) > 1 or len(first) > _LONGEST else ''}" if first else ""
+        )
+        yield f"{plural(side.unscored, 'answer')} could not be scored{why}"
     if side.withheld:
-        rows.append(f"{side.name}: {plural(side.withheld, 'sample')} may not go there, so nobody answered")
+        yield f"{plural(side.withheld, 'sample')} may not go there, so nobody answered"
     if side.missing:
-        rows.append(f"{side.name}: {plural(side.missing, 'sample')} not asked, because the run ended before")
+        yield f"{plural(side.missing, 'sample')} not asked, because the run ended before"
     if side.cost and not side.paid:
-        rows.append(f"{side.name}: what it costs is its share of the machine's hour; nobody sends a bill for it")
+        yield "what it costs is its share of the machine's hour; nobody sends a bill for it"
     if side.cut:
-        rows.append(f"{side.name}: {plural(side.cut, 'answer')} cut at the most tokens allowed")
+        yield f"{plural(side.cut, 'answer')} cut at the most tokens allowed"
     if len(side.deployments) > 1:
-        rows.append(f"{side.name} was answered by {counted(side.deployments)}")
-    return rows
+        yield f"answered by {counted(side.deployments)}"
 
 
 def counted(counts: Mapping[str, int]) -> str:

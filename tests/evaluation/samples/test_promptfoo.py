@@ -95,15 +95,68 @@ def test_tests_as_json_lines(tmp_path: Path) -> None:
     assert (sample.prompt, sample.checks[0].value) == ("2+2", "4")
 
 
-@pytest.mark.parametrize(
-    "kind", ["javascript", "latency", "cost", "assert-set", "model-graded-closedqa", "not-webhook"]
-)
+@pytest.mark.parametrize("kind", ["javascript", "not-latency", "assert-set", "model-graded-closedqa", "not-webhook"])
 def test_an_assertion_that_is_not_read_is_named(tmp_path: Path, kind: str) -> None:
     error = refused(tmp_path, HEAD + f"  - vars: {{language: a, text: b}}\n    assert: [{{type: {kind}, value: x}}]\n")
     assert f"the assertion {kind!r} is not supported" in error.message
     assert error.line == 4
     assert error.hint is not None
     assert "icontains" in error.hint
+
+
+def test_limits_on_latency_and_cost_are_left_out_and_said(tmp_path: Path) -> None:
+    file = tmp_path / "promptfooconfig.yaml"
+    file.write_text(
+        HEAD.replace("tests:", "defaultTest: {assert: [{type: latency, threshold: 5000}]}\ntests:")
+        + "  - vars: {language: a, text: b}\n    assert: [{type: cost, threshold: 1}, {type: equals, value: x}]\n"
+    )
+    found = read_samples(file)
+    assert [check.scorer for check in found.samples[0].checks] == ["equals"]
+    assert "the assertion latency (the report shows it beside the score), the assertion cost" in found.notes[0]
+
+
+def test_a_mistake_that_all_tests_share_is_told_once(tmp_path: Path) -> None:
+    text = "prompts: ['{{x}}']\ndefaultTest:\n  assert: [{type: javascript}]\ntests: [{vars: {x: 1}}, {vars: {x: 2}}]\n"
+    error = refused(tmp_path, text)
+    assert (error.line, error.more) == (2, ())
+    options = "prompts: ['{{x}}']\ndefaultTest: {options: {transform: y}}\ntests: [{vars: {x: 1}}]\n"
+    assert "the option 'transform' of a test is not supported" in refused(tmp_path, options).message
+    assert "scenarios are not supported" in refused(tmp_path, "scenarios: [1]\ntests: []\n").message
+
+
+def test_a_mistake_in_another_file_names_that_file(tmp_path: Path) -> None:
+    (tmp_path / "more.yaml").write_text("- vars: {x: 1}\n  assert: [{type: python, value: x}]\n")
+    error = refused(tmp_path, "prompts: ['{{x}}']\ntests: [file://more.yaml]\n")
+    assert error.file == str(tmp_path / "more.yaml")
+    assert error.line is None
+
+
+def test_tests_in_a_table(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(
+        "language,text,__expected1,__expected2,__description,__metadata:topic,__threshold\n"
+        "French,Hello,Bonjour,not-contains: Hello,first,greeting,0.5\n"
+        'French,Bye,"icontains-any: au revoir, adieu",similar(0.9): Au revoir,,,\n'
+        "French,One,grade: is French,,,,\n"
+    )
+    first, second, third = read(tmp_path, HEAD.replace("tests:\n", "tests: file://t.csv\n"))
+    assert [(one.scorer, one.value, one.negated) for one in first.checks] == [
+        ("equals", "Bonjour", False), ("contains", "Hello", True),
+    ]  # fmt: skip
+    assert (first.threshold, first.tags, first.line) == (0.5, ("topic=greeting",), 2)
+    assert second.checks[0].value == ["au revoir", "adieu"]
+    assert (second.checks[1].scorer, second.checks[1].threshold) == ("embedding", 0.9)
+    assert (third.checks[0].scorer, third.checks[0].value, len(third.checks)) == ("rubric", "is French", 1)
+    for cell, said in (("javascript: x", "'javascript' is not supported"), ("a,b", "it has 8 cells")):
+        (tmp_path / "t.csv").write_text(
+            f"language,text,__expected1,__expected2,__description,__metadata:topic,__threshold\na,b,{cell},,,,\n"
+        )
+        error = refused(tmp_path, HEAD.replace("tests:\n", "tests: file://t.csv\n"))
+        assert said in error.message
+        assert (error.file, error.line) == (str(tmp_path / "t.csv"), 2)
+    (tmp_path / "t.csv").write_text("language,text,__provider\na,b,c\n")
+    assert (
+        "'__provider' is not supported" in refused(tmp_path, HEAD.replace("tests:\n", "tests: file://t.csv\n")).message
+    )
 
 
 @pytest.mark.parametrize(

@@ -205,3 +205,18 @@ def test_what_is_asked_twice_counts_as_one_group(tmp_path: Path) -> None:
     groups = [sample.group for sample in with_groups(read.samples)]
     assert groups[0] == groups[2] is not None
     assert groups[1] is None
+
+
+@pytest.mark.parametrize("sign", [",", ";", "\t", "|"])
+def test_tables_of_other_countries(tmp_path: Path, sign: str) -> None:
+    file = tmp_path / "samples.csv"
+    file.write_bytes(b"\xef\xbb\xbf" + f"prompt{sign}expected\r\nHello{sign}Hi\r\n".encode())
+    (sample,) = read_samples(file).samples
+    assert (sample.prompt, sample.expected, sample.line) == ("Hello", ("Hi",), 2)
+
+
+def test_two_columns_of_one_name(tmp_path: Path) -> None:
+    file = tmp_path / "samples.csv"
+    file.write_text("prompt,prompt\na,b\n")
+    with pytest.raises(FileError, match="two columns are called 'prompt'"):
+        read_samples(file)

@@ -7,8 +7,6 @@ its ``more``), or, where the user wants that, they are left out and counted.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -20,6 +18,7 @@ import msgspec
 from crossover.errors import FileError, InputError
 from crossover.evaluation.samples import promptfoo
 from crossover.evaluation.samples.rows import Ignored, sample_of
+from crossover.evaluation.samples.tables import table
 from crossover.evaluation.samples.words import Sample, SampleSet, many
 from crossover.textfile import read_text
 
@@ -39,7 +38,7 @@ def read_samples(path: Path, *, skip_broken: bool = False) -> SampleSet:
     reader = _Reader(str(path))
     suffix = path.suffix.casefold()
     if suffix in _YAML:
-        format_, found = "promptfoo", promptfoo.samples(text, path, reader.wrong)
+        format_, found = "promptfoo", promptfoo.samples(text, path, reader.wrong, reader.ignored)
     elif suffix in _TABLES:
         format_, found = "csv", reader.table(text, _TABLES[suffix])
     elif suffix == ".json" or text.lstrip().startswith("["):
@@ -100,31 +99,15 @@ class _Reader:
             yield from self._row(row, number, path, where=f"item {number}: ")
 
     def table(self, text: str, delimiter: str) -> Iterator[Sample]:
-        """A table with a header. The number of a row is that of its first line."""
-        source = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        header: list[str] = []
-        begun = 1
-        try:
-            for cells in source:
-                number, begun = begun, source.line_num + 1
-                if not any(cell.strip() for cell in cells):
-                    continue
-                if not header:
-                    header = [cell.strip() for cell in cells]
-                    continue
-                if len(cells) != len(header):
-                    said = f"it has {len(cells)} cells, the header has {len(header)}"
-                    self.wrong(number, InputError(said, hint="Put text with commas or line breaks in double quotes"))
-                    continue
-                row = {name: cell for name, cell in zip(header, cells, strict=True) if name and cell != ""}
-                yield from self._row(row, number, Path(self.file), cells=True)
-        except csv.Error as error:
-            self.wrong(source.line_num, InputError(f"is no CSV: {error}"))
+        """A table with a header. The number of a row is that of its first line; an empty cell says nothing."""
+        for number, cells in table(text, delimiter, self.wrong):
+            row = {name: cell for name, cell in cells.items() if cell != ""}
+            yield from self._row(row, number, Path(self.file), cells=True)
 
     def _row(self, tree: Any, number: int, path: Path, *, where: str = "", cells: bool = False) -> Iterator[Sample]:
         try:
             if isinstance(tree, dict) and "vars" in tree and not cells:  # promptfoo's tests kept as JSON
-                yield from promptfoo.test_samples(tree, number, path)
+                yield from promptfoo.test_samples(tree, number, path, self.ignored)
             else:
                 yield sample_of(tree, number, self.ignored, cells=cells)
         except InputError as error:
