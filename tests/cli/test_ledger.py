@@ -278,3 +278,35 @@ def test_a_week_for_people_for_programs_and_as_a_page(home: Path, tmp_path: Path
 def test_a_week_without_requests(home: Path) -> None:
     fill(home)
     assert "No request in this period" in ledger("week", "--since", "2020-01-01", "--until", "2020-01-08").out
+
+
+def test_a_bill_is_held_against_the_ledger(home: Path, tmp_path: Path) -> None:
+    fill(home)
+    bill = tmp_path / "bill.csv"
+    today = dt.datetime.now(dt.UTC).date()
+    bill.write_text(f"day,model,cost\n{today},gpt-4o-mini,0.000189\n")
+    done = ledger("reconcile", str(bill), "--threshold", "100")
+    assert (done.code, done.err) == (0, "")
+    assert "By model: the bill, and the ledger beside it" in done.out
+    bill.write_text(f"Tag,Modell,Summe\n{today},gpt-4o-mini,99\n")
+    done = ledger("reconcile", str(bill), "--columns", "day=Tag,model=Modell,cost=Summe", "--json")
+    facts = json.loads(done.out.splitlines()[0])
+    assert done.code == 3
+    assert facts["bill"] == "99"
+    assert facts["models"][0]["causes"][0]["cause"] == "beside_the_gateway"
+    failed(ledger("reconcile", str(bill)), "no column for day and cost")
+    failed(ledger("reconcile", str(bill), "--columns", "day"), "'day' is not WHAT=COLUMN")
+
+
+def test_hours_are_held_against_the_ledger(home: Path, tmp_path: Path) -> None:
+    fill(home)
+    today = dt.datetime.now(dt.UTC).date()
+    hours = tmp_path / "hours.csv"
+    hours.write_text(f"machine,day,hours\nbox,{today},900\n")
+    failed(ledger("reconcile", str(hours)), "nobody says what an hour of box costs")
+    done = ledger("reconcile", str(hours), "--machine", "box=1.50")
+    assert done.code == 3
+    assert "billed before its first request" in " ".join(done.out.split())
+    bill = tmp_path / "bill.csv"
+    bill.write_text(f"day,model,cost\n{today},gpt-4o-mini,1\n")
+    failed(ledger("reconcile", str(hours), str(bill)), "two questions")

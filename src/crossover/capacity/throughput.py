@@ -9,7 +9,7 @@ so that the fit evaluates them on arrays.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -20,17 +20,15 @@ from crossover.capacity.calibration import (
     EngineConstants,
     KindCalibration,
     ServingCalibration,
-    Spread,
     StepConstants,
     deployment_key,
     llamacpp_calibration,
-    relevant,
     serving_calibration,
 )
+from crossover.capacity.measured import output_rate, points_of
 from crossover.capacity.words import Serving, Speed
 from crossover.catalog.items import Accelerator, OpenModel, Quantisation
 from crossover.deployment import Engine
-from crossover.errors import InputError
 from crossover.evidence import Band, Evidence
 from crossover.stats import Z80
 
@@ -231,7 +229,7 @@ def serving(
 ) -> Serving:
     """One replica as the simulator sees it. ``context`` is the typical length of a sequence (prompt and answer).
 
-    ``measured`` holds measurements of this deployment (see ``deployment_key``); they rescale the prediction. Raises
+    ``measured`` holds measurements of this deployment (see ``deployment_key``); they refit the prediction. Raises
     InputError where a figure is not positive or the engine does not run on own devices. Where not even one
     sequence of ``context`` fits, the note says so and ``kv_capacity_tokens`` is what there is.
     """
@@ -250,14 +248,28 @@ def serving(
         )  # fmt: skip
     if room.max_sequences == 0:
         plain = msgspec.structs.replace(plain, note=_joined(f"does not fit: {room.reason}", plain.note))
-    if not measured:
+    points = points_of(measured, deployment_key(model, quantisation, accelerator, count, engine)) if measured else []
+    if not points:
         return plain
-    if engine in LLAMACPP_ENGINES:
-        spread = llamacpp_calibration().spread
-    else:
-        spread = kind_of(serving_calibration(), model).spread
-    subject = deployment_key(model, quantisation, accelerator, count, engine)
-    return anchored(plain, measured, subject, spread, profile_of(model, engine))
+    from crossover.capacity.refit import anchored  # least squares; a prediction needs none
+
+    batches_vary = engine in LLAMACPP_ENGINES  # its calibration holds single streams only
+    spread = llamacpp_calibration().spread if batches_vary else kind_of(serving_calibration(), model).spread
+    profile = profile_of(model, engine)
+    loops = [_asked(msgspec.structs.replace(profile, first_burst=burst)) for burst in _bursts(profile)]
+    return anchored(plain, points, spread, loops, batches_vary=batches_vary)
+
+
+def _bursts(profile: EngineConstants) -> tuple[float, ...]:
+    """How many clients of a closed loop may have asked together: as at the calibration, half of them, all of them."""
+    return tuple(dict.fromkeys((profile.first_burst, 0.5, 1.0)))
+
+
+def _asked(profile: EngineConstants) -> Callable[[Serving, int, float, float], tuple[float, float]]:
+    def loop(replica: Serving, clients: int, prompt: float, answer: float) -> tuple[float, float]:
+        return closed_loop(replica, clients, prompt, answer, engine=profile)
+
+    return loop
 
 
 def _batched(
@@ -301,6 +313,13 @@ def _batched(
 def profile_of(model: OpenModel, engine: Engine) -> EngineConstants:
     """How the first token of this engine comes; llama.cpp has no profile of its own."""
     return kind_of(serving_calibration(), model).engines.get(engine, STEADY)
+
+
+def one_off(model: OpenModel, engine: Engine) -> float:
+    """The log sd by which decode speeds of configurations differ from a prediction inside its calibration."""
+    if engine in LLAMACPP_ENGINES:
+        return llamacpp_calibration().spread.decode
+    return kind_of(serving_calibration(), model).spread.decode
 
 
 def kind_of(known: ServingCalibration, model: OpenModel) -> KindCalibration:
@@ -357,71 +376,6 @@ def active_sequences(replica: Serving, clients: int, input_tokens: float, output
     return max(1, int(min(clients, replica.max_sequences, room)))
 
 
-def anchored(
-    replica: Serving,
-    measured: Sequence[Evidence],
-    subject: str,
-    spread: Spread,
-    engine: EngineConstants = STEADY,
-) -> Serving:
-    """The replica rescaled so that it reproduces the measurements of this subject (geometric mean of their ratios).
-
-    Metrics: ``tpot_s``, ``output_tokens_per_s`` (both decode) and ``ttft_s`` (prefill); ``context`` of each must hold
-    concurrency, input_tokens and output_tokens. Raises InputError where one is missing or not positive.
-    """
-    decode = [_ratio(replica, row, engine) for row in relevant(measured, subject, "tpot_s")]
-    decode += [1.0 / _ratio(replica, row, engine) for row in relevant(measured, subject, "output_tokens_per_s")]
-    if decode:
-        scale = math.exp(math.fsum(map(math.log, decode)) / len(decode))
-        replica = msgspec.structs.replace(
-            replica,
-            step_s=tuple(step * scale for step in replica.step_s),
-            kv_s_per_token=replica.kv_s_per_token * scale,
-            prefill_s_per_token=replica.prefill_s_per_token * scale,
-            prefill_s_per_token2=replica.prefill_s_per_token2 * scale,
-            prefill_step_s=replica.prefill_step_s * scale,
-            decode_log_sd=min(replica.decode_log_sd, spread.decode_anchored),
-            calibrated=True,
-            note=_joined(replica.note, f"rescaled by {len(decode)} measured decode speed(s)"),
-        )
-    prefill = [_ratio(replica, row, engine) for row in relevant(measured, subject, "ttft_s")]
-    if prefill:
-        scale = math.exp(math.fsum(map(math.log, prefill)) / len(prefill))
-        replica = msgspec.structs.replace(
-            replica,
-            prefill_s_per_token=replica.prefill_s_per_token * scale,
-            prefill_s_per_token2=replica.prefill_s_per_token2 * scale,
-            prefill_step_s=replica.prefill_step_s * scale,
-            fixed_s=replica.fixed_s * scale,
-            prefill_log_sd=min(replica.prefill_log_sd, spread.prefill_anchored),
-            note=_joined(replica.note, f"rescaled by {len(prefill)} measured time(s) to first token"),
-        )
-    return replica
-
-
-def _ratio(replica: Serving, row: Evidence, engine: EngineConstants) -> float:
-    """Measured over predicted, for one measurement."""
-    figures = {}
-    for name in ("concurrency", "input_tokens", "output_tokens"):
-        value = row.context.get(name)
-        if not isinstance(value, (int, float)) or not 0 < value < math.inf:
-            raise InputError(f"a measured {row.metric} needs a positive {name} in its context", field=name)
-        figures[name] = float(value)
-    memory.check_positive(**{row.metric: row.value})
-    concurrency = int(figures["concurrency"])
-    ttft, tpot = closed_loop(replica, concurrency, figures["input_tokens"], figures["output_tokens"], engine=engine)
-    if row.metric == "ttft_s":
-        return row.value / ttft
-    if row.metric == "tpot_s":
-        return row.value / tpot
-    return row.value / _output_rate(concurrency, figures["output_tokens"], ttft, tpot)
-
-
-def _output_rate(concurrency: int, output_tokens: float, ttft: float, tpot: float) -> float:
-    """Output tokens per second of a closed loop: every client gets its answer in ttft + (n − 1)·tpot."""
-    return concurrency * output_tokens / (ttft + (output_tokens - 1.0) * tpot)
-
-
 def speed(
     model: OpenModel,
     quantisation: Quantisation,
@@ -446,7 +400,7 @@ def speed(
         max_sequences=concurrency, kv_bits=kv_bits, measured=measured,
     )  # fmt: skip
     ttft, tpot = closed_loop(replica, concurrency, input_tokens, output_tokens, engine=profile_of(model, engine))
-    rate = _output_rate(concurrency, output_tokens, ttft, tpot)
+    rate = output_rate(concurrency, output_tokens, ttft, tpot)
     return Speed(
         concurrency=concurrency,
         ttft_s=interval(ttft, replica.prefill_log_sd),

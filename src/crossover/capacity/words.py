@@ -38,6 +38,8 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     ``step_s`` has ``max_sequences + 1`` entries. ``kv_capacity_tokens`` bounds admission, ``chunk_tokens`` is the
     prefill budget of one step. ``decode_log_sd`` and ``prefill_log_sd`` are standard deviations of
     ln(measured / predicted) for decode and prefill; ``calibrated`` is False where the prediction is extrapolated.
+    ``points`` measured figures of this very deployment refit it, which made a step ``factor`` times as long (the
+    geometric mean over all batches) as it was predicted.
     """
 
     step_s: tuple[float, ...]
@@ -53,6 +55,8 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     calibrated: bool
     note: str = ""
     prefill_step_s: float = 0.0
+    points: int = 0
+    factor: float = 1.0
 
 
 class Speed(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
-from crossover.cli import ledger_week
+from crossover.cli import ledger_reconcile, ledger_week
 from crossover.cli.ledger_parts import (
     Config,
     File,
@@ -47,6 +47,7 @@ app = typer.Typer(
 
 KEEP_DAYS = 400
 app.command("week")(ledger_week.week)
+app.command("reconcile")(ledger_reconcile.reconcile)
 Totals = queries.Totals
 
 

@@ -82,6 +82,18 @@ def plan(
     evidence: Path | None = typer.Option(
         None, help="Measured figures (JSONL) that replace predictions.", rich_help_panel=OPTIONS
     ),
+    ledger: Path | None = typer.Option(
+        None,
+        help="The ledger that holds what was measured.",
+        show_default="in the data folder",
+        rich_help_panel=OPTIONS,
+    ),
+    no_evidence: bool = typer.Option(
+        False, "--no-evidence", help="Use nothing that the ledger measured.", rich_help_panel=OPTIONS
+    ),
+    this_machine: float | None = typer.Option(
+        None, help="Consider this machine too, at so many dollars an hour.", rich_help_panel=OPTIONS
+    ),
     requests_per_minute: float | None = typer.Option(
         None, help="Rate limit of the API in use: requests a minute.", rich_help_panel=OPTIONS
     ),
@@ -135,6 +147,12 @@ def plan(
         None, help="Least class of model that will do: small, medium, large, frontier.", rich_help_panel=RULES
     ),
     quality_floor: float | None = typer.Option(None, help="Least published score of a model.", rich_help_panel=RULES),
+    require_proof: bool = typer.Option(
+        False,
+        "--require-proof",
+        help="Only models that an evaluation found not worse than today's.",
+        rich_help_panel=RULES,
+    ),
     team: str = typer.Option(
         "some", help="Experience with operating models: none, some or strong.", rich_help_panel=RULES
     ),

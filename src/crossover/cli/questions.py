@@ -47,7 +47,9 @@ def question_from(flags: Flags, today: dt.date) -> Question:
         workload=flags["workload"],
         preset=flags["preset"],
     )
-    return Question(
+    if flags["no_evidence"] and flags["ledger"] is not None:
+        raise ContradictionError("--no-evidence reads no ledger", hint="Keep one of them", field="--ledger")
+    question = Question(
         workload=stated.workload,
         today=today,
         as_of=_day(flags["date"], today, "--date", today + dt.timedelta(days=366)) or today,
@@ -67,6 +69,11 @@ def question_from(flags: Flags, today: dt.date) -> Question:
         draws=int(_number(flags, "draws", low=1, high=MAX_DRAWS) or 1),
         seed=int(_number(flags, "seed", low=0, high=2**31) or 0),
     )
+    if flags["no_evidence"]:
+        return question
+    from crossover.runtime.planning import with_recorded
+
+    return with_recorded(question, flags["ledger"])
 
 
 def regimes(names: Iterable[str]) -> tuple[str, ...]:
@@ -141,6 +148,7 @@ def _preferences(flags: Flags) -> Preferences:
         team=_choice(team, get_args(Team), "--team"),
         fine_tuning=flags["fine_tuning"],
         colocate=flags["colocate"],
+        proof=flags["require_proof"],
     )
 
 
@@ -173,6 +181,7 @@ def _costs(flags: Flags) -> Costs:
         colocation_usd_month=_number(flags, "colocation_usd", high=1e7) or 0.0,
         pue=_number(flags, "pue", low=1, high=10),
         residual_share=_number(flags, "residual_share", high=1),
+        here_usd_hour=_number(flags, "this_machine", high=1e4),
     )
 
 

@@ -56,6 +56,7 @@ def assumptions(
     ]
     for option in leading:
         rows.extend(_of_option(question, catalog, option))
+        rows.extend(_measured(option))
     rows.extend(_defaults(question, leading))
     rows.extend(
         Assumption(
@@ -133,6 +134,22 @@ def _of_option(question: Question, catalog: Catalog, option: Option) -> list[Ass
         cards = f"{count} × {device.name}" if count > 1 else device.name
         rows.append(_sourced(f"price of a machine with {cards}", value, device.price_source))
     return rows
+
+
+def _measured(option: Option) -> list[Assumption]:
+    """The measured figures that one option stands on."""
+    return [
+        Assumption(
+            name=f"{row.metric} of {row.subject}",
+            value=f"{row.value:.4g} {row.unit}",
+            kind=row.kind,
+            source=row.source,
+            checked=row.when,
+            range=f"{row.low:.4g} to {row.high:.4g}" if row.low is not None and row.high is not None else "",
+            note="; ".join(part for part in (row.load, f"n = {row.n:,}" if row.n else "", row.method) if part),
+        )
+        for row in option.measured
+    ]
 
 
 def _sourced(name: str, value: str, source: Source) -> Assumption:

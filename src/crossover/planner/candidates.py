@@ -6,6 +6,7 @@ Enumerate, then filter on memory: what does not fit is refused here with its rea
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import msgspec
 
@@ -25,6 +26,7 @@ TENSOR_PARALLEL = (1, 2, 4, 8)
 MOST_COUNTS = 2
 MOST_OWN_MODELS = 6  # of the models that may stand in, those that most sellers offer; --open-model names others
 GIB = 2**30
+OWN = "own"  # the cloud that machines of one's own are offers of
 WITHDRAWN = "deprecated"  # how the note on a model that its maker will withdraw begins
 WINDOW = "context window"
 CONTEXT_SHARE = 0.999  # the context a replica must hold: all but one request in a thousand
@@ -61,13 +63,26 @@ class ServingSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Purchasing(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to come by machines for a spec: rented (``offer`` and ``purchase``) or bought (no offer)."""
+    """One way to come by machines for a spec: rented (``offer`` and ``purchase``) or bought (no offer).
+
+    An offer of the cloud ``own`` is a machine that the user has, at what its hour costs.
+    """
 
     id: str
     spec: ServingSpec
     purchase: Purchase | None
     offer: Offer | None
     replicas_per_machine: int
+
+    @property
+    def party(self) -> str:
+        """Whose machines they are: a cloud's name, or ``own``."""
+        return self.offer.cloud if self.offer is not None else OWN
+
+    @property
+    def operator(self) -> Literal["rented", "own"]:
+        """Who runs them."""
+        return "own" if self.party == OWN else "rented"
 
 
 class Enumeration(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +126,7 @@ def _check_names(question: Question, catalog: Catalog) -> None:
         match.accelerator(catalog, name)
     for name in question.scope.quantisations:
         match.quantisation(catalog, name)
-    clouds = {offer.cloud for offer in catalog.offers}
+    clouds = {offer.cloud for offer in catalog.offers} - {OWN}
     for name in question.scope.clouds:
         if name not in clouds:
             raise UnknownNameError("cloud", name, sorted(clouds), field="--cloud")
@@ -127,8 +142,8 @@ def api_id(kind: OptionKind, priced: prices.PricedModel) -> str:
     return f"{kind}:{priced.provider}/{priced.model}"
 
 
-def needed_context(workload: Workload) -> int:
-    """Tokens of prompt and answer that all but one request in a thousand stay within."""
+def needed_context(workload: Workload, least: int = MIN_CONTEXT) -> int:
+    """Tokens of prompt and answer that all but one request in a thousand stay within; never below ``least``."""
     if workload.trace is not None:
         import numpy as np
 
@@ -136,7 +151,7 @@ def needed_context(workload: Workload) -> int:
         longest = float(np.quantile(both, CONTEXT_SHARE))
     else:
         longest = length_at(workload.input, CONTEXT_SHARE) + length_at(workload.output, CONTEXT_SHARE)
-    return max(MIN_CONTEXT, int(longest) + 1)
+    return max(least, int(longest) + 1)
 
 
 def grouped(rows: list[Refused]) -> tuple[Refused, ...]:
@@ -286,12 +301,15 @@ def _specs(
     for model in models:
         for device in devices:
             for engine in _engines(question, device):
-                for quantisation in chosen or default_quantisations(catalog, engine, device, model):
+                usual = default_quantisations(catalog, engine, device, model)
+                also = () if chosen else measured_quantisations(question, catalog, engine, device, model)
+                for quantisation in dict.fromkeys((*(chosen or usual), *also)):
                     if engine in quantisation.engines:
-                        yield from _fitting(model, quantisation, device, engine, context, refused)
+                        yield from _fitting(question, model, quantisation, device, engine, context, refused)
 
 
 def _fitting(
+    question: Question,
     model: OpenModel,
     quantisation: Quantisation,
     device: Accelerator,
@@ -303,8 +321,10 @@ def _fitting(
     found = 0
     short = match.short(model.name)
     weights = memory.weights_bytes(model, quantisation)
-    if context > model.max_context:
-        reason = f"{short} takes {model.max_context:,} tokens; requests need up to {context:,}"
+    needed = context if context > MIN_CONTEXT else needed_context(question.workload, least=1)
+    context = min(context, max(needed, model.max_context))  # the least that is provided for may exceed a small model
+    if needed > model.max_context:
+        reason = f"{short} takes {model.max_context:,} tokens; requests need up to {needed:,}"
         refused.append(Refused(kind="self", example=short, count=1, stage="limits", reason=reason, rule=WINDOW))
         return
     reason, place = "", device.name
@@ -355,7 +375,8 @@ def _engines(question: Question, device: Accelerator) -> tuple[Engine, ...]:
     natural: Engine = "vllm" if device.kind in SERVER_KINDS and device.vendor in {"NVIDIA", "AMD"} else "llamacpp"
     if not question.scope.engines:
         return (natural,)
-    return tuple(engine for engine in (natural, "llamacpp", "ollama") if engine in question.scope.engines)
+    chosen: tuple[Engine, ...] = (natural, "llamacpp", "ollama")
+    return tuple(engine for engine in dict.fromkeys(chosen) if engine in question.scope.engines)
 
 
 def default_quantisations(
@@ -375,13 +396,25 @@ def default_quantisations(
     return tuple(known[name] for name in names if name in known)
 
 
+def measured_quantisations(
+    question: Question, catalog: Catalog, engine: Engine, device: Accelerator, model: OpenModel
+) -> tuple[Quantisation, ...]:
+    """Formats whose speed was measured for this model, device and engine: what runs is looked at."""
+    found = []
+    for row in question.evidence:
+        parts = row.subject.split("|")
+        if len(parts) == 4 and parts[0] == model.name and parts[3] == engine and parts[2].endswith(f"x{device.name}"):
+            found += [known for known in catalog.quantisations if known.name == parts[1]]
+    return tuple(found)
+
+
 def _purchasing(question: Question, catalog: Catalog, spec: ServingSpec) -> Iterator[Purchasing]:
     """Per cloud and way of paying the offer that is cheapest per replica, and the machine to buy."""
     best: dict[tuple[str, Purchase], tuple[float, Offer]] = {}
     for offer in catalog.offers:
         if offer.accelerator != spec.accelerator.name or offer.count < spec.count:
             continue
-        if question.scope.clouds and offer.cloud not in question.scope.clouds:
+        if question.scope.clouds and offer.cloud not in (*question.scope.clouds, OWN):
             continue
         fitting = offer.count // spec.count
         for purchase in question.scope.purchases:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from crossover import compliance
 from crossover.catalog import match
 from crossover.catalog.items import Catalog
 from crossover.deployment import Zone
 from crossover.planner.candidates import ApiCandidate, Enumeration, good_enough
 from crossover.planner.estimates import api_deployment, peak_rps
+from crossover.planner.evidence import Book
 from crossover.planner.question import Question
 from crossover.planner.words import OptionKind, RefusalStage, Refused
 from crossover.sensitivity import NOT_SENSITIVE, Sensitivity
 
+PROOF_RULE = "a proof of quality is asked for"
 HARD = Sensitivity(tier="hard")
 
 
@@ -79,6 +83,60 @@ def screen_api(
         if mixed and refusal_of_zone(question, zone, NOT_SENSITIVE, candidate.kind, candidate.id) is None:
             partly.append(candidate)
     return whole, partly, refused
+
+
+def screen_quality(
+    catalog: Catalog, enumeration: Enumeration, whole: list[ApiCandidate], partly: list[ApiCandidate], book: Book
+) -> tuple[list[ApiCandidate], list[ApiCandidate], Enumeration, list[Refused]]:
+    """What is left where only models count that an evaluation found not worse than today's, and the refusals.
+
+    Today's model needs no proof against itself. Weights of another format than the evaluated ones are another model.
+    """
+    refused: list[Refused] = []
+
+    def proved(example: str, kind: OptionKind, names: tuple[str, ...], form: str = "") -> bool:
+        found = book.of(names, form)
+        if book.proved(found, catalog):
+            return True
+        known = next((proof for proof in found), None)
+        said = "no evaluation of it is in the ledger" if known is None else f"evaluated: {known.words}"
+        if known is not None and known.passed:
+            said += ", which is not the model in use"
+        if known is not None and known.note:
+            said += f"; {known.note}"
+        refused.append(
+            Refused(
+                kind=kind,
+                example=example,
+                count=1,
+                stage="quality",
+                reason=said,
+                rule="a proof of quality is asked for",
+            )
+        )
+        return False
+
+    def kept(rows: list[ApiCandidate]) -> list[ApiCandidate]:
+        return [
+            row for row in rows
+            if row.id == enumeration.today or proved(row.id, row.kind, _names(row))
+        ]  # fmt: skip
+
+    whole, partly = kept(whole), kept(partly)
+    specs = {
+        spec.key: proved(spec.key, "self", (spec.model.name,), spec.quantisation.name) for spec in enumeration.specs
+    }
+    left = msgspec.structs.replace(
+        enumeration,
+        specs=tuple(spec for spec in enumeration.specs if specs[spec.key]),
+        purchasing=tuple(way for way in enumeration.purchasing if specs[way.spec.key]),
+    )
+    return whole, partly, left, refused
+
+
+def _names(candidate: ApiCandidate) -> tuple[str, ...]:
+    own = (candidate.open_model.name,) if candidate.open_model is not None else ()
+    return (f"{candidate.priced.provider}/{candidate.priced.model}", candidate.priced.model, *own)
 
 
 def _unfit(question: Question, catalog: Catalog, enumeration: Enumeration, candidate: ApiCandidate) -> Refused | None:

@@ -252,7 +252,7 @@ def own_facts(
     spare: int,
 ) -> Facts:
     """A self-hosted option as facts."""
-    seller = way.offer.cloud if way.offer is not None else "own"
+    seller = way.party
     machines = MachineFacts(
         key=way.spec.key,
         machine_usd_month=paid.machine_usd_month,
@@ -292,13 +292,13 @@ def api_deployment(question: Question, candidate: ApiCandidate) -> Deployment:
 
 def own_deployment(question: Question, way: Purchasing, billing: Billing) -> Deployment:
     """The deployment of own machines: rented ones stand in the cloud's zone, bought ones in the user's own."""
-    party = way.offer.cloud if way.offer is not None else "own"
+    party = way.party
     return Deployment(
         id=way.id,
         model=ModelId(name=way.spec.model.name, quantisation=way.spec.quantisation.name, engine=way.spec.engine),
         zone=Zone(
             name=party,
-            operator="rented" if way.offer is not None else "own",
+            operator=way.operator,
             party=party,
             agreements=signed(question, party),
         ),
@@ -319,6 +319,8 @@ def own_title(way: Purchasing) -> str:
     where = (
         "bought"
         if way.offer is None or way.purchase is None
+        else "this machine"
+        if way.operator == "own"
         else f"{way.offer.cloud}, {way.purchase.replace('_', ' ')}"
     )
     return (

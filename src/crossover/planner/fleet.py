@@ -101,6 +101,14 @@ def serving_of(spec: ServingSpec, context: int, measured: Sequence[Evidence]) ->
     )
 
 
+def serving_beside(spec: ServingSpec, other: ServingSpec, context: int, measured: Sequence[Evidence]) -> Serving:
+    """The configuration scaled like another one of its model, device and engine that was measured."""
+    from crossover.capacity.refit import carried
+
+    before, after = serving_of(other, context, ()), serving_of(other, context, measured)
+    return carried(serving_of(spec, context, ()), before, after, throughput.one_off(spec.model, spec.engine))
+
+
 def physical_rps(spec: ServingSpec, tokens: float) -> float:
     """More requests per second than the arithmetic of the devices allows at their dense peak, whatever the engine.
 

@@ -8,11 +8,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from crossover.capacity.calibration import deployment_key
 from crossover.capacity.words import SimResult
 from crossover.cost.lines import Line
 from crossover.cost.tco import payback_months
 from crossover.deployment import PerHour
-from crossover.evidence import Band, best
+from crossover.evidence import Band, Evidence, SourceKind
 from crossover.money import DAYS_PER_MONTH
 from crossover.planner.constraints import remains_of_zone
 from crossover.planner.costing import Bill, bill
@@ -26,12 +27,13 @@ from crossover.planner.estimates import (
     own_factor,
     own_title,
 )
+from crossover.planner.evidence import KNEE, SPEEDS, figure, latency_of
 from crossover.planner.hybrids import Hybrid
 from crossover.planner.outlook import band
 from crossover.planner.question import DEFAULT_SLO, Question
 from crossover.planner.survey import OwnOption
-from crossover.planner.words import CostLine, Option, SloCheck
-from crossover.workload import Slo
+from crossover.planner.words import CostLine, Figure, Option, SloCheck
+from crossover.workload import Slo, SloTarget
 
 Floats = NDArray[np.float64]
 REASONING = "it thinks before it answers: {:.3g} × the stated answer is billed, and answers come later"
@@ -61,6 +63,7 @@ def of_tokens(question: Question, row: Priced, costs: Floats, chance: float) -> 
         usd_per_mtok=per_mtok(question, total),
         lines=tuple(_line(line) for line in row.cost.lines),
         slo=_unmeasured(question, candidate.id),
+        measured=_latencies(question, candidate.id),
         capability=candidate.capability,
         score=candidate.score,
         benchmark=candidate.benchmark,
@@ -93,7 +96,9 @@ def of_machines(question: Question, row: OwnOption, costs: Floats, chance: float
         machines=paid,
         replica_rps=row.fleet.capacity_rps,
         peak=row.fleet.peak,
-        slo=_simulated(question.slo, row.fleet.peak),
+        slo=_simulated(question.slo, row.fleet.peak, _speed(row)),
+        speed=_speed(row),
+        measured=_speeds(question, row),
         utilisation=row.utilisation,
         tco_cross_check_usd=(float(owned.cross_check[0]), float(owned.cross_check[1])),
         capability=row.way.spec.model.capability,
@@ -143,7 +148,9 @@ def of_hybrid(question: Question, row: Hybrid, costs: Floats, chance: float, ran
         overflow_share=spilled,
         overflow_to=row.target.candidate.id,
         peak=row.own.fleet.peak,
-        slo=_simulated(question.slo, row.own.fleet.peak),
+        slo=_simulated(question.slo, row.own.fleet.peak, _speed(row.own)),
+        speed=_speed(row.own),
+        measured=_speeds(question, row.own),
         utilisation=next((point.utilisation for point in row.points if point.replicas == replicas), None),
         tco_cross_check_usd=(float(owned.cross_check[0]), float(owned.cross_check[1])),
         capability=row.own.way.spec.model.capability,
@@ -197,11 +204,43 @@ def _line(line: Line) -> CostLine:
     return CostLine(name=line.name, kind=line.kind, usd_month=float(line.usd_month), note=line.note, basis=line.basis)
 
 
-def _simulated(slo: Slo, peak: SimResult) -> tuple[SloCheck, ...]:
+def _simulated(slo: Slo, peak: SimResult, speed: SourceKind) -> tuple[SloCheck, ...]:
+    note = f"simulated with {'measured' if speed == 'measured' else 'predicted'} speed, busiest hour"
     return tuple(
-        SloCheck(label=target.label, limit_s=target.limit_s, reached_s=reached, met=met, note="simulated, busiest hour")
+        SloCheck(label=target.label, limit_s=target.limit_s, reached_s=reached, met=met, note=note, basis=speed)
         for target, met, reached in zip(slo.targets, peak.slo_met, peak.slo_reached_s, strict=True)
     )
+
+
+def _speed(row: OwnOption) -> SourceKind:
+    """Where the speed of own machines comes from: a prediction is assumed until somebody measured."""
+    return "measured" if row.fleet.serving.points else "assumed"
+
+
+def subject_of(row: OwnOption) -> str:
+    """The name under which a speed of this configuration is filed."""
+    spec = row.way.spec
+    return deployment_key(spec.model, spec.quantisation, spec.accelerator, spec.count, spec.engine)
+
+
+def _speeds(question: Question, row: OwnOption) -> tuple[Figure, ...]:
+    """The measured speeds that this configuration was refit to, and the knee of a sweep."""
+    subject = subject_of(row)
+    return tuple(
+        figure(found)
+        for found in question.evidence
+        if found.subject == subject and found.kind == "measured" and (found.metric in SPEEDS or found.metric == KNEE)
+    )
+
+
+def _latencies(question: Question, subject: str) -> tuple[Figure, ...]:
+    """The latencies of a model sold per token that are held against the promises."""
+    rows = (latency_of(question, subject, _promised(target)) for target in question.slo.targets)
+    return tuple(figure(row) for row in rows if row is not None)
+
+
+def _promised(target: SloTarget) -> str:
+    return f"{target.metric}_p{target.percentile:g}_s"
 
 
 def _unmeasured(question: Question, subject: str) -> tuple[SloCheck, ...]:
@@ -210,23 +249,33 @@ def _unmeasured(question: Question, subject: str) -> tuple[SloCheck, ...]:
         return ()
     checks: list[SloCheck] = []
     for target in question.slo.targets:
-        metric = f"{target.metric}_p{target.percentile:g}_s"
-        row = best(question.evidence, subject, metric, question.today)
+        row = latency_of(question, subject, _promised(target))
         checks.append(
             SloCheck(
                 label=target.label,
                 limit_s=target.limit_s,
                 reached_s=None if row is None else row.value,
                 met=None if row is None else row.value < target.limit_s,
-                note="not measured" if row is None else f"{row.kind}: {row.source}",
+                note="not measured" if row is None else _brought(row),
+                basis="assumed" if row is None else row.kind,
             )
         )
     return tuple(checks)
 
 
+def _brought(row: Evidence) -> str:
+    count = f", n = {row.n:,}" if row.n else ""
+    return f"{row.kind}: {row.source}, {row.when}{count}"
+
+
 def _own_reasons(question: Question, row: OwnOption, total: float, ranges: dict[str, Range]) -> tuple[str, ...]:
     """Why this many replicas, and what the one in reserve costs."""
     rows = [f"one replica fewer fails: {row.fleet.why_not_fewer}"] if row.fleet.replicas > 1 else []
+    serving = row.fleet.serving
+    if serving.points:
+        factor = serving.factor
+        moved = f"{factor:.2g} times as long as" if factor >= 1 else f"{1 / factor:.2g} times shorter than"
+        rows.append(f"speed refit to {serving.points} measured figures: a step takes {moved} the model predicted")
     machines = row.facts.machines
     if question.spare and machines is not None:
         bare = msgspec.structs.replace(row.facts, machines=msgspec.structs.replace(machines, spare=0))

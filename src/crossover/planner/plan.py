@@ -20,10 +20,11 @@ from crossover.planner import answers, options
 from crossover.planner import fleet as fleets
 from crossover.planner.assumptions import assumptions, notes
 from crossover.planner.candidates import Enumeration, enumerate_all, grouped
-from crossover.planner.constraints import screen_api
+from crossover.planner.constraints import screen_api, screen_quality
 from crossover.planner.draws import Range, read_ranges
 from crossover.planner.estimated import Estimated, estimate
 from crossover.planner.estimates import Priced, peak_rps, priced
+from crossover.planner.evidence import GAP, Book, Weighed, book_of, names_of, shown, weigh
 from crossover.planner.hybrids import Hybrid, overflowing, splitting
 from crossover.planner.outlook import chance_cheapest
 from crossover.planner.question import DEFAULT_SLO, Question
@@ -55,10 +56,15 @@ def plan(question: Question, catalog: Catalog, progress: Progress | None = None)
     ``progress`` is called with (done, total, what) while configurations are simulated. Raises InputError for a name or
     a number that cannot be.
     """
-    stated, question = question, with_defaults(question)
+    weighed = weigh(question)
+    stated, question = question, with_defaults(question, weighed)
     ranges = ranges_for(question)
     enumeration = enumerate_all(question, catalog)
     whole, partly, refused = screen_api(question, catalog, enumeration)
+    book = book_of(question, weighed, catalog)
+    if question.preferences.proof:
+        whole, partly, enumeration, unproved = screen_quality(catalog, enumeration, whole, partly, book)
+        refused += unproved
     tokens = sorted((priced(question, row) for row in whole), key=lambda row: row.cost.usd_month)
     effort = THOROUGH if question.workload.trace is not None else QUICK
     arrivals = fleets.busiest(question.workload, question.seed)
@@ -70,11 +76,20 @@ def plan(question: Question, catalog: Catalog, progress: Progress | None = None)
         outside = sorted((priced(question, row) for row in (*whole, *partly)), key=lambda row: row.cost.usd_month)
         hybrids += splitting(question, found, _targets(outside, enumeration.today), ranges)
     estimated = estimate(question, tokens, found, hybrids, ranges)
-    rows = build(question, estimated, enumeration.today)
+    rows = [with_proofs(row, book) for row in build(question, estimated, enumeration.today)]
     ranking = ranked(rows, question)
     all_refused = grouped([*refused, *enumeration.refused, *found.refused])
-    first = first_notes(stated, enumeration, tokens)
-    return assemble(question, catalog, estimated, ranking, all_refused, enumeration.today, first)
+    first = (
+        *stated.notes,
+        *first_notes(stated, enumeration, tokens),
+        *dropped_notes(weighed, subjects_of(enumeration)),
+    )
+    made = assemble(question, catalog, estimated, ranking, all_refused, enumeration.today, first)
+    return msgspec.structs.replace(
+        made,
+        evidence=shown(weighed, ranking, subjects_of(enumeration)),
+        proofs=tuple(proof for _, _, proof in weighed.proofs),
+    )
 
 
 def first_notes(stated: Question, enumeration: Enumeration, tokens: Sequence[Priced]) -> tuple[str, ...]:
@@ -98,14 +113,41 @@ def first_notes(stated: Question, enumeration: Enumeration, tokens: Sequence[Pri
     return tuple(rows)
 
 
-def unused_evidence(stated: Question, enumeration: Enumeration) -> tuple[str, ...]:
-    """Measured figures whose subject is no option: most likely a typing slip."""
-    known = {row.id for row in enumeration.api} | {
+def subjects_of(enumeration: Enumeration) -> frozenset[str]:
+    """The names under which a speed or a latency of anything enumerated is filed."""
+    keys = {
         deployment_key(spec.model, spec.quantisation, spec.accelerator, spec.count, spec.engine)
         for spec in enumeration.specs
     }
+    return frozenset(keys | {row.id for row in enumeration.api})
+
+
+def dropped_notes(weighed: Weighed, subjects: frozenset[str]) -> tuple[str, ...]:
+    """What was measured once and counts no more."""
+    names = {name for subject in subjects for name in names_of(subject)}
+    rows = []
+    for state, why in (("expired", "are too old"), ("changed", "are about what has been replaced since")):
+        count = sum(
+            standing == state and (row.subject in names or row.metric == GAP) for row, standing, _ in weighed.standing
+        )
+        if count:
+            rows.append(f"{count} measured figures {why}: they are shown and not used. Measure again.")
+    return tuple(rows)
+
+
+def with_proofs(option: Option, book: Book) -> Option:
+    """The option with what evaluations said of its model; of a hybrid that is the model on own machines."""
+    of = option.deployment.model
+    form = of.quantisation if option.kind in {"self", "hybrid"} else ""
+    names = (option.model,) if option.kind in {"self", "hybrid"} else (of.name, option.model)
+    return msgspec.structs.replace(option, quality=book.of(names, form or ""))
+
+
+def unused_evidence(stated: Question, enumeration: Enumeration) -> tuple[str, ...]:
+    """Measured figures whose subject is no option: most likely a typing slip."""
+    known = set(subjects_of(enumeration))
     known |= {row.priced.model for row in enumeration.api} | {spec.model.name for spec in enumeration.specs}
-    unused = [row.subject for row in stated.evidence if row.subject not in known]
+    unused = [row.subject for row in stated.evidence if row.subject not in known and row.metric != GAP]
     if not unused:
         return ()
     example = f"{unused[0]!r}; subjects look like {min(known)!r}" if known else repr(unused[0])
@@ -113,14 +155,18 @@ def unused_evidence(stated: Question, enumeration: Enumeration) -> tuple[str, ..
     return (f"{count} measured figures match no option and were not used, such as {example}.",)
 
 
-def with_defaults(question: Question) -> Question:
+def with_defaults(question: Question, weighed: Weighed) -> Question:
     """The question with the peak factor that its profile really shows, and a loose promise where none was stated.
+
+    Of the evidence only what counts is left.
 
     Traffic that can all wait for a batch needs no promise: own machines must only keep up.
     """
     load = msgspec.structs.replace(question.workload, peak_factor=peak_level(question.workload))
     stated = question.slo.targets or load.batch_share >= 1
-    return msgspec.structs.replace(question, workload=load, slo=question.slo if stated else DEFAULT_SLO)
+    return msgspec.structs.replace(
+        question, workload=load, slo=question.slo if stated else DEFAULT_SLO, evidence=weighed.usable, recorded=()
+    )
 
 
 def ranges_for(question: Question) -> dict[str, Range]:

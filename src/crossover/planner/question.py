@@ -24,6 +24,7 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
 
     ``capability`` is the least class of model that will do (None: the class of today's model). ``quality_floor`` is a
     published score below which a model is not considered. ``team`` is the experience with operating models.
+    ``proof`` asks for an evaluation that found a model not worse than today's.
     """
 
     capability: Capability | None = None
@@ -31,6 +32,7 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     team: Team = "some"
     fine_tuning: bool = False
     colocate: bool = False
+    proof: bool = False
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +40,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
 
     ``contract`` and ``service_tier`` hold with the seller of the models in use. ``life_months`` and
     ``colocation_usd_month`` (per machine) are those of bought machines. ``target_usd_month`` is a budget the
-    plan is asked to reach.
+    plan is asked to reach. ``here_usd_hour`` is what an hour of the machine at hand costs (None: it is not considered).
     """
 
     fte: float | None = None
@@ -54,6 +56,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     colocation_usd_month: float = 0.0
     pue: float | None = None
     residual_share: float | None = None
+    here_usd_hour: float | None = None
 
 
 class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,8 +85,11 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """One question to the planner. ``agreements`` maps a party (``openai``, ``aws``) to what is signed with it.
 
-    ``spare`` replicas stand by beside those that serve a self-hosted option. ``today`` is the day the plan is made,
-    ``as_of`` the day of the prices. ``seed`` fixes every draw: same question, same plan.
+    ``evidence`` are figures of the user's own file, ``recorded`` those of the ledger; ``identities`` says what answers
+    now behind the names that the latter are about (``identity:NAME`` or ``digest:NAME`` to a fingerprint; where one is
+    missing, nobody looked). ``notes`` are said with the plan. ``spare`` replicas stand by beside those that serve a
+    self-hosted option. ``today`` is the day the plan is made, ``as_of`` the day of the prices. ``seed`` fixes every
+    draw: same question, same plan.
     """
 
     workload: Workload
@@ -97,6 +103,9 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     limits: RateLimits = RateLimits()
     scope: Scope = Scope()
     evidence: tuple[Evidence, ...] = ()
+    recorded: tuple[Evidence, ...] = ()
+    identities: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
     rules_confirmed: dt.date | None = None
     spare: int = 1
     draws: int = 2000

@@ -66,6 +66,10 @@ def _floor(question: Question) -> str | None:
     return f"published score of at least {floor:g}" if floor is not None else None
 
 
+def _proof(question: Question) -> str | None:
+    return "a proof of quality is asked for" if question.preferences.proof else None
+
+
 def _sensitive(question: Question) -> str | None:
     share = question.workload.sensitive_share
     return f"{share:.0%} of requests are sensitive" if share > 0 else None
@@ -81,6 +85,12 @@ RULES: tuple[Rule, ...] = (
         name="quality floor",
         stated=_floor,
         effect="models with a lower published score, or with none, are refused",
+        touches=MANAGED + OWN,
+    ),
+    Rule(
+        name="quality proof",
+        stated=_proof,
+        effect="models that no evaluation found better than, as good as, or not worse than today's are refused",
         touches=MANAGED + OWN,
     ),
     Rule(
@@ -144,4 +154,11 @@ def ranked(options: list[Option], question: Question) -> list[Option]:
         )
         for option in options
     ]
-    return sorted(marked, key=lambda option: (len(option.demoted_by), option.usd_month, option.id))
+    return sorted(
+        marked, key=lambda option: (len(option.demoted_by), option.usd_month, option.speed != "measured", option.id)
+    )
+
+
+def _place(option: Option) -> tuple[int, float, bool, str]:
+    """Undemoted first, then the cheapest; of two that cost the same, the one whose speed was measured."""
+    return len(option.demoted_by), option.usd_month, option.speed != "measured", option.id

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from crossover.capacity.arrivals import Arrivals
+from crossover.capacity.calibration import deployment_key
 from crossover.capacity.sizing import Effort
 from crossover.capacity.words import Serving
 from crossover.deployment import Zone
 from crossover.planner import fleet as fleets
-from crossover.planner.candidates import Enumeration, Purchasing, ServingSpec, grouped
+from crossover.planner.candidates import OWN, Enumeration, Purchasing, ServingSpec, grouped
 from crossover.planner.constraints import refusal_of_zone, sensitivity_of
 from crossover.planner.costing import Facts
 from crossover.planner.estimates import (
@@ -25,6 +26,7 @@ from crossover.planner.estimates import (
     signed,
     terms,
 )
+from crossover.planner.evidence import SPEEDS
 from crossover.planner.question import Question
 from crossover.planner.words import Refused
 
@@ -63,11 +65,14 @@ class _Bound(msgspec.Struct, frozen=True, kw_only=True):
     ways: tuple[Purchasing, ...]
     usd_month: float
     serving: Serving | None
+    measured: bool
 
     @property
     def shows(self) -> set[str]:
-        """What a reader wants to see at least once: each model, and each way of paying."""
-        return {way.spec.model.name for way in self.ways} | {str(way.purchase) for way in self.ways}
+        """What a reader wants to see at least once: each model, each way of paying, this machine, what was measured."""
+        said = {way.spec.model.name for way in self.ways} | {str(way.purchase) for way in self.ways}
+        said |= {f"here {way.spec.model.name}" for way in self.ways if way.offer is not None and way.party == OWN}
+        return said | ({f"measured {self.ways[0].spec.key}"} if self.measured else set())
 
 
 class _Search:
@@ -78,6 +83,8 @@ class _Search:
         self.terms: dict[tuple[str, ...], Terms] = {}
         self.heap: list[tuple[float, int, _Bound]] = []
         self.pushed = 0
+        self.beside: dict[tuple[str, str, str], ServingSpec] = {}  # a measured one of each model, device and engine
+        self.subjects = {row.subject for row in question.evidence if row.metric in SPEEDS}
         self.fixed_usd: float | None = None
         self.by_factor: dict[float, tuple[Arrivals, float]] = {}
 
@@ -91,12 +98,17 @@ class _Search:
         prices = (
             math.ceil(replicas / way.replicas_per_machine) * least_machine_usd(self.question, way) for way in ways
         )
-        self._push(_Bound(ways=ways, usd_month=min(prices) + self.fixed_usd, serving=None))
+        key = deployment_key(spec.model, spec.quantisation, spec.accelerator, spec.count, spec.engine)
+        least = min(prices) + self.fixed_usd
+        measured = key in self.subjects
+        if measured:
+            self.beside[spec.model.name, spec.accelerator.name, spec.engine] = spec
+        self._push(_Bound(ways=ways, usd_month=least, serving=None, measured=measured))
 
     def tighten(self, bound: _Bound) -> None:
         """Replace the first bound by that of the throughput model, at the whole price."""
         spec = bound.ways[0].spec
-        serving = fleets.serving_of(spec, self.context, self.question.evidence)
+        serving = self._serving(spec, bound.measured)
         replicas = self._replicas(fleets.ceiling_rps(serving, self._requests(spec)[0]))
         least = math.inf
         for way in bound.ways:
@@ -104,7 +116,15 @@ class _Search:
             machines = math.ceil(replicas / way.replicas_per_machine)
             each = paid.machine_usd_month + paid.operations_usd_machine
             least = min(least, machines * each + paid.people_usd + paid.operations_usd)
-        self._push(_Bound(ways=bound.ways, usd_month=least, serving=serving))
+        self._push(msgspec.structs.replace(bound, usd_month=least, serving=serving))
+
+    def _serving(self, spec: ServingSpec, measured: bool) -> Serving:
+        """As measured, else scaled like another format that was measured on this device and engine, else predicted."""
+        evidence = self.question.evidence
+        beside = None if measured else self.beside.get((spec.model.name, spec.accelerator.name, spec.engine))
+        if beside is None:
+            return fleets.serving_of(spec, self.context, evidence)
+        return fleets.serving_beside(spec, beside, self.context, evidence)
 
     def _requests(self, spec: ServingSpec) -> tuple[Arrivals, float]:
         """Requests with answers as long as this model writes them, and the mean tokens of one that must be computed."""
@@ -230,11 +250,11 @@ def _permitted(question: Question, ways: Iterable[Purchasing]) -> tuple[list[Pur
     kept: list[Purchasing] = []
     refused: list[Refused] = []
     for way in ways:
-        party = way.offer.cloud if way.offer is not None else "own"
+        party = way.party
         if party not in verdicts:
             zone = Zone(
                 name=party,
-                operator="rented" if way.offer is not None else "own",
+                operator=way.operator,
                 party=party,
                 agreements=signed(question, party),
             )

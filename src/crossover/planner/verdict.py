@@ -21,11 +21,19 @@ CAVEAT = (
 )
 
 
+PROVED = "Your own evaluation found it {words}. It says so of the prompts it was given: keep watching."
+FAILED = "Your own evaluation found it {words}: think twice."
+
+
 def caveat(chosen: Option) -> str:
-    """What the plan cannot know of its advice: quality always, and the latency of an endpoint that nobody measured."""
+    """What the plan cannot know of its advice: quality without an evaluation, the latency of what nobody measured."""
     unknown = [check.label for check in chosen.slo if check.met is None]
     missed = [check.label for check in chosen.slo if check.met is False]
+    said = next((proof for proof in chosen.quality if proof.standing == "used"), None)
+    worse = said is not None and said.verdict.startswith("worse")
     rows = [CAVEAT]
+    if said is not None and (said.passed or worse):
+        rows = [(PROVED if said.passed else FAILED).format(words=said.words)]
     if missed:
         rows.append(f"Your measurement of it misses {', '.join(missed)}.")
     if unknown:
@@ -73,7 +81,9 @@ def decide(
         return Verdict(headline=headline, action=action, reasons=reasons, caveat=caveat(today), option=today.id)
     costs = f"about {show(best.usd_month)} a month instead of {show(today.usd_month)}"
     headline = f"Move from {today.title} to {best.title}: {costs}"
-    action = f"Move to {best.title} ({KIND_TITLES[best.kind]}) once its answers are proved good enough."
+    proved = any(proof.passed for proof in best.quality)
+    once = "" if proved else " once its answers are proved good enough"
+    action = f"Move to {best.title} ({KIND_TITLES[best.kind]}){once}."
     reasons = _reasons(ranked, best, today, break_evens, reach)
     if pushed:
         why = f"The rule on {' and '.join(pushed)}, which you stated, ranks {today.title} below {best.title}."

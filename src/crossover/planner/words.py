@@ -17,7 +17,10 @@ from crossover.deployment import Deployment
 from crossover.evidence import Band, SourceKind
 
 OptionKind = Literal["api", "hosted", "self", "hybrid"]
-RefusalStage = Literal["memory", "slo", "compliance", "capability", "lifecycle", "price", "limits"]
+RefusalStage = Literal["memory", "slo", "compliance", "capability", "lifecycle", "price", "limits", "quality"]
+# What became of a figure that was brought: it counts; it is shown, and nothing is computed from it; it is too old;
+# something else answers under that name now; a newer one counts; too few people agreed with the judge behind it.
+Standing = Literal["used", "shown", "expired", "changed", "superseded", "unverified"]
 LineKind = Literal["tokens", "compute", "power", "people", "operations", "overflow"]
 KIND_TITLES: dict[OptionKind, str] = {
     "api": "API",
@@ -38,12 +41,57 @@ class CostLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SloCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """One target of the SLO: ``reached_s`` is the value predicted; ``met`` is None where nobody measured (an API)."""
+    """One target of the SLO: ``reached_s`` is the value predicted; ``met`` is None where nobody measured (an API).
+
+    ``basis``: of an API its own measured latency; of own machines the speed that was simulated with.
+    """
 
     label: str
     limit_s: float
     reached_s: float | None
     met: bool | None
+    note: str = ""
+    basis: SourceKind = "assumed"
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure that was brought (by the ledger or a file), and what became of it.
+
+    ``low`` and ``high`` are its 80 % interval, ``n`` the observations behind it, ``load`` what it was measured at.
+    """
+
+    subject: str
+    metric: str
+    value: float
+    unit: str
+    kind: SourceKind
+    source: str
+    when: dt.date
+    standing: Standing
+    why: str = ""
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    load: str = ""
+    method: str = ""
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """What an evaluation said of a model against another: ``words`` is the verdict with its margin, number and day.
+
+    ``passed``: better, equivalent, or not worse by more than the margin, and still standing (``used``).
+    """
+
+    candidate: str
+    reference: str
+    verdict: str
+    words: str
+    passed: bool
+    standing: Standing
+    gap: float
+    margin: float
+    n: int
+    when: dt.date
     note: str = ""
 
 
@@ -55,7 +103,8 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     ``replicas`` serve, ``spare_replicas`` stand by, ``machines`` are paid. ``payback_months`` is the time in which the
     saving against today's option pays the one-off cost (None: never, or nothing to pay back).
     ``score`` is a published result in 0..100 of ``benchmark``, where there is one. ``demoted_by`` names the rules that
-    rank it below cheaper ones. ``simulated`` False: bounded only.
+    rank it below cheaper ones. ``simulated`` False: bounded only. ``speed`` says where the speed of own machines comes
+    from, ``measured`` holds the figures behind it (or behind the latency of an API), ``quality`` what evaluations said.
     """
 
     id: str
@@ -91,6 +140,9 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     demoted_by: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
+    speed: SourceKind = "assumed"
+    measured: tuple[Figure, ...] = ()
+    quality: tuple[Proof, ...] = ()
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
@@ -278,3 +330,5 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     reach: tuple[Reach, ...] = ()
     tornado_pair: tuple[str, str] | None = None
     seed: int = 0
+    evidence: tuple[Figure, ...] = ()
+    proofs: tuple[Proof, ...] = ()

@@ -82,12 +82,7 @@ class Inside:
         """A fingerprint of an embedded model's file, quickly: its size, its first and its last MiB; "" of others."""
         if one.provider != EMBEDDED or one.base_url is not None:
             return ""
-        with self._file(name, one).open("rb") as file:
-            seen = hashlib.sha256(file.read(_MIB))
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - _MIB, 0))
-            seen.update(file.read(_MIB))
-        return f"{size}:{seen.hexdigest()[:16]}"
+        return fingerprint(self._file(name, one))
 
     async def stop(self) -> None:
         """End every engine in here."""
@@ -101,17 +96,35 @@ class Inside:
 
     def _file(self, name: str, one: DeploymentSettings) -> Path:
         """The model file a deployment names: the shipped one, a path, or a file in the folder of models."""
-        if one.model == SHIPPED:
-            return default_model()
-        stated = Path(one.model).expanduser()
-        for place in (stated, self._models / one.model, self._models / f"{one.model}.gguf"):
-            if place.is_file():
-                return place
+        found = weights_of(one.model, self._models)
+        if found is not None:
+            return found
         raise FileError(
             f"deployment {name}: no model file of this name, also not in {self._models}",
             file=one.model,
             hint=f'Write {SHIPPED}, a path, or a file that "crossover models pull" brought',
         )
+
+
+def weights_of(model: str, models: Path) -> Path | None:
+    """The model file of a name: the shipped one, a path, or a file in the folder of models; None where there is none.
+
+    Raises FileError where the shipped one is missing.
+    """
+    if model == SHIPPED:
+        return default_model()
+    places = (Path(model).expanduser(), models / model, models / f"{model}.gguf")
+    return next((place for place in places if place.is_file()), None)
+
+
+def fingerprint(path: Path) -> str:
+    """Of a model file, quickly: its size, its first and its last MiB."""
+    with path.open("rb") as file:
+        seen = hashlib.sha256(file.read(_MIB))
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - _MIB, 0))
+        seen.update(file.read(_MIB))
+    return f"{size}:{seen.hexdigest()[:16]}"
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):

@@ -68,22 +68,27 @@ def is_export(path: Path) -> bool:
     if head[:1] in (b"{", b"["):
         return b'"results"' in head and any(key in head for key in _EXPORT_KEYS)
     header = _cells(head.split(b"\n", 1)[0].decode(errors="replace"))
-    return _csv_kind(header) is not None
+    return csv_kind(header) is not None
 
 
 def read_export(path: str | Path) -> Facts:
     """What a usage export says: volume, mean lengths, cached and batch share, models, profile. Raises FileError."""
+    provider, buckets, notes = read_buckets(path)
+    return _facts(buckets, provider, Path(path), notes)
+
+
+def read_buckets(path: str | Path) -> tuple[str, list[Bucket], list[str]]:
+    """The provider of a usage export, its buckets as they stand, and notes on what may be missing. Raises FileError."""
     place = Path(path)
-    data = _whole(place)
+    data = whole(place)
     notes: list[str] = []
     if data.lstrip()[:1] in (b"{", b"["):
-        provider, buckets = _from_json(data, str(place), notes)
-    else:
-        provider, buckets = _from_csv(data, str(place))
-    return _facts(buckets, provider, place, notes)
+        return (*from_json(data, str(place), notes), notes)
+    return (*from_csv(data, str(place)), notes)
 
 
-def _whole(place: Path) -> bytes:
+def whole(place: Path) -> bytes:
+    """A file at once, unpacked where it is packed. Raises FileError where it is too large for an export."""
     parts, size = [], 0
     for block in read_blocks(place):
         size += len(block.data)
@@ -95,8 +100,15 @@ def _whole(place: Path) -> bytes:
     return b"".join(parts)
 
 
-def _from_json(data: bytes, file: str, notes: list[str]) -> tuple[str, list[Bucket]]:
-    """Pages of buckets: one page, a list of pages, a list of buckets, or one page per line."""
+def from_json(data: bytes, file: str, notes: list[str]) -> tuple[str, list[Bucket]]:
+    """Pages of usage: the provider, and the buckets. Raises FileError."""
+    raw = pages(data, file, notes)
+    buckets = [bucket for index, item in enumerate(raw) for bucket in _json_results(item, index, file)]
+    return ("Anthropic" if "starting_at" in raw[0] else "OpenAI"), buckets
+
+
+def pages(data: bytes, file: str, notes: list[str]) -> list[dict[str, Any]]:
+    """Buckets as they stand: of one page, a list of pages, a list of buckets, or one page per line. At least one."""
     try:
         found: list[Any] = [msgspec.json.decode(data)]
     except msgspec.DecodeError as error:
@@ -111,8 +123,7 @@ def _from_json(data: bytes, file: str, notes: list[str]) -> tuple[str, list[Buck
     raw = [bucket for item in found for bucket in _json_buckets(item, notes)]
     if not raw:
         raise FileError("holds no bucket of usage", file=file, hint="A usage export has buckets with results")
-    buckets = [bucket for index, item in enumerate(raw) for bucket in _json_results(item, index, file)]
-    return ("Anthropic" if "starting_at" in raw[0] else "OpenAI"), buckets
+    return raw
 
 
 def _json_buckets(item: object, notes: list[str]) -> Iterator[dict[str, Any]]:
@@ -130,8 +141,8 @@ def _json_buckets(item: object, notes: list[str]) -> Iterator[dict[str, Any]]:
 def _json_results(item: dict[str, Any], index: int, file: str) -> Iterator[Bucket]:
     where = f"bucket {index + 1}"
     try:
-        start = _seconds(item.get("start_time", item.get("starting_at")), "start of the bucket")
-        end = _seconds(item.get("end_time", item.get("ending_at")), "end of the bucket")
+        start = seconds(item.get("start_time", item.get("starting_at")), "start of the bucket")
+        end = seconds(item.get("end_time", item.get("ending_at")), "end of the bucket")
         results = item["results"]
         if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
             raise RowError("results", "is not a list of objects")
@@ -145,35 +156,36 @@ def _json_results(item: dict[str, Any], index: int, file: str) -> Iterator[Bucke
 def _group(start: float, end: float, result: Mapping[str, Any]) -> Bucket:
     """One group of a bucket, OpenAI or Anthropic by its names."""
     if "uncached_input_tokens" in result:
-        cached = _count(result, "cache_read_input_tokens")
+        cached = counted(result, "cache_read_input_tokens")
         written = result.get("cache_creation") or {}
-        wrote = sum(_count(written, name) for name in written) if isinstance(written, dict) else 0
-        wrote += sum(_count(result, name) for name in result if name.startswith("cache_creation_"))
-        prompt = _count(result, "uncached_input_tokens") + cached + wrote
+        wrote = sum(counted(written, name) for name in written) if isinstance(written, dict) else 0
+        wrote += sum(counted(result, name) for name in result if name.startswith("cache_creation_"))
+        prompt = counted(result, "uncached_input_tokens") + cached + wrote
         batch = result.get("service_tier") == "batch"
         return Bucket(
-            start, end, None, prompt, cached, _count(result, "output_tokens"), str(result.get("model") or ""), batch
+            start, end, None, prompt, cached, counted(result, "output_tokens"), str(result.get("model") or ""), batch
         )
     if "input_tokens" not in result:
         raise RowError("results", f"have no input_tokens; the fields are {listed(list(result))}")
-    requests = None if result.get("num_model_requests") in (None, "") else _count(result, "num_model_requests")
+    requests = None if result.get("num_model_requests") in (None, "") else counted(result, "num_model_requests")
     return Bucket(
         start,
         end,
         requests,
-        _count(result, "input_tokens"),
-        _count(result, "input_cached_tokens"),
-        _count(result, "output_tokens"),
+        counted(result, "input_tokens"),
+        counted(result, "input_cached_tokens"),
+        counted(result, "output_tokens"),
         str(result.get("model") or ""),
         str(result.get("batch")).lower() == "true",
     )
 
 
-def _from_csv(data: bytes, file: str) -> tuple[str, list[Bucket]]:
+def from_csv(data: bytes, file: str) -> tuple[str, list[Bucket]]:
+    """A usage export as CSV: the provider, and the buckets. Raises FileError."""
     lines = data.decode(errors="replace").splitlines()
     reader = csv.reader(lines)
     header = [name.strip() for name in next((row for row in reader if row), [])]
-    kind = _csv_kind(header)
+    kind = csv_kind(header)
     if kind is None:
         raise FileError(
             f"is no usage export that is known; the columns are {listed(header)}",
@@ -201,7 +213,7 @@ def _from_csv(data: bytes, file: str) -> tuple[str, list[Bucket]]:
 
 
 def _openai_row(cells: Mapping[str, str]) -> Bucket:
-    start, end = _seconds(cells["start_time"], "start_time"), _seconds(cells["end_time"], "end_time")
+    start, end = seconds(cells["start_time"], "start_time"), seconds(cells["end_time"], "end_time")
     if not cells["input_tokens"] and not cells["output_tokens"]:
         return Bucket(start, end)  # a bucket without usage
     return _group(start, end, cells)
@@ -209,23 +221,24 @@ def _openai_row(cells: Mapping[str, str]) -> Bucket:
 
 def _console_row(cells: Mapping[str, str]) -> Bucket:
     text = cells["usage_date_utc"]
-    start = _seconds(f"{text} 00:00:00" if len(text) == 10 else text, "usage_date_utc")
+    start = seconds(f"{text} 00:00:00" if len(text) == 10 else text, "usage_date_utc")
     hourly = len(text) > 10 and not text.replace("T", " ").rstrip("Z").endswith(" 00:00")
-    cached = _count(cells, "usage_input_tokens_cache_read")
-    wrote = sum(_count(cells, name) for name in cells if name.startswith("usage_input_tokens_cache_write"))
+    cached = counted(cells, "usage_input_tokens_cache_read")
+    wrote = sum(counted(cells, name) for name in cells if name.startswith("usage_input_tokens_cache_write"))
     return Bucket(
         start,
         start + (HOUR_S if hourly else DAY_S),
         None,
-        _count(cells, "usage_input_tokens_no_cache") + cached + wrote,
+        counted(cells, "usage_input_tokens_no_cache") + cached + wrote,
         cached,
-        _count(cells, "usage_output_tokens"),
+        counted(cells, "usage_output_tokens"),
         cells.get("model_version", ""),
         "batch" in cells.get("usage_type", "").lower(),
     )
 
 
-def _csv_kind(header: Iterable[str]) -> str | None:
+def csv_kind(header: Iterable[str]) -> str | None:
+    """Whose usage export has these columns; ``empty``: one of OpenAI's without usage; None: nobody's that is known."""
     names = set(header)
     if names.issuperset(_ANTHROPIC_CSV):
         return "Anthropic"
@@ -241,12 +254,14 @@ def _cells(line: str) -> list[str]:
         return []
 
 
-def _count(values: Mapping[str, Any], field: str) -> int:
+def counted(values: Mapping[str, Any], field: str) -> int:
+    """A count of tokens or requests; 0 where there is none. Raises RowError."""
     value = values.get(field)
     return 0 if value in (None, "") else token_count(value, field, MAX_BUCKET_TOKENS)
 
 
-def _seconds(value: object, field: str) -> float:
+def seconds(value: object, field: str) -> float:
+    """Seconds since 1970 of a time in any form but elapsed. Raises RowError."""
     form = form_of(value)
     if form is None or form == "elapsed":
         raise RowError(field, f"is {shown(value)}, not a time")
