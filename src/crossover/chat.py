@@ -141,7 +141,8 @@ class Reasoning(msgspec.Struct, frozen=True, kw_only=True):
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks, and what was said beside the request itself (headers, key, route). Labels may only raise.
 
-    ``key`` is the id of the key, never the key. ``deadline_s`` is how long the caller waits, in seconds.
+    ``key`` is the id of the key, never the key. ``deadline_s`` is how long the caller waits, in seconds. ``under`` are
+    names that the same words were asked under before: what holds for those names holds here as well.
     """
 
     request_id: str = ""
@@ -153,6 +154,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     retries_by_client: int = 0
     idempotency_key: str | None = None
     door: str = "python"
+    under: tuple[str, ...] = ()
 
 
 NOBODY = Caller()

@@ -39,7 +39,7 @@ from crossover.ledger.words import Book, Budget
 from crossover.privacy.clearance import Asked, Cleared, Desk, Withheld, clear, look
 from crossover.privacy.policy import Known, Place, knowing
 from crossover.privacy.words import NOTHING_FOUND
-from crossover.routing.asked import LOCAL_ONLY, labelled, metadata_of, mistake, route_of
+from crossover.routing.asked import LOCAL_ONLY, beside, labelled, metadata_of, mistake, route_of
 from crossover.routing.cascade import gate_of, telling
 from crossover.routing.eligibility import Ask, Law, refusal
 from crossover.routing.faults import FAULTS
@@ -282,10 +282,9 @@ class Dispatcher:
         rule = account.route.cascade
         if rule is None or rule.second is None or not isinstance(request, ChatRequest):
             return None
-        caller = msgspec.structs.replace(
-            request.caller, request_id=f"{account.id}-second", policy=None, door="second",
-            deadline_s=None if request.caller.deadline_s is None else self._time_left(account),
-        )  # fmt: skip
+        caller = beside(account.route, request.caller, f"{account.id}-second", "second")
+        if request.caller.deadline_s is not None:
+            caller = msgspec.structs.replace(caller, deadline_s=self._time_left(account))
         try:
             answer = await self.complete(msgspec.structs.replace(request, model=rule.second, caller=caller))
         except ServingError:
@@ -367,7 +366,10 @@ class Dispatcher:
     @staticmethod
     async def _known(desk: Desk, route: Route, request: Asked, labels: Sensitivity) -> Known:
         """What the request holds, and who judges it: every string is looked at before anything is decided."""
-        profiles = desk.profiles(request.caller.key, route.name)
+        key, under = request.caller.key, request.caller.under
+        profiles = desk.profiles(key, route.name)
+        for name in under:
+            profiles += tuple(one for one in desk.profiles(key, name) if one not in profiles)
         found = await look(desk, request) if profiles else NOTHING_FOUND
         return knowing(found, labels, profiles, desk.version)
 

@@ -126,6 +126,7 @@ def test_a_judge_is_asked_in_both_orders_under_every_label_of_the_question() -> 
     assert len(at.asked) == 2
     words = set((at.asked[0].caller.sensitivity or "").split(","))
     assert {"soft", "health", "local_only"} <= words
+    assert at.asked[0].caller.under == ("chat",)
     assert at.asked[0].caller.door == "judge"
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from crossover.chat import ChatRequest, EmbedRequest
+from crossover.chat import Caller, ChatRequest, EmbedRequest
 from crossover.errors import CrossoverError, RequestError, UnknownNameError, nearest
 from crossover.routing.policy import POLICIES
 from crossover.routing.words import Route
-from crossover.sensitivity import Sensitivity, stricter
+from crossover.sensitivity import Sensitivity, stricter, unspecified
 
 LOCAL_ONLY = "local_only"  # a label beside those of sensitivity: no paid deployment, whatever was signed
 _LONGEST = 1000  # characters of a name or of labels that are looked at: nobody means more
@@ -34,6 +34,25 @@ def route_of(routes: Mapping[str, Route], name: str, policy: str | None) -> Rout
         hint = f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(POLICIES)}"
         raise RequestError(f"unknown policy {policy!r}", code="unknown_policy", hint=hint)
     return msgspec.structs.replace(route, policy=known)
+
+
+def beside(route: Route, caller: Caller, request_id: str, door: str) -> Caller:
+    """The caller of a question that is asked because of one under this route: another model's opinion, a judge's.
+
+    Whatever was said of the first holds for the second: labels, law, key, and the name it was asked under, with its
+    privacy profile.
+    """
+    own, tier = route.sensitivity, unspecified(route.sensitivity)
+    words = (*sorted(own.categories), "" if tier == "none" else tier, LOCAL_ONLY if route.local_only else "")
+    said = [word for word in (caller.sensitivity, *words) if word]
+    return Caller(
+        request_id=request_id,
+        key=caller.key,
+        sensitivity=",".join(said) or None,
+        regimes=caller.regimes,
+        door=door,
+        under=(*caller.under, route.name),
+    )
 
 
 def metadata_of(request: ChatRequest | EmbedRequest) -> Mapping[str, Any] | None:

@@ -19,14 +19,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import msgspec
 
-from crossover.chat import Caller, ChatRequest, ChatResponse, Message, Text
+from crossover.chat import ChatRequest, ChatResponse, Message, Text
 from crossover.config.learning import AGREEMENT
 from crossover.errors import ScoringError, ServingError, StoreError
 from crossover.learning.agreement import agreement
 from crossover.ledger.grades import Grade
 from crossover.ledger.words import AttemptRow
+from crossover.routing.asked import beside
 from crossover.routing.guess import Seen
-from crossover.routing.words import Route
 
 MOST_WAITING = 256
 DAY_S = 86_400.0
@@ -206,7 +206,9 @@ class RuleWatch:
             if not self._free(pair.weak_name):
                 return None
             began = self._wall()
-            text = (await self._ask(_again(seen.request, pair.weak_name, f"{seen.id}-{pair.kind}"))).text
+            caller = beside(seen.route, seen.request.caller, f"{seen.id}-{pair.kind}", _DOOR)
+            again = msgspec.structs.replace(seen.request, model=pair.weak_name, caller=caller, stream=False)
+            text = (await self._ask(again)).text
             took = max(0.0, self._wall() - began) * 1000
         else:
             row = _attempt(seen.attempts, pair.weak_name)
@@ -257,39 +259,20 @@ class _Judge:
     async def judge(self, model: str, system: str, asked: str) -> str:
         """The judge's words."""
         self._calls += 1
-        request, route = self._seen.request, self._seen.route
-        labels = [label for label in (request.caller.sensitivity, _labels(route), _stated(request)) if label]
-        caller = Caller(
-            request_id=f"{self._seen.id}-judge-{self._calls}", key=request.caller.key, door="judge",
-            sensitivity=",".join(labels) or None, regimes=request.caller.regimes,
-        )  # fmt: skip
-        messages = (Message("system", (Text(system),)), Message("user", (Text(asked),)))
-        return (await self._ask(ChatRequest(model=model, messages=messages, temperature=0.0, caller=caller))).text
+        request = self._seen.request
+        caller = beside(self._seen.route, request.caller, f"{self._seen.id}-judge-{self._calls}", "judge")
+        question = ChatRequest(
+            model=model,
+            messages=(Message("system", (Text(system),)), Message("user", (Text(asked),))),
+            temperature=0.0,
+            metadata=request.metadata,  # it may hold a label
+            caller=caller,
+        )
+        return (await self._ask(question)).text
 
     async def embed(self, model: str, texts: tuple[str, ...]) -> list[tuple[float, ...]]:
         """Nobody asks a judge for vectors."""
         raise ScoringError(f"{model} is asked to judge, not to embed {len(texts)} texts")
-
-
-def _labels(route: Route) -> str:
-    """What the route says of its requests, as labels that a caller may say."""
-    words: list[str] = sorted(route.sensitivity.categories)
-    if route.sensitivity.tier != "none":
-        words.append(route.sensitivity.tier)
-    return ",".join([*words, *(["local_only"] if route.local_only else [])])
-
-
-def _stated(request: ChatRequest) -> str:
-    stated = None if request.metadata is None else request.metadata.get("sensitivity")
-    return stated if isinstance(stated, str) else ""
-
-
-def _again(request: ChatRequest, model: str, request_id: str) -> ChatRequest:
-    """The same question for an own model."""
-    caller = msgspec.structs.replace(
-        request.caller, request_id=request_id, policy=None, door=_DOOR, deadline_s=None, idempotency_key=None
-    )
-    return msgspec.structs.replace(request, model=model, caller=caller, stream=False)
 
 
 def _attempt(rows: Iterable[AttemptRow], deployment: str) -> AttemptRow | None:
