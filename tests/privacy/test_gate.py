@@ -125,6 +125,7 @@ def test_what_the_gate_asks_for_stands_in_every_finding(rule: Rule) -> None:
         assert coarse is None or re2.compile(coarse).search(coarse_text(data)), match
         assert run is None or rule.ignore_case or re2.compile(run).search(coarse_text(data)), match
         assert not rule.keywords or any(word in match.lower() for word in rule.keywords), match
+        assert not rule.gate or re2.compile(rule.gate).search(data), match
         assert longest_row(match) >= rule.digits, match
         assert rule.digits == 0 or re2.compile(row(rule.digits)).search(data), match
 
@@ -257,6 +258,21 @@ def test_the_run_that_every_match_holds(pattern: str, run: str | None) -> None:
 )  # fmt: skip
 def test_whether_a_match_begins_with_a_word(pattern: str, begins: bool) -> None:
     assert begins_with_word(pattern) is begins
+
+
+@pytest.mark.parametrize("word", ["ssn", "passport", "tax file", "hk id card", "blz", "numero de documento"])
+def test_a_word_inside_of_a_name_passes_both_gates(word: str) -> None:
+    title = word.title().replace(" ", "")
+    shapes = (word, title, title[0].lower() + title[1:], title.capitalize(), title.upper(), word.replace(" ", "_"))
+    rule = Rule(
+        id="x", kind="x", category="identifiers", tier="hard", pattern="[0-9]{8}", example=f"{word} 12345678",
+        context=(word,), needs_context=True, digits=8,
+    )  # fmt: skip
+    fast, plain = SetGate([rule]), PlainGate([rule])
+    for name in shapes:
+        for before, behind in (("", ""), ("my", ""), ("My", "Value"), ("user_", "Number"), ("é", "s"), ("A", "X")):
+            text = f"{'of ' * 30}{before}{name}{behind} = 12345678"
+            assert set(plain.fired(text)) <= set(fast.fired(text)), text
 
 
 def test_only_rules_that_may_match_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ _ACCENTED = ((0xC0, 0x250), (0x370, 0x400), (0x450, 0x452), (0x1E00, 0x2000))  #
 _PREFIXES = {"א": "והבלמכש", "ا": "وفبكلا"}  # what Hebrew and Arabic write in one with the word behind it
 _MOST_PREFIXES = 4
 _CAMEL = re.compile("([a-z])([A-Z])")
-_HUMP = re.compile(b"([a-z])([A-Z])")
+_HUMP = re.compile(b"[A-Z](?<=[a-z].)")  # capitals first: they are rarer, and searched for faster
 _NUMBER = "no|nr|num|number|nummer"  # what is glued to a word: ``taxno``, ``passportnumber``
 _GLUED = re.compile(f"(?:{_NUMBER})(?![^\\W_])")
 # Behind an abbreviation: what shows that it names a field whose value follows (``nif=``, ``<inn>``, ``ird no. 49-``).
@@ -136,7 +136,7 @@ def camels(words: Iterable[str]) -> str:
     """
     behind: list[str] = []
     before: list[str] = []
-    several: set[str] = set()
+    humped: set[str] = set()  # the first of several words and the next one's capital
     for word in sorted(words, key=_stem):
         stem = _stem(word)
         first, rest = stem[:1].upper(), stem[1:]
@@ -144,18 +144,27 @@ def camels(words: Iterable[str]) -> str:
             end = "s?(?:$|[^a-z])" if _ends(word) else ""
             behind.append(f"{first}(?:{rest}|{rest.upper()}){end}")
             before.append(f"[{first}{stem[0]}]{rest}")
-        elif _squeezed(word):
+        elif squeezed := _squeezed(word):
             head_of, _, other = rest.partition(" ")
-            several.add(f"[{first}{stem[0]}]{head_of}{other[0].upper()}")
-    parts = ["|".join(sorted(several))] if several else []
+            behind += (first + squeezed[1:], squeezed.upper())
+            before.append(f"[{first}{stem[0]}]{squeezed[1:]}")
+            last = stem.rpartition(" ")[2]
+            before.append(f"[{last[0].upper()}{last[0]}]{last[1:]}" if last[1:] else last)
+            humped.add(stem[0] + head_of + other[0].upper())
+            if head_of:  # else two capitals meet
+                humped.add(first + head_of + other[0].upper())
+                behind.append(first + head_of + other[0].upper())
+    parts: list[str] = []
     if behind:
         parts.append(f"[a-z](?:{'|'.join(behind)})|(?:^|[^0-9A-Za-z])(?:{'|'.join(before)})s?[A-Z]")
+    if humped:
+        parts.append(f"(?:^|[^0-9A-Za-z])(?:{'|'.join(sorted(humped))})")
     return "|".join(parts)
 
 
 def humps(data: bytes) -> bytes:
     """A text in UTF-8 with a space before each capital behind a small letter: ``taxFile`` as ``tax File``."""
-    return _HUMP.sub(rb"\1 \2", data)
+    return _HUMP.sub(rb" \g<0>", data)
 
 
 def in_ascii(word: str) -> bool:

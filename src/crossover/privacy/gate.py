@@ -46,20 +46,10 @@ _WORD_FIRST = re.compile(
 )
 _SHORTEST_LITERAL = 3  # a shorter one stands in half of all texts
 _CAMEL = -1  # stands for "a capital behind a small letter" among the rules
-_ALONE = -1  # stands for "the text may be nothing but the value" among the numbers of lists
+_ALONE, _FIRST_LIST = 1, 2  # bits: "the text may be nothing but the value", and the first list of context words
 _LONG_ROW = 5  # digits; a shorter row stands in half of all texts, and the shape is asked instead
 _LONG_RUN = 16  # characters of one class in a row: rarer than a common literal
-_COMMON_MEMORY = 12 << 20
 _FOLD = folded("".join(map(chr, range(128)))).encode() + bytes(range(128, 256))  # as context.folded, for ASCII
-# What texts are full of and rules are not meant for. Rules that the sets bring up for two of these lines are
-# asked together; not more, for a set of many has very many states.
-_ORDINARY = """Compared with 12 of the 2,400 rows (10:45, 2024-01-31), index-heavy user_id costs $3,500 -- or 0.25%.
-for (let i = 0; i < items.length; i++) { total_price += rows[i].score * 10.5; } // see app/main.py:12, line 120
-<a href="https://docs.example.com/a-b/page_1.html?x=1&y=2#top">Read v2.3.1</a> | {"a": 1, "b": ["x"], "c": true}
-docker run --rm -p 8080:80 image/name:1.25 --verbose; color: #3a12ff; 2024-01-31T10:45:00Z INFO [main] a::b::c
-Traceback (most recent call last): KeyError: 'x' at 0x7f3a SELECT COUNT(*) FROM t WHERE d > '2024-01-02'; 3-4 a.b.c
-e83c5163316f89bfbde7d9ab23ca2e25604af290 some-long-kebab-case-name-of-a-branch AN_ENVIRONMENT_VARIABLE_OF_OURS=1
-"""
 _PHRASES_IN_SET = 500  # a dictionary of more goes past the gate to its own index
 
 
@@ -135,9 +125,9 @@ class PlainGate:
 class SetGate:
     """The gate of RE2. Raises GateError where RE2 is not installed or a pattern does not fit.
 
-    Some small sets cost less than one large one, whose automaton would have a state for every combination: shapes
-    without their details; longer ones; literals; what users wrote, so that a strange pattern slows nobody else's; and
-    words of context, asked only where a rule that needs one could match.
+    Few passes over a text, each with one automaton that stays small: shapes without their details; literals; what users
+    wrote, so that a strange pattern slows nobody else's; and words of context, asked only where a rule that needs one
+    could match.
     """
 
     engine: Engine = "re2"
@@ -149,11 +139,11 @@ class SetGate:
         self._re2 = re2
         self._rules = rules
         self._always = tuple(index for index, rule in enumerate(rules) if len(rule.words) > _PHRASES_IN_SET)
-        shapes, long, fixed, exact, phrases = _Parts(), _Parts(), _Parts(), _Parts(), _Parts()
+        shapes, fixed, exact, phrases = _Parts(), _Parts(), _Parts(), _Parts()
         shapes.add("aA", _CAMEL)
         contexts: dict[tuple[str, ...], int] = {}
-        self._needs: dict[int, frozenset[int]] = {}  # rule → number of its list of context words
-        self._whole: dict[int, Rule] = {}  # rules whose own shape is asked last
+        needs: dict[int, int] = {}  # rule → bits of what it needs one of
+        self._whole: dict[int, str] = {}  # rule → its own shape, for those that are asked for it last
         self._alone: dict[int, _Set] = {}  # rule → a set of that shape, made when the rule first gets so far
         for index, rule in enumerate(rules):
             if len(rule.words) > _PHRASES_IN_SET:
@@ -165,43 +155,27 @@ class SetGate:
                 exact.add(shape(rule), index)
             elif _telling(rule.keywords) and not rule.gate:
                 fixed.add(literals(sorted(rule.keywords)), index)
-            elif rule.needs_context and rule.digits >= _LONG_ROW and not rule.gate:
-                shapes.add(row(rule.digits), index)
-            elif rule.keywords and not rule.gate:
+            elif _by_row(rule):
+                run = required_run(rule.pattern, _LONG_ROW)
+                shapes.add(run if run and run.startswith("0") else row(rule.digits), index)
+            elif rule.keywords and not rule.gate and not _common(rule.keywords):
                 run = None if rule.ignore_case else required_run(rule.pattern, _LONG_RUN)
-                (long if run else fixed).add(run or literals(sorted(rule.keywords)), index)
+                (shapes if run else fixed).add(run or literals(sorted(rule.keywords)), index)
             else:
                 shapes.add(coarse, index)
             if rule.example and not rule.words:
-                self._whole[index] = rule
+                self._whole[index] = rule.gate if rule.gate and _by_row(rule) else shape(rule, whole=True)
             if rule.needs_context:
-                number = contexts.setdefault(rule.context, len(contexts))
-                self._needs[index] = frozenset((number, _ALONE) if rule.alone else (number,))
+                bit = contexts.setdefault(rule.context, _FIRST_LIST << len(contexts))
+                needs[index] = bit | _ALONE if rule.alone else bit
         self._contexts = contexts
+        self._needs = needs
         plain, foreign = _word_parts(contexts)
         self._memory = memory
-        self._coarse = [_Set(re2, parts, memory) for parts in (shapes, long) if parts.patterns]
+        self._coarse = [_Set(re2, shapes, memory)]
         self._sets = [_Set(re2, parts, memory) for parts in (fixed, exact) if parts.patterns]
         self._phrases = [_Set(re2, phrases, memory)] if phrases.patterns else []
         self._words, self._foreign = _Set(re2, plain, memory), _Set(re2, foreign, memory)
-        self._common, self._together = self._asked_together()
-
-    def _asked_together(self) -> tuple[frozenset[int], _Set | None]:
-        """Rules that ordinary texts bring up again and again, and one set of their own shapes: one pass for all."""
-        counts: dict[int, int] = {}
-        for line in _ORDINARY.encode().splitlines():
-            for index in {one for hits in self._hits(line) for one in hits or ()}:
-                counts[index] = counts.get(index, 0) + 1
-        some = {index for index, count in counts.items() if count > 1 and index in self._whole}
-        some.difference_update(self._needs)
-        if len(some) < 2:
-            return frozenset(), None
-        parts = _Parts()
-        for index in sorted(some):
-            parts.add(shape(self._rules[index], whole=True), index)
-        together = _Set(self._re2, parts, _COMMON_MEMORY)
-        proved = (index for index in some if index in (together.match(_example(self._rules[index])) or ()))
-        return frozenset(proved), together
 
     def fired(self, text: str, field: str = "") -> Sequence[int]:
         """Indices of the rules that may match the text."""
@@ -210,12 +184,10 @@ class SetGate:
         except UnicodeEncodeError:
             data = readable(text).encode()
         found = [*self._always]
-        parts = self._hits(data)
-        parts += [part.match(readable(folded(text)).encode()) for part in self._phrases]
-        for some in parts:
-            if some is None:
+        for hits in self._hits(text, data):
+            if hits is None:
                 return self._plain.fired(text, field)
-            found += some
+            found += hits
         if not found:
             return found
         camel = _CAMEL in found
@@ -226,22 +198,18 @@ class SetGate:
             near = self._near(text, data, field, camel=camel)
             if near is None:
                 return self._plain.fired(text, field)
-            found = [index for index in found if index not in needs or not needs[index].isdisjoint(near)]
-        return self._likely(found, data)
+            found = [index for index in found if needs.get(index, near) & near or index not in needs]
+        return [index for index in found if self._may(index, data)]
 
-    def _likely(self, found: list[int], data: bytes) -> list[int]:
-        """Those rules whose own shape stands in the text: a tenth of a try, and most end here."""
-        common = self._common
-        some = common.intersection(found)
-        hits = self._together.match(data) if self._together is not None and len(some) > 1 else None
-        if hits is None:
-            return [index for index in found if self._may(index, data)]
-        return [index for index in found if (index in hits if index in common else self._may(index, data))]
-
-    def _hits(self, data: bytes) -> list[list[Any] | None]:
-        """What each set of shapes brings up; None where its memory ran out."""
+    def _hits(self, text: str, data: bytes) -> Iterator[list[Any] | None]:
+        """What each set brings up; None where its memory ran out. ``data`` is the text in UTF-8."""
         simple = coarse_text(data)
-        return [part.match(simple) for part in self._coarse] + [part.match(data) for part in self._sets]
+        for part in self._coarse:
+            yield part.match(simple)
+        for part in self._sets:
+            yield part.match(data)
+        for part in self._phrases:
+            yield part.match(readable(folded(text)).encode())
 
     def lets(self, index: int, text: str) -> bool:
         """Self-test: whether the rule passes the gate with this text. Asks only the sets that hold the rule."""
@@ -252,30 +220,31 @@ class SetGate:
             index in (part.match(it) or ()) for part, it in places if part.holds(index)
         )
         if found and index in self._needs:
-            found = not self._needs[index].isdisjoint(self._near(text, data, "", camel=False) or ())
+            found = bool(self._needs[index] & (self._near(text, data, "", camel=False) or 0))
         return found
 
     def _may(self, index: int, data: bytes) -> bool:
-        """Whether the rule's own shape stands in the text."""
-        rule = self._whole.get(index)
-        if rule is None:
-            return True
+        """Whether the rule's own shape stands in the text: a tenth of a try, and most end here."""
         alone = self._alone.get(index)
         if alone is None:
+            whole = self._whole.get(index)
+            if whole is None:
+                return True
             parts = _Parts()
-            parts.add(shape(rule, whole=True), index)
+            parts.add(whole, index)
             alone = self._alone[index] = _Set(self._re2, parts, _ALONE_MEMORY)
-            if alone.match(_example(rule)) == []:  # cannot be: then it says nothing
-                self._whole.pop(index, None)
+            if alone.match(readable(self._rules[index].example).encode()) == []:  # cannot be: then it says nothing
+                self._whole.pop(index)
+                self._alone.pop(index)
                 return True
         return alone.match(data) != []
 
-    def _near(self, text: str, data: bytes, field: str, *, camel: bool = True) -> set[int] | None:
-        """The numbers of the lists of context words of which one stands somewhere; None where memory ran out.
+    def _near(self, text: str, data: bytes, field: str, *, camel: bool = True) -> int | None:
+        """The bits of the lists of context words of which one stands somewhere; None where memory ran out.
 
         ``data`` is the text in UTF-8. ``camel``: whether a capital may stand behind a small letter: it begins a word.
         """
-        near = {_ALONE} if len(text) <= LONGEST else set()
+        near = _ALONE if len(text) <= LONGEST else 0
         asked: list[tuple[_Set, str | bytes]] = []
         plain = len(data) == len(text)  # in ASCII
         for written in (text, field) if field else (text,):
@@ -291,7 +260,8 @@ class SetGate:
             lists = words.match(where)
             if lists is None:
                 return None
-            near.update(*lists)
+            for bits in lists:
+                near |= bits
         return near
 
     @functools.cached_property
@@ -307,10 +277,6 @@ class SetGate:
         return _Set(self._re2, parts, self._memory)
 
 
-def _example(rule: Rule) -> bytes:
-    return readable(rule.example).encode()
-
-
 class _Parts:
     """Patterns for one set, each once, with what each of them stands for."""
 
@@ -321,23 +287,18 @@ class _Parts:
         self.patterns.setdefault(pattern, []).append(stands_for)
 
 
-def _word_groups(contexts: dict[tuple[str, ...], int]) -> dict[tuple[bool, tuple[int, ...]], list[str]]:
-    """Each word once, with those that stand in the same lists, those in ASCII apart from others."""
-    lists: dict[str, set[int]] = {}
-    for words, number in contexts.items():
-        for word in words:
-            lists.setdefault(word, set()).add(number)
-    groups: dict[tuple[bool, tuple[int, ...]], list[str]] = {}
-    for word, numbers in lists.items():
-        groups.setdefault((in_ascii(word), tuple(sorted(numbers))), []).append(word)
-    return groups
-
-
 def _word_parts(contexts: dict[tuple[str, ...], int]) -> tuple[_Parts, _Parts]:
-    """Words of context in ASCII, and others."""
+    """Words of context in ASCII, and others; those of the same lists as one pattern for the bits of these lists."""
+    lists: dict[str, int] = {}
+    for words, bit in contexts.items():
+        for word in words:
+            lists[word] = lists.get(word, 0) | bit
+    groups: dict[tuple[bool, int], list[str]] = {}
+    for word, bits in lists.items():
+        groups.setdefault((in_ascii(word), bits), []).append(word)
     plain, foreign = _Parts(), _Parts()
-    for (ascii_only, ordered), group in _word_groups(contexts).items():
-        (plain if ascii_only else foreign).add(alternatives(group), ordered)
+    for (ascii_only, bits), group in groups.items():
+        (plain if ascii_only else foreign).add(alternatives(group), bits)
     return plain, foreign
 
 
@@ -448,6 +409,16 @@ def _alternatives(pattern: str) -> list[str]:
 def _telling(keywords: Sequence[str]) -> bool:
     """Whether literals are rare enough to be looked for instead of the shape."""
     return bool(keywords) and all(len(keyword) >= _SHORTEST_LITERAL or keyword == "@" for keyword in keywords)
+
+
+def _common(keywords: Sequence[str]) -> bool:
+    """Whether literals stand in so many texts that the shape is looked for, however few they are."""
+    return all(len(keyword) < _SHORTEST_LITERAL for keyword in keywords)
+
+
+def _by_row(rule: Rule) -> bool:
+    """Whether a row of digits is looked for first: its shape costs more, and tells less before a word is there."""
+    return rule.needs_context and rule.digits >= _LONG_ROW
 
 
 def row(count: int) -> str:
