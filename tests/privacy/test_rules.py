@@ -358,3 +358,23 @@ def test_a_rulebook_is_a_detector() -> None:
     assert [(hit.rule, hit.kind, hit.category, hit.tier) for hit in look("1234")] == [
         ("it", "it", "identifiers", "hard")
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("call me at 555-0142 4111", "555-0142"),
+        ("my phone is (030) 12345678 5 pieces", "(030) 12345678"),
+        ("phone 030 1234567 88", "030 1234567 88"),
+        ("phone: 785 8949", "785 8949"),
+    ],
+)
+def test_a_phone_number_does_not_take_the_number_behind_it(text: str, number: str) -> None:
+    hits = [text[one.start : one.end] for one in rules.find(rules.rulebook(rules.load("identifiers")), text)]
+    assert max(hits, key=len, default="") == number
+
+
+def test_of_two_short_numbers_behind_a_word_the_first_is_its_own() -> None:
+    code = rule(r"\d{3,4}", context=("cvv",), needs_context=True, window=16, around="no_second")
+    assert found(code, "CVV: 417\n2025 was good") == ["417"]
+    assert found(code, "417 cvv, cvv 4171") == ["417", "4171"]

@@ -119,7 +119,8 @@ WORDS = [
     ("text", "hits"),
     [
         ("the PROJECT bluebird plan", ["PROJECT bluebird"]),
-        ("Bluebird, bluebirds and ablubird", ["Bluebird"]),
+        ("Bluebird, bluebirds and ablubird", ["Bluebird", "bluebird"]),
+        ("project  bluebird, Project\n\n  Bluebirds", ["project  bluebird", "Project\n\n  Bluebird"]),
         ("project\nbluebird", ["project\nbluebird"]),
         ("ärger gmbh", ["ärger gmbh"]),
         ("we use C++ and .net, not c or net", ["C++", ".net"]),

@@ -370,6 +370,8 @@ class Scan:
         if known is None:
             stem = _stem(word)
             known = tuple(self._find(word, stem)) if stem in self.folded else ()
+            if " " in stem and "  " in self.folded:
+                known = tuple(sorted((*known, *self._spread(word, stem))))
             squeezed = _squeezed(word)
             if squeezed and squeezed in self.folded:
                 known = tuple(sorted((*known, *self._find(word, squeezed))))
@@ -380,6 +382,11 @@ class Scan:
         """Where the words stand in the text, word by word."""
         for word in _sifted(words)(self):
             yield from self.places(word)
+
+    def _spread(self, word: str, stem: str) -> Iterator[tuple[int, int]]:
+        """Where several words stand with more than one blank between two of them."""
+        for found in {hit[0] for hit in re.finditer(re.escape(stem).replace(r"\ ", " {1,8}"), self.folded)} - {stem}:
+            yield from self._find(word, found)
 
     def _find(self, word: str, stem: str) -> Iterator[tuple[int, int]]:
         prefix, capitals = word.endswith("*"), len(word) > 1 and stem.isascii() and word.isupper()
@@ -443,7 +450,7 @@ def _squeezed(word: str) -> str:
 def _pattern(word: str) -> str:
     """A pattern for a word in a folded text, also where it is squeezed."""
     literal = re.escape(_stem(word))
-    return literal.replace(r"\ ", " ?") if _squeezed(word) else literal
+    return literal.replace(r"\ ", " *" if _squeezed(word) else " +")
 
 
 @functools.lru_cache(1024)

@@ -64,7 +64,7 @@ def _kept(gap: str, usual: str) -> str:
 
 # ------------------------------------------------------------------------------------------------------------- groups
 
-_ODD = r" \t\r\n.\-_/,:;|*~>+"
+_ODD = r" \t\r\n.\-_/,:;|*~>+\"'"
 _DIGITS = re.compile(rf"(?<![A-Za-z0-9])[0-9](?:[{_ODD}]{{0,8}}[0-9]){{11,}}(?![A-Za-z0-9])")
 _ACCOUNT = re.compile(rf"(?<![A-Za-z0-9])[A-Z]{{2}}[{_ODD}]{{0,8}}[0-9](?:[{_ODD}]{{0,8}}[A-Z0-9]){{12,31}}(?![a-z])")
 _GROUP = re.compile(r"[A-Z0-9]+")
@@ -332,6 +332,23 @@ def _tells(text: str, start: int, end: int) -> bool:
     return len(before) + len(after) > 6 and ("@" in before or "@" in after or _mixed(before) or _mixed(after))
 
 
+# -------------------------------------------------------------------------------------------- values glued to a name
+
+_GLUED = re.compile(
+    r"(?<=[A-Za-z0-9])_([A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}|[0-9](?:[ -]?[0-9]){8,18})(?=[^A-Za-z0-9]|\Z)"
+    r"|(?<![A-Za-z0-9_])([A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}|[0-9](?:[ -]?[0-9]){8,18})(?=_[A-Za-z0-9])"
+)
+
+
+def _glued(text: str) -> Iterator[tuple[Edit, ...]]:
+    """``card_4111111111111111``, ``4111111111111111_old.pdf``: a long number that an underscore ties to a name."""
+    for hit in _GLUED.finditer(text):
+        if hit[1] is not None:
+            yield ((hit.start(), hit.end(), f" {hit[1]} "),)
+        else:
+            yield ((hit.start(), hit.end(), f"{hit[2]} "),)
+
+
 # ------------------------------------------------------------------------------------------------- strings in pieces
 
 _QUOTE = r"\\{0,2}[\"'`]"
@@ -417,6 +434,7 @@ JOINS = (
         "",
         _markup,
     ),
+    Join(r"[A-Za-z0-9]_[A-Z]{0,2}[0-9][0-9A-Z -]{8}|[0-9A-Z]{8}[ -]?[0-9]_[A-Za-z0-9]", "_", _glued),
     Join(rf"{_WORD} ?{_BETWEEN_ANYWHERE} ?{_WORD}|{_CALL}", "", _strings),
     Join(rf"(?:(?i:{_NAMED})[ ,.-]{{1,3}}){{8}}", "", _spoken),
 )

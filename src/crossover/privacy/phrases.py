@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from crossover.privacy.context import lowered
 
 _WORD = re.compile(r"[^\W_]+")
+_PLURAL = 4  # letters of a word or phrase that is known with an s behind it too
 _GLUED = "\u0e00"  # scripts from here on do not put spaces between words (Thai, Chinese, Japanese, Korean)
 
 
@@ -33,11 +34,22 @@ class Phrases:
         self._by_letter = {letter: tuple(sorted(sizes, reverse=True)) for letter, sizes in by_letter.items()}
 
     def spans(self, low: str) -> Iterator[tuple[int, int]]:
-        """Start and end of each phrase in a lowered text: the longest at each place, none inside another."""
+        """Start and end of each phrase in a lowered text: the longest at each place, none inside another.
+
+        Several blanks count as one.
+        """
+        if "  " not in low:
+            yield from self._spans(low)
+            return
+        narrow, places = _narrowed(low)
+        for start, end in self._spans(narrow):
+            yield places[start], places[end - 1] + 1
+
+    def _spans(self, low: str) -> Iterator[tuple[int, int]]:
         end = 0
         by_word, phrases = self._by_word, self._phrases
         for word in _WORD.finditer(low):
-            sizes = by_word.get(word[0])
+            sizes = by_word.get(word[0]) or (by_word.get(word[0][:-1]) if word[0][-1] == "s" else None)
             if sizes is None:
                 continue
             for before, length in sizes:
@@ -61,8 +73,15 @@ class Phrases:
                     break
 
 
+def _narrowed(low: str) -> tuple[str, list[int]]:
+    """The text with one blank for several, and where each of its characters stands in it."""
+    places = [at for at, char in enumerate(low) if char != " " or not at or low[at - 1] != " "]
+    return "".join([low[at] for at in places]), places
+
+
 def _whole(low: str, start: int, end: int) -> bool:
     """Whether no letter or digit goes on at either end."""
     left = start > 0 and low[start].isalnum() and low[start - 1].isalnum()
-    right = end < len(low) and low[end - 1].isalnum() and low[end].isalnum()
+    last = end + 1 if low[end : end + 1] == "s" and end - start >= _PLURAL and low[end - 1].isalpha() else end
+    right = last < len(low) and low[end - 1].isalnum() and low[last].isalnum()
     return not left and not right

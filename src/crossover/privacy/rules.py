@@ -20,6 +20,7 @@ from crossover.privacy import verify
 from crossover.privacy.context import BEHIND, Scan
 from crossover.privacy.gate import Gate, GateError, PlainGate, SetGate, library, options, readable
 from crossover.privacy.phrases import Phrases
+from crossover.privacy.verify.contact import next_number
 from crossover.privacy.words import Find, Finding, Rule
 
 _LOG = logging.getLogger("crossover.privacy")
@@ -221,6 +222,8 @@ def _judged(matcher: Matcher, scan: Scan, start: int, end: int) -> Iterator[Find
         end = _verified(matcher, matcher.verify, scan.text, start, end)
         if end < 0:
             return
+        if rule.kind == "phone":
+            end = _without_next(matcher, scan.text, start, end)
     score = 1 - (1 - rule.score) / 2 if near and not rule.needs_context else rule.score
     if rule.apart and _continues(scan.text, start, end):
         return
@@ -274,6 +277,12 @@ def _verified(matcher: Matcher, check: Callable[[str], bool], text: str, start: 
             return -1
         end = cut
     return -1
+
+
+def _without_next(matcher: Matcher, text: str, start: int, end: int) -> int:
+    """Where a phone number ends that another number follows, and that is right without it."""
+    over = next_number(text[start:end])
+    return end - over if over and matcher.verify(text[start : end - over]) else end
 
 
 def _touches(text: str, start: int, end: int) -> bool:

@@ -26,6 +26,16 @@ _GROUPS = re.compile(r"[0-9]+")
 _ROW_BEFORE = re.compile(r"(?:[A-Z]{2}[0-9]{2}(?: [A-Z0-9]{4})*|[0-9A-Z]*[0-9][0-9A-Z]*[0-9][0-9A-Z]*) ?\Z")
 
 
+_OWNED = re.compile(
+    r"[^\W\d_][\"'`*]{0,3}[ ]?[:=#]{0,2}[ ]?(?:is |ist |es )?[\"'`*]{0,3}[0-9]{3,4}[\"'`*]{0,3}[\s,;./]{1,4}\Z"
+)
+
+
+def no_second(text: str, start: int, end: int) -> bool:
+    """Not the second of two short numbers behind a word: ``cvv 417`` and a year in the next line."""
+    return not text[start:end].isdigit() or _OWNED.search(text, max(0, start - _REACH), start) is None
+
+
 def no_amount(text: str, start: int, end: int) -> bool:
     """No figure of a calculation: no sign of a currency and no per cent beside it, no decimals behind it."""
     money = _money()

@@ -77,6 +77,24 @@ def grouped_phone(value: str) -> bool:
     return phone_beside_word(value) and ("." not in core or len(digits(core)) >= 8)
 
 
+_NEXT = re.compile(r"(.*[0-9]) ([0-9]{1,6})")
+
+
+def next_number(value: str) -> int:
+    """How many characters at the end of a phone number are a number of their own behind it; 0 where none is.
+
+    That is one digit behind a longer group (``… 1234567 5 items``), or what a space parts from a number in which other
+    marks stand (``555-0142 4111``).
+    """
+    found = _NEXT.fullmatch(value)
+    if found is None or len(digits(found[1])) < 7:
+        return 0
+    core, last = found.groups()
+    before = _GROUPS.findall(core)
+    marked = " " not in core.strip("+()") and len(before) > 1
+    return len(value) - len(core) if marked or (len(last) == 1 and len(before[-1]) > 2) else 0
+
+
 def birth_date(value: str) -> bool:
     """A day on which somebody who is alive may have been born; day and month in either order."""
     numeric = _NUMERIC_DATE.fullmatch(value) or _COMPACT_DATE.fullmatch(value)
