@@ -75,8 +75,9 @@ def assumptions(
 
 
 def _leading(ranking: Sequence[Option]) -> list[Option]:
-    """The first options and the best of each class."""
+    """The first options, the best of each class, and what was measured."""
     chosen = {option.id: option for option in ranking[:TOP]}
+    chosen |= {option.id: option for option in ranking if option.measured}
     for kind in ("api", "hosted", "self", "hybrid"):
         first = next((option for option in ranking if option.kind == kind), None)
         if first is not None:

@@ -206,7 +206,8 @@ def _known_as(catalog: Catalog, name: str) -> tuple[str, ...]:
     bare = name.rpartition("/")[2] if name.count("/") > 1 else name
     with contextlib.suppress(InputError):
         sold = prices.resolve(bare)
-        found += [f"{sold.provider}/{sold.model}", sold.model]
+        hosted = f"{sold.provider}/{sold.model}"
+        found += [hosted, sold.model, *(model.name for model in catalog.models if hosted in model.hosted)]
     with contextlib.suppress(InputError):
         found.append(match.model(catalog, name.replace(":", " ")).name)
     return tuple(dict.fromkeys(found))

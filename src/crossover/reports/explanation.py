@@ -8,7 +8,7 @@ from rich.text import Text
 from crossover.deployment import Billing, Owned, PerHour
 from crossover.errors import UnknownNameError, fold
 from crossover.planner.words import KIND_TITLES, Option, Plan
-from crossover.reports import figures, phrases
+from crossover.reports import figures, measured, phrases
 from crossover.reports.paper import COLOURS, Paper, joined, plain_table
 
 MOST_BREAK_EVENS = 8
@@ -41,6 +41,7 @@ def explain(plan: Plan, option_id: str, console: Console) -> None:
     _bill(option, plan, paper)
     _serving(option, plan, paper)
     _latency(option, paper)
+    _measured(option, paper)
     _break_evens(option, plan, paper)
     _assumptions(plan, paper)
     paper.blank()
@@ -82,6 +83,17 @@ def _why(option: Option, plan: Plan, paper: Paper) -> None:
         paper.line(f"capability: {option.capability}", lead=" • ")
     for caveat in option.caveats:
         paper.line(caveat, lead=Text(" ! ", style="bold red"))
+
+
+def _measured(option: Option, paper: Paper) -> None:
+    if not option.measured and not option.quality:
+        return
+    paper.section("Measured")
+    for row in option.measured:
+        paper.line(measured.line(row), lead=" • ")
+    for proof in option.quality:
+        text = f"{proof.candidate}: {proof.words}"
+        paper.line(f"{text}; {proof.note}" if proof.note else text, lead=" • ")
 
 
 def _bill(option: Option, plan: Plan, paper: Paper) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from crossover.planner.words import KIND_TITLES, LineKind, Option, OptionKind, Plan, VolumeCurve
-from crossover.reports import figures, phrases, tables
+from crossover.reports import figures, measured, phrases, tables
 from crossover.reports.markup import Child, Markup, items, join, tag
 
 Section = Callable[[Plan], "Markup | None"]
@@ -266,6 +266,7 @@ def _footer(plan: Plan) -> Markup:
 _SECTIONS: tuple[tuple[str, str, Section], ...] = (
     ("volume", "Cost against volume", _volume),
     ("options", "Options", _options),
+    ("measured", "What was measured", measured.section),
     ("break-even", "Break-even", _break_even),
     ("replicas", "Own replicas and overflow", _replicas),
     ("latency", "Latency", _latency),

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from crossover.planner.words import KIND_TITLES, BreakEven, Option, Plan, ReplicaCurve
-from crossover.reports import figures, phrases
+from crossover.reports import figures, measured, phrases
 from crossover.reports.explanation import billing_words
 from crossover.reports.markup import Child, Column, Markup, items, join, link, table, tag
 
@@ -50,9 +50,9 @@ def options(rows: Rows, plan: Plan, caption: str) -> Markup:
 
 def _name(rank: int, option: Option, plan: Plan) -> Markup:
     kind = tag("span", KIND_TITLES[option.kind], cls=f"word {option.kind}")
-    return join(
-        [f"{rank}. {option.title} ", tag("br"), kind, " ", *(_flag(text) for text in phrases.flags(option, plan))]
-    )
+    said = (tag("span", remark, cls="flag good") for remark in measured.said(option))
+    flags = (_flag(text) for text in phrases.flags(option, plan))
+    return join([f"{rank}. {option.title} ", tag("br"), kind, " ", *said, *flags])
 
 
 def _flag(text: str) -> Markup:
@@ -101,7 +101,7 @@ def details(option: Option, plan: Plan) -> Markup:
     lines = [(line.name, figures.usd(line.usd_month), line.basis, line.note) for line in option.lines]
     total = ("total", figures.usd(option.usd_month), "", "")
     bill = table(f"The bill of {option.title}", columns, lines, foot=total)
-    return join([bill, items(facts), tag("p", f"id: {option.id}", cls="small")])
+    return join([bill, items(facts), measured.facts(option), tag("p", f"id: {option.id}", cls="small")])
 
 
 def curves(plan: Plan) -> Markup:

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from crossover.planner.words import BreakEven, Option, Plan, Refused
-from crossover.reports import figures, phrases
+from crossover.reports import figures, measured, phrases
 from crossover.reports.explanation import explain
 from crossover.reports.paper import COLOURS, Paper, cost_bar, joined, plain_table, span_bar
 
@@ -38,6 +38,7 @@ def render(plan: Plan, console: Console, *, top: int = 8) -> None:
     paper.section("Options", "dollars a month, bar = P50 with P10–P90")
     (_narrow_options if paper.narrow else _wide_options)(rows, plan, paper)
     _under_options(rows, plan, paper)
+    _measured(plan, paper)
     _break_evens(plan, paper)
     _flips(plan, paper)
     _reach(plan, paper)
@@ -127,6 +128,7 @@ def _details(option: Option, plan: Plan) -> Text:
         (latency, "dim"),
         (f"SLO {verdict}" if verdict == "met" else "", "dim"),
         (f"payback {pays}" if pays != figures.NONE else "", "dim"),
+        *((remark, "green") for remark in measured.said(option)),
         *((flag, "italic yellow") for flag in phrases.flags(option, plan)),
     ]
     return joined(parts)
@@ -160,6 +162,8 @@ def _wide_options(rows: list[tuple[int, Option]], plan: Plan, paper: Paper) -> N
         name = Text(option.title, style="bold" if option.id == plan.verdict.option else "")
         if others := phrases.sellers(option, plan):
             name.append(f" · {others}", style="dim")
+        for remark in measured.said(option):
+            name.append(f" · {remark}", style="green")
         for flag in phrases.flags(option, plan):
             name.append(f" · {flag}", style="italic yellow")
         table.add_row(
@@ -185,6 +189,15 @@ def _under_options(rows: list[tuple[int, Option]], plan: Plan, paper: Paper) -> 
     if any(phrases.slo_word(option) == "not measured" for _, option in rows):
         remarks.append("latency of an API is measured, not predicted")
     paper.line(joined([(remark, "dim") for remark in remarks]))
+
+
+def _measured(plan: Plan, paper: Paper) -> None:
+    rows = measured.summary(plan)
+    if not rows:
+        return
+    paper.section("Measured", "before published, before assumed")
+    for subject, text in rows:
+        paper.line(Text(f"{subject}: ").append(text, style="dim"), lead=" • ")
 
 
 def _break_evens(plan: Plan, paper: Paper) -> None:

@@ -45,7 +45,7 @@ def with_machine(catalog: Catalog, machine: hardware.Machine, usd_hour: float, t
             instance=machine.cpu or "this machine",
             accelerator=row.accelerator.name,
             count=row.count,
-            region="here",
+            region="",
             usd_per_hour=Decimal(str(usd_hour)),
             source=Source(text="stated with --this-machine", checked=today),
             note=row.note,
