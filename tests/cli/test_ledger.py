@@ -310,3 +310,13 @@ def test_hours_are_held_against_the_ledger(home: Path, tmp_path: Path) -> None:
     bill = tmp_path / "bill.csv"
     bill.write_text(f"day,model,cost\n{today},gpt-4o-mini,1\n")
     failed(ledger("reconcile", str(hours), str(bill)), "two questions")
+
+
+def test_charges_for_finops_tools(home: Path, tmp_path: Path) -> None:
+    fill(home)
+    out = tmp_path / "focus.csv"
+    done = ledger("export", "--format", "focus", "--out", str(out))
+    assert (done.code, done.err) == (0, f"Wrote 3 charges to {out}\n")
+    rows = list(csv.DictReader(io.StringIO(out.read_text(encoding="utf-8"))))
+    assert rows[0]["ServiceCategory"] == "AI and Machine Learning"
+    failed(ledger("export", "--format", "parquet"), "One of csv, jsonl, focus")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -30,7 +32,7 @@ from crossover.cli.ledger_parts import (
     write_lines,
 )
 from crossover.errors import InputError, ThresholdError
-from crossover.ledger import care, export, periods, queries, rescue
+from crossover.ledger import care, export, focus, periods, queries, rescue
 from crossover.ledger.store import Ledger, open_ledger
 from crossover.ledger.words import PICO
 from crossover.money import show as dollars
@@ -46,6 +48,11 @@ app = typer.Typer(
 )
 
 KEEP_DAYS = 400
+FORMATS: dict[str, Callable[[Ledger, float, float], Iterator[str]]] = {
+    "csv": partial(export.lines, form="csv"),
+    "jsonl": partial(export.lines, form="jsonl"),
+    "focus": focus.lines,
+}
 app.command("week")(ledger_week.week)
 app.command("reconcile")(ledger_reconcile.reconcile)
 Totals = queries.Totals
@@ -83,24 +90,29 @@ def summary(
 @app.command("export")
 def export_rows(
     ctx: typer.Context,
-    form: Annotated[str, typer.Option("--format", help="csv (one line per request) or jsonl (everything).")] = "csv",
+    form: Annotated[
+        str,
+        typer.Option("--format", help="csv (one line per request), jsonl (everything) or focus (charges for FinOps)."),
+    ] = "csv",
     out: Annotated[Path | None, typer.Option(help="A new file; without it the rows are printed.")] = None,
     since: Since = "all",
     until: Until = "now",
     ledger: File = None,
 ) -> None:
     """Write the rows of a period as CSV or JSON lines."""
-    if form not in get_args(export.Format):
-        raise InputError(f"unknown format {form!r}", hint="One of csv, jsonl", field="--format")
+    if form not in FORMATS:
+        raise InputError(f"unknown format {form!r}", hint=f"One of {', '.join(FORMATS)}", field="--format")
     begin, end = periods.period(since, until, time.time())
     with open_ledger(place(ledger, ctx), readonly=True) as book:
-        lines = export.lines(book, begin, end, cast(export.Format, form))
+        rows = FORMATS[form]
+        lines = rows(book, begin, end)
         if out is None:
             for line in lines:
                 typer.echo(line, nl=False)
             return
-        count = write_lines(out, lines) - (form == "csv")
-    typer.echo(f"Wrote {count:,} {'request' if count == 1 else 'requests'} to {out}", err=True)
+        count = write_lines(out, lines) - (form != "jsonl")
+    noun = "charge" if form == "focus" else "request"
+    typer.echo(f"Wrote {count:,} {noun}{'s' * (count != 1)} to {out}", err=True)
 
 
 @app.command()
