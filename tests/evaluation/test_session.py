@@ -17,11 +17,15 @@ from crossover.errors import ContradictionError, FileError, InputError, RequestE
 from crossover.evaluation.calls import Candidate
 from crossover.evaluation.declared import Declared
 from crossover.evaluation.estimate import estimates
-from crossover.evaluation.log import open_log
+from crossover.evaluation.findings import side
+from crossover.evaluation.log import Answer, open_log
 from crossover.evaluation.proof import evidence_of
 from crossover.evaluation.results import SCORES, ScoreRow, read_report, read_scores, write_results
+from crossover.evaluation.run import Outcome
 from crossover.evaluation.samples.words import Sample
+from crossover.evaluation.scorers.words import Score
 from crossover.evaluation.session import Manner, Session, session
+from crossover.usage import Usage
 from tests.evaluation.parts import Model, NoTime, candidate, changed, sample, samples
 
 
@@ -249,6 +253,23 @@ def test_a_row_holds_what_a_router_learns_from(tmp_path: Path) -> None:
     )  # fmt: skip
     assert (first.model, first.local, first.finish, first.output_tokens) == ("the-model", False, "stop", 2)
     assert [row.same_as for row in read_scores(tmp_path / SCORES)[:2]] == [("r",), ("a",)]
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "doubtful"),
+    [
+        ("right", 1, False),
+        ("", 0, False),
+        ("", 5000, False),
+        ("right", 0, True),
+        ("x" * 640, 9, True),
+        ("a", 10**9, True),
+    ],
+)
+def test_counts_of_tokens_that_cannot_be(text: str, tokens: int, *, doubtful: bool) -> None:
+    answer = Answer(key="k", asked="a", text=text, usage=Usage(input=1, output=tokens))
+    one = Outcome(sample="s", candidate="a", state="scored", score=Score(1.0), answer=answer)
+    assert side("a", [one], "as-wrong").doubtful == doubtful
 
 
 def test_every_name_of_a_row_is_on_the_page() -> None:

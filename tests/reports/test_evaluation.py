@@ -120,6 +120,15 @@ def test_what_is_true_of_several_is_said_once() -> None:
     ]
 
 
+def test_a_verdict_that_failures_decide_is_marked() -> None:
+    plain = found(30)
+    assert "count as wrong: this may say" not in " ".join(printed(plain).split())
+    sides = (changed(plain.sides[0], failed=20, scored=40), plain.sides[1])
+    said = " ".join(printed(changed(plain, sides=sides)).split())
+    assert "! 20 of 60 answers of ours failed and count as wrong: this may say more of the connection" in said
+    assert "count as wrong: this" not in printed(changed(plain, sides=sides, errors="exclude"))
+
+
 def test_a_plot_stands_where_figures_differ() -> None:
     placed = points(many().findings)
     drawn = [line.plain for line in plot(placed, "per_thousand", "dollars", show)]

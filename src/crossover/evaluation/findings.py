@@ -28,6 +28,8 @@ Rule = Literal["as-wrong", "exclude"]
 ERRORS: tuple[Rule, ...] = ("as-wrong", "exclude")
 _FEWEST_PER_TAG = 2
 _ERRONEOUS = ("failed", "unscored")
+_LONGEST_TOKEN = 64.0  # bytes; longer ones are rare, and nearly all of an answer would have to be of them
+_MOST_HIDDEN = 200_000  # tokens of reasoning that nobody shows, far beyond what a hosted model gives
 _EIGHTY = 0.1  # missed on each side
 
 
@@ -37,7 +39,8 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     ``mean`` is over its scored samples and, where that was declared, failed ones as 0. ``cost`` is dollars of all its
     answers (None: unknown for some), ``paid`` what of it is on a bill; ``per_thousand`` the cost of a thousand answers.
     Seconds are medians and 95th percentiles of the calls; ``failures`` counts kinds of failure, ``unscorable`` reasons
-    for which answers have no score.
+    for which answers have no score. ``doubtful`` answers have more or fewer tokens, by their endpoint's count, than
+    their text can have: what they cost is not to be trusted either.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     failures: Mapping[str, int]
     deployments: Mapping[str, int]
     unscorable: Mapping[str, int] = {}
+    doubtful: int = 0
 
 
 class TagRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -277,9 +281,18 @@ def side(name: str, outcomes: Sequence[Outcome], errors: Rule, *, graded: bool =
         output_tokens=float(np.mean([one.output for one in used])) if used else None,
         cut=sum(answer.finish == "length" for answer in answers),
         failures=_kinds(outcomes),
+        doubtful=sum(map(_doubtful, answers)),
         unscorable=dict(Counter(one.why for one in outcomes if one.state == "unscored").most_common()),
         deployments=dict(Counter(answer.deployment for answer in answers if answer.deployment).most_common()),
     )
+
+
+def _doubtful(answer: Answer) -> bool:
+    """Whether an answer cannot have as many tokens as was said: a token has a byte at least, and not very many."""
+    if answer.usage is None:
+        return False
+    said = len(answer.text.encode("utf-8", "replace")) + sum(len(call[0]) + len(call[1]) for call in answer.calls)
+    return not said / _LONGEST_TOKEN <= answer.usage.output <= said + _MOST_HIDDEN
 
 
 def _kinds(outcomes: Iterable[Outcome]) -> dict[str, int]:

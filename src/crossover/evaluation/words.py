@@ -107,8 +107,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         if self.verdict != "inconclusive":
             return PHRASES[self.verdict]
         if self.need is None or self.need.more is None:
-            return "inconclusive: no number of further ones will do"
-        return f"inconclusive: need {self.need.more:,} more {self.unit}"
+            return "inconclusive, and no number of further ones will do"
+        return f"inconclusive, need {self.need.more:,} more {self.unit}"
 
 
 class PowerRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from crossover.evaluation.words import PHRASES, PowerRow
 from crossover.money import show
 from crossover.reports import evaluation_many as many
 from crossover.reports.evaluation_axis import COLOURS, interval
-from crossover.reports.evaluation_words import failed_control, named, remarks
+from crossover.reports.evaluation_words import caution, failed_control, named, remarks
 from crossover.reports.figures import plural
 from crossover.reports.intervals import signed
 from crossover.reports.paper import Paper, joined, plain_table
@@ -110,6 +110,8 @@ def _verdict(one: Versus, found: Findings, paper: Paper) -> None:
     head = f"{one.candidate} against {found.reference}: {PHRASES[comparison.verdict]}"
     paper.line(Text(head, style="bold"), lead=bar, bar=True)
     paper.line(comparison.advice, lead=bar, bar=True)
+    if said := caution(one, found):
+        paper.line(said, lead=" ! ", style="yellow")
     if comparison.gap is not None:
         paper.blank()
         for line in interval(comparison, min(paper.width - 4, 72), colour):

@@ -18,7 +18,7 @@ from crossover.evaluation.summary import FRONTIER, Figure, Point, Summary, known
 from crossover.evaluation.words import PHRASES, Comparison
 from crossover.reports import evaluation_sections as sections
 from crossover.reports import figures, files, html
-from crossover.reports.evaluation_words import STANDING, headline
+from crossover.reports.evaluation_words import STANDING, caution, headline
 from crossover.reports.intervals import plot, signed
 from crossover.reports.markup import Child, Column, Markup, escape, items, join, table, tag
 
@@ -119,6 +119,7 @@ def _top(summary: Summary) -> Markup:
         tag("p", found.versus[0].comparison.advice, cls="action") if len(found.versus) == 1 else None,
         items(facts, cls="workload"),
         ended,
+        *(tag("p", said, cls="caveat") for one in found.versus if (said := caution(one, found))),
         _cards(found),
         cls="top",
     )

@@ -14,7 +14,7 @@ from crossover.evaluation.words import PHRASES, Comparison, Interval
 from crossover.money import show
 from crossover.reports import figures
 from crossover.reports.evaluation_axis import COLOURS, axis, bar, reach_of
-from crossover.reports.evaluation_words import headline, named
+from crossover.reports.evaluation_words import caution, headline, named
 from crossover.reports.intervals import signed
 from crossover.reports.paper import Paper, plain_table
 
@@ -51,6 +51,8 @@ def verdicts(found: Findings, paper: Paper) -> None:
     for advice, who in _advice(found).items():
         paper.line(f"{', '.join(who)}: {advice}", lead=" • ")
     for one in found.versus:
+        if warning := caution(one, found):
+            paper.line(warning, lead=" ! ", style="yellow")
         for why, count in one.left_out.items():
             paper.line(f"{one.candidate}: {figures.plural(count, 'pair')} left out: {why}", lead=" • ", style="dim")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from crossover.evaluation.controls import Control
-from crossover.evaluation.findings import Findings, Side
+from crossover.evaluation.findings import Findings, Side, Versus
 from crossover.evaluation.words import Verdict
 from crossover.reports.figures import plural
 
@@ -20,6 +20,7 @@ STANDING: dict[Verdict, Standing] = {
     "inconclusive": "open",
 }
 _MOST_NAMES = 6
+_MANY_FAILURES = 0.1  # share of answers
 _LONGEST = 160  # characters of a reason
 _CANARIES = {
     "null": "a constant non-answer",
@@ -70,8 +71,26 @@ def _remarks(side: Side) -> Iterator[str]:
         yield "what it costs is its share of the machine's hour; nobody sends a bill for it"
     if side.cut:
         yield f"{plural(side.cut, 'answer')} cut at the most tokens allowed"
+    if side.doubtful:
+        cost = "what they cost is not to be trusted either"
+        yield f"{plural(side.doubtful, 'answer')} cannot have the tokens that the endpoint counted, so {cost}"
     if len(side.deployments) > 1:
         yield f"answered by {counted(side.deployments)}"
+
+
+def caution(one: Versus, found: Findings) -> str:
+    """What must stand beside a verdict that failures decide; "" where there are few."""
+    if found.errors != "as-wrong" or not one.comparison.n:
+        return ""
+    sides = {side.name: side for side in found.sides}
+    bad = [
+        f"{many:,} of {plural(sides[name].asked, 'answer')} of {name}"
+        for name in (one.candidate, found.reference)
+        if name in sides and (many := sides[name].failed + sides[name].unscored) > sides[name].asked * _MANY_FAILURES
+    ]
+    if not bad:
+        return ""
+    return f"{' and '.join(bad)} failed and count as wrong: this may say more of the connection than of the model."
 
 
 def counted(counts: Mapping[str, int]) -> str:
