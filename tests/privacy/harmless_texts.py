@@ -8,6 +8,8 @@ HARMLESS = [
     "API_KEY=<your-api-key>",
     "OPENAI_API_KEY=sk-...",
     "export TOKEN=xxxxxxxxxxxxxxxx",
+    'assert not accepts(password="weak")',
+    'post("/signup", {"name": "a", "password": "toolong"})',
     "password: string;",
     "password: str",
     '"password": "********"',
