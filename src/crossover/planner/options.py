@@ -15,6 +15,7 @@ from crossover.cost.tco import payback_months
 from crossover.deployment import PerHour
 from crossover.evidence import Band, Evidence, SourceKind
 from crossover.money import DAYS_PER_MONTH
+from crossover.planner.candidates import needed_context
 from crossover.planner.constraints import remains_of_zone
 from crossover.planner.costing import Bill, bill
 from crossover.planner.draws import Range, certain
@@ -32,7 +33,7 @@ from crossover.planner.hybrids import Hybrid
 from crossover.planner.outlook import band
 from crossover.planner.question import DEFAULT_SLO, Question
 from crossover.planner.survey import OwnOption
-from crossover.planner.words import CostLine, Figure, Option, SloCheck
+from crossover.planner.words import CostLine, Figure, Launch, Option, SloCheck
 from crossover.workload import Slo, SloTarget
 
 Floats = NDArray[np.float64]
@@ -105,6 +106,7 @@ def of_machines(question: Question, row: OwnOption, costs: Floats, chance: float
         score=row.way.spec.model.score,
         benchmark=row.way.spec.model.benchmark,
         calibrated=serving.calibrated,
+        launch=_launch(question, row),
         reasons=_own_reasons(question, row, total, ranges),
         caveats=(*_own_caveats(question, row), *remains_of_zone(question, deployment.zone)),
     )
@@ -157,6 +159,7 @@ def of_hybrid(question: Question, row: Hybrid, costs: Floats, chance: float, ran
         score=row.own.way.spec.model.score,
         benchmark=row.own.way.spec.model.benchmark,
         calibrated=row.own.fleet.serving.calibrated,
+        launch=_launch(question, row.own),
         caveats=(
             *_own_caveats(question, row.own),
             "latency is that of the own machines; nobody measured how fast the share sent elsewhere is answered",
@@ -210,6 +213,17 @@ def _simulated(slo: Slo, peak: SimResult, speed: SourceKind) -> tuple[SloCheck, 
         SloCheck(label=target.label, limit_s=target.limit_s, reached_s=reached, met=met, note=note, basis=speed)
         for target, met, reached in zip(slo.targets, peak.slo_met, peak.slo_reached_s, strict=True)
     )
+
+
+def _launch(question: Question, row: OwnOption) -> Launch:
+    """What a replica is started with: as many sequences as were simulated, and no more than its cache holds."""
+    serving, spec = row.fleet.serving, row.way.spec
+    context = min(needed_context(question.workload), spec.model.max_context)
+    slots = serving.max_sequences if spec.engine == "vllm" else min(serving.max_sequences, spec.fit.max_sequences)
+    return Launch(
+        context=context, sequences=max(slots, 1), step_tokens=serving.chunk_tokens,
+        cache_tokens=serving.kv_capacity_tokens,
+    )  # fmt: skip
 
 
 def _speed(row: OwnOption) -> SourceKind:

@@ -95,6 +95,19 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """What one replica is started with, as it was simulated, in tokens and sequences.
+
+    ``context`` is the longest sequence, ``sequences`` how many are decoded together, ``step_tokens`` the budget of a
+    step, ``cache_tokens`` what the cache holds in all.
+    """
+
+    context: int
+    sequences: int
+    step_tokens: int
+    cache_tokens: int
+
+
 class Option(msgspec.Struct, frozen=True, kw_only=True):
     """One way to answer the whole workload, with everything counted.
 
@@ -143,6 +156,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     speed: SourceKind = "assumed"
     measured: tuple[Figure, ...] = ()
     quality: tuple[Proof, ...] = ()
+    launch: Launch | None = None
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
