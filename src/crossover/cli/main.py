@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "crossover.cli.loadtest",
         "What an endpoint really does under load: latencies, throughput, the knee, the highest rate.",
     ),
+    "doctor": ("crossover.cli.doctor", "What works on this machine, what does not, and how to mend it."),
     "fit": ("crossover.cli.fit", "What can this machine, or one you name, run, and how fast?"),
     "catalog": ("crossover.cli.catalog", "Look up accelerators, prices and models with their sources; add your own."),
     "models": ("crossover.cli.models", "List, pull, look into and remove models on this machine."),

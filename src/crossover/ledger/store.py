@@ -136,3 +136,16 @@ def open_ledger(
         else:
             migrate(connection, str(place), clock(), migrations)
     return Ledger(place, connection, clock, readonly)
+
+
+def outdated(path: Path | str, migrations: tuple[Migration, ...] = MIGRATIONS) -> bool:
+    """Whether a ledger is of an older format, which whoever opens it to write brings up to date.
+
+    Raises StoreError as :func:`open_ledger` does.
+    """
+    place = Path(path)
+    connection = connect(place, write=False)
+    with contextlib.closing(connection), told(place):
+        version = version_of(connection)
+        refuse_strange(version, len(migrations), str(place))
+        return version < len(migrations)

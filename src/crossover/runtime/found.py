@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from crossover.config import environment
 from crossover.config.defaults import default_settings
@@ -16,16 +16,25 @@ from crossover.providers.registry import Provider, base_url, providers
 from crossover.transport import Transport
 
 
-async def found_models() -> tuple[FoundModel, ...]:
-    """Models of every engine found on its usual port; what an engine only relays to a cloud is left out."""
+async def found_engines() -> tuple[Engine, ...]:
+    """Every engine found on its usual port, with its models and load."""
     transport = Transport()
     try:
         found = await discover(transport)
-        engines = await asyncio.gather(*(inspect(transport, one) for one in found))
+        return tuple(await asyncio.gather(*(inspect(transport, one) for one in found)))
     finally:
         await transport.aclose()
+
+
+def models_of(engines: Iterable[Engine]) -> tuple[FoundModel, ...]:
+    """Models of these engines; what an engine only relays to a cloud is left out."""
     known = providers()
-    return tuple(_model(engine, model, known) for engine in engines for model in engine.models if not model.cloud)
+    return tuple(model_of(engine, model, known) for engine in engines for model in engine.models if not model.cloud)
+
+
+async def found_models() -> tuple[FoundModel, ...]:
+    """Models of every engine found on its usual port; what an engine only relays to a cloud is left out."""
+    return models_of(await found_engines())
 
 
 async def defaults() -> Loaded:
@@ -33,7 +42,8 @@ async def defaults() -> Loaded:
     return default_settings(await found_models(), environment())
 
 
-def _model(engine: Engine, model: EngineModel, known: Mapping[str, Provider]) -> FoundModel:
+def model_of(engine: Engine, model: EngineModel, known: Mapping[str, Provider]) -> FoundModel:
+    """One model of an engine as a configuration could name it."""
     found = engine.found
     row = known[found.kind]
     usual = row.base_url is not None and base_url(row) == base_url(row, found.base_url)
