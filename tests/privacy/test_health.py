@@ -22,6 +22,7 @@ TOLD = [
     "I was hospitalised for depression in 2019.",
     "Meine Mutter hat Brustkrebs und bekommt Chemotherapie.",
     "Mon père a fait un infarctus la semaine dernière.",
+    "Labs: Na 128, K 5.6, creatinine 2.1. Acute renal failure, patient admitted.",
     "A mi padre le diagnosticaron diabetes la semana pasada.",
 ]
 GENERAL = [
