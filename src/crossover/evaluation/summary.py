@@ -112,8 +112,8 @@ def points(found: Findings) -> tuple[Point, ...]:
 
 
 def known(placed: Sequence[Point], field: Figure) -> bool:
-    """Whether a figure is known of two of them, so that they can be compared in it."""
-    return sum(getattr(one, field) is not None for one in placed) > 1
+    """Whether a figure is known of two of them and differs, so that they can be compared in it."""
+    return len({getattr(one, field) for one in placed} - {None}) > 1
 
 
 def _point(name: str, gap: float, low: float, high: float, side: Side) -> Point:
