@@ -14,8 +14,8 @@ Report: TypeAlias = Callable[[int, int, str], None]
 def progress(stream: TextIO | None = None, *, enabled: bool = True, left: bool = False) -> Iterator[Report]:
     """Yield ``report(done, total, label)``; it draws on ``stream`` (stderr unless told) if that is a terminal.
 
-    ``left`` shows the time that is probably left. The bar is gone when the context ends, also by an error or Ctrl-C.
-    ``total`` 0 means that the end is not known.
+    ``left`` shows the time that is probably left. The bar comes with the first report, and is gone when the context
+    ends, also by an error or Ctrl-C. ``total`` 0 means that the end is not known.
     """
     out = sys.stderr if stream is None else stream
     if not enabled or not out.isatty():
@@ -28,10 +28,14 @@ def progress(stream: TextIO | None = None, *, enabled: bool = True, left: bool =
     columns += [rich.MofNCompleteColumn(), rich.TimeElapsedColumn()]
     if left:
         columns += [rich.TextColumn("left:"), rich.TimeRemainingColumn()]
-    with rich.Progress(*columns, console=Console(file=out, stderr=stream is None), transient=True) as drawn:
-        task = drawn.add_task("", total=None)
+    drawn = rich.Progress(*columns, console=Console(file=out, stderr=stream is None), transient=True)
+    task = drawn.add_task("", total=None)
 
-        def report(done: int, total: int, label: str) -> None:
-            drawn.update(task, completed=done, total=total or None, description=label)
+    def report(done: int, total: int, label: str) -> None:
+        drawn.start()  # now, so that what was said before stands on lines of its own; again it does nothing
+        drawn.update(task, completed=done, total=total or None, description=label)
 
+    try:
         yield report
+    finally:
+        drawn.stop()
