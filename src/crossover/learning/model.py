@@ -15,6 +15,7 @@ import msgspec
 from crossover.learning.features import FEATURES, Signals, hashed
 from crossover.learning.signals import PromptSignals
 
+MOST_SPREADS = 3.0  # a value further from the middle counts as this far: one odd prompt must not lead
 Kind = Literal["cascade", "route"]
 Bound = Literal["exact", "betting"]
 
@@ -30,10 +31,10 @@ class Scaled(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One weighted sum: a weight for each feature, and for buckets of hashed words. ``share`` is its part of the score.
 
-    ``link``: the sum is taken as it is, or as the chance it is the log odds of.
+    ``target`` says what it was fitted to: the gain, or the log odds that the local answer is wrong.
     """
 
-    link: Literal["identity", "logistic"]
+    target: Literal["gain", "wrong"] = "gain"
     share: float
     bias: float
     weights: tuple[float, ...]
@@ -55,12 +56,13 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much of the year's chance of a broken promise is spent: each calibration takes a part of it."""
+    """The chance of a broken promise in a year, shared by so many calibrations; ``used`` of them ``spent`` so much."""
 
     delta: float
     calibrations: int
     spent: float
     year: int
+    used: int = 1
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,8 +83,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Where it comes from and what it promises. ``digest`` says by which models (and which settings) the answers were.
 
     ``trained``, ``calibrated`` and ``reported`` count prompts; no prompt is in two of them. ``apgr`` and
-    ``length_apgr`` are of the report's part; ``gain_over_length`` is their difference in cross-validation, with two
-    standard errors. ``learned`` False: it is the length rule with a threshold.
+    ``length_apgr`` are of the report's part; ``gain_over_length`` is the mean quality that cross-validation shows over
+    the length rule, with two standard errors. ``learned`` False: it is the length rule with a threshold.
     """
 
     made: str
@@ -183,7 +185,8 @@ def scaled(learned: Learned, signals: Signals) -> list[float] | str:
         value = FEATURES[row.name].read(signals)
         if value is None:
             return row.name
-        values.append((value - row.centre) / row.spread)
+        far = (value - row.centre) / row.spread
+        values.append(far if -MOST_SPREADS < far < MOST_SPREADS else math.copysign(MOST_SPREADS, far))
     return values
 
 
@@ -201,13 +204,8 @@ def _summed(learned: Learned, values: list[float], signals: Signals) -> float:
             known = head.words
             if found:
                 value += sum(known.get(str(bucket), 0.0) for bucket in found) / math.sqrt(len(found))
-        total += head.share * (value if head.link == "identity" else logistic(value))
+        total += head.share * value
     return total
-
-
-def logistic(value: float) -> float:
-    """The chance of so many log odds."""
-    return 1 / (1 + math.exp(-value)) if value > -700 else 0.0
 
 
 def _because(learned: Learned, values: list[float], escalate: bool) -> str:

@@ -64,7 +64,9 @@ class AnswerSignals(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     ``logprobs`` are natural logarithms: mean, least, the 10 % and 25 % quantile, ``margin`` the mean distance of the
     best two tokens and ``margin_min`` the least. ``wrong_sums`` of ``sums`` stated equations are wrong.
-    ``agreement``: with another answer to the same question, from 0 to 1. ``asked``: the request, where it is known.
+    ``concludes``: it has a mark of a final answer; ``whole_end``: and that is a whole number; ``echoed_end``: which it
+    came to before. ``last_line``: characters of its last line. ``agreement``: with another answer to the same question,
+    from 0 to 1. ``asked``: the request, where it is known.
     """
 
     chars: int | None = None
@@ -79,6 +81,10 @@ class AnswerSignals(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     hedges: int | None = None
     refuses: bool | None = None
     concludes: bool | None = None
+    whole_end: bool | None = None
+    echoed_end: bool | None = None
+    last_line: int | None = None
+    long_decimals: int | None = None
     ends_well: bool | None = None
     new_numbers: int | None = None
     unused_numbers: int | None = None
@@ -201,7 +207,10 @@ def answer_signals(
     several = set(words)
     known = tables()
     low = seen.lower()
-    last = text[-20:].rstrip()[-1:]
+    body = (text if len(text) <= _LONG_ANSWER else text[-_LONG_ANSWER:]).rstrip()
+    at = max((low.rfind(mark) + len(mark) if mark in low else -1 for mark in known.finals), default=-1)
+    whole, echoed = _end(seen, at) if at >= 0 else (False, False)
+    last = body[-1:]
     numbers = numbers_of(seen)
     sums, wrong = equations(seen)
     heard = summary if summary is not None else summed_up(logprobs or ())
@@ -221,7 +230,11 @@ def answer_signals(
         wrong_sums=wrong,
         hedges=sum(map(words.count, known.hedges & several)),
         refuses=any(mark in low[:300] for mark in known.refusals),
-        concludes=any(mark in low for mark in known.finals),
+        concludes=at >= 0,
+        whole_end=whole,
+        echoed_end=echoed,
+        last_line=len(body) - body.rfind("\n") - 1,
+        long_decimals=sum(len(number.partition(".")[2]) > 2 for number in numbers),
         ends_well=last in _ENDS or last.isdigit(),
         new_numbers=new,
         unused_numbers=unused,
@@ -238,6 +251,15 @@ def answer_signals(
         agreement=agreement,
         asked=asked,
     )
+
+
+def _end(text: str, at: int) -> tuple[bool, bool]:
+    """Of what stands behind the mark of a final answer: is it a whole number, and the last one before the mark too?"""
+    said = numbers_of(text[at : at + 60])
+    if not said:
+        return False, False
+    before = numbers_of(text[max(at - 200, 0) : at])
+    return "." not in said[0].removesuffix(".00"), bool(before) and before[-1] == said[0]
 
 
 def of_answer(
