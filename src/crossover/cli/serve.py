@@ -54,7 +54,7 @@ def serve(
             paths(),
             ledger=ledger,
             loader=read,
-            on_open=(lambda _opened: None) if quiet else lambda opened: _greet(opened, loaded),
+            on_open=(lambda _opened: None) if quiet else lambda opened: _greet(opened, loaded, paths().data),
         )
 
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -102,8 +102,8 @@ def loop_factory() -> Callable[[], AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _greet(opened: Open, loaded: Loaded) -> None:
-    """What a person wants to know first: where, what, and how to ask."""
+def _greet(opened: Open, loaded: Loaded, data: Path) -> None:
+    """What a person wants to know first: where, what, how to ask, and where to look."""
     say = typer.echo
     for note in loaded.notes:
         say(f"· {note}")
@@ -119,3 +119,24 @@ def _greet(opened: Open, loaded: Loaded) -> None:
     first = next(iter(plant.routes), "auto")
     body = f'{{"model": "{first}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
     say(f"Try:  curl {opened.url}/v1/chat/completions -H 'content-type: application/json' -d '{body}'")
+    if opened.dashboard:
+        _show_dashboard(opened.dashboard, data)
+    elif opened.note:
+        say(f"· {opened.note}")
+
+
+def _show_dashboard(url: str, data: Path) -> None:
+    """Where the dashboard is; the first time with the token that opens it, which nobody can show again."""
+    from crossover.errors import FileError
+    from crossover.runtime.dashboard import make_lock, read_lock
+
+    try:
+        known = read_lock(data) is not None
+    except FileError as error:
+        typer.echo(f"· {error.sentence()}")
+        known = True
+    if known:
+        typer.echo(f"Dashboard:  {url}")
+        return
+    typer.echo(f"Dashboard:  {url}/login#{make_lock(data)}")
+    typer.echo("            This link holds its token, and is shown this one time: keep it.")

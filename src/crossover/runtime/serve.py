@@ -12,6 +12,7 @@ import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -25,6 +26,7 @@ from crossover.gateway.hosts import Hosts
 from crossover.gateway.http import Limits, tls
 from crossover.gateway.keyring import KeyRing
 from crossover.gateway.server import Server
+from crossover.runtime.admin import Admin, bind
 from crossover.runtime.desk import header_rules
 from crossover.runtime.station import Station, open_station
 
@@ -40,6 +42,8 @@ class Open(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str
     station: Station
+    dashboard: str = ""  # its address; "": there is none
+    note: str = ""  # why there is none
 
 
 async def serve(
@@ -58,12 +62,22 @@ async def serve(
     server = loaded.settings.server
     context = _context(server)
     listener = _listen(server)
-    with contextlib.closing(listener):
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(contextlib.closing(listener))
+        pages, note = bind(loaded.settings, listener.getsockname()[1])
+        if pages is not None:
+            stack.enter_context(contextlib.closing(pages))
         station = await open_station(loaded, paths, ledger=ledger)
-        try:
-            return await _serve(station, server, listener, context, loader, on_open, stop or asyncio.Event())
-        finally:
-            await station.aclose()
+        stack.push_async_callback(station.aclose)
+        beside = Beside(None if pages is None else Admin(station, paths.data, pages), note)
+        return await _serve(station, server, listener, context, loader, on_open, stop or asyncio.Event(), beside)
+
+
+class Beside(NamedTuple):
+    """The dashboard, or why there is none."""
+
+    admin: Admin | None
+    note: str
 
 
 async def _serve(
@@ -74,6 +88,7 @@ async def _serve(
     loader: Callable[[Path], Loaded] | None,
     on_open: Callable[[Open], None],
     stop: asyncio.Event,
+    pages: Beside,
 ) -> signal.Signals | None:
     gateway = Gateway(
         station.dispatcher,
@@ -85,7 +100,7 @@ async def _serve(
     )
     server = Server(gateway, _limits(settings))
     hurry = asyncio.Event()
-    with contextlib.ExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
         heard = _on_signals(stack, stop, hurry)
         beside = {"the watch over engines": station.watch_engines(), "the end of old months": station.forget()}
         if loader is not None and station.loaded.file is not None:
@@ -99,7 +114,12 @@ async def _serve(
         await server.open(listener, context)
         host, port = listener.getsockname()[:2]
         scheme = "http" if context is None else "https"
-        on_open(Open(url=f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}", station=station))
+        url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        shown = ""
+        if pages.admin is not None:
+            shown = pages.admin.open(url)
+            stack.push_async_callback(pages.admin.aclose)
+        on_open(Open(url=url, station=station, dashboard=shown, note=pages.note))
         await stop.wait()
         await server.close(settings.drain, hurry)
     return heard[0] if heard else None
@@ -157,7 +177,7 @@ def _listen(settings: ServerSettings) -> socket.socket:
     return listener
 
 
-def _on_signals(stack: contextlib.ExitStack, stop: asyncio.Event, hurry: asyncio.Event) -> list[signal.Signals]:
+def _on_signals(stack: contextlib.AsyncExitStack, stop: asyncio.Event, hurry: asyncio.Event) -> list[signal.Signals]:
     """The first signal ends in order, the second at once. The signals heard, as they come."""
     loop = asyncio.get_running_loop()
     heard: list[signal.Signals] = []
