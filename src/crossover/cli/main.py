@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ledger": ("crossover.cli.ledger", "What was asked, paid and saved, and where it went; export, check, backup."),
     "privacy": ("crossover.cli.privacy", "What sensitive data texts hold; models refitted on your own labelled texts."),
     "audit": ("crossover.cli.audit", "What left, to whom, under which rule; prove that nobody changed what says so."),
+    "dashboard": ("crossover.cli.dashboard", "A ledger as pages: spend, every request, deployments, quality, privacy."),
     "keys": ("crossover.cli.keys", "API keys of the gateway: create, list, revoke."),
     "demo": (
         "crossover.cli.demo",
