@@ -165,6 +165,16 @@ class RuleWatch:
         """Wait for the next pair and compare it; what fails is left out and counted."""
         pair = await self._waiting.get()
         try:
+            await self._work(pair)
+        finally:
+            self._waiting.task_done()
+
+    async def settled(self) -> None:
+        """Return when nothing waits to be compared."""
+        await self._waiting.join()
+
+    async def _work(self, pair: Pair) -> None:
+        try:
             grade = await self._compared(pair)
             if grade is None:
                 self.left_out += 1
