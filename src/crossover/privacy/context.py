@@ -449,7 +449,10 @@ def _squeezed(word: str) -> str:
 
 def _pattern(word: str) -> str:
     """A pattern for a word in a folded text, also where it is squeezed."""
-    literal = re.escape(_stem(word))
+    stem = _stem(word)
+    if stem.isalnum():
+        return stem
+    literal = re.escape(stem)
     return literal.replace(r"\ ", " *" if _squeezed(word) else " +")
 
 

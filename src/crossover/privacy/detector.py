@@ -31,7 +31,6 @@ BASE_S, PER_CHARACTER_S = 0.020, 1e-6  # seconds a step may take: 20 ms and 1 ms
 WINDOW, OVERLAP = 8_192, 1_024  # characters looked at in one step; no value that is found is longer than the overlap
 _WORD = 128  # characters of a word that no step divides
 _SMALL = 4_096  # characters up to which the clock is asked only once at the end
-_BOOKS = ("identifiers", "secrets")  # data files with rules
 _KINDS = frozenset(
     {"person", "address", "health", "password", "secret", "token", "private_key"}
 )  # found without a rule
@@ -224,7 +223,7 @@ def shipped(
     from crossover.privacy import rules as book
     from crossover.privacy import secrets, views
 
-    chosen = (*book.load(*_BOOKS), *rules)
+    chosen = (*book.load(*book.BOOKS), *rules)
     parts = [
         Part("rules", book.finder(book.rulebook(chosen, engine=engine))),
         Part("secrets", secrets.find),
@@ -260,7 +259,7 @@ def kinds() -> frozenset[str]:
     """Every kind of finding that the shipped detector has, for matrices that name some."""
     from crossover.privacy import rules as book
 
-    return frozenset(rule.kind for rule in book.load(*_BOOKS)) | _KINDS
+    return frozenset(rule.kind for rule in book.load(*book.BOOKS)) | _KINDS
 
 
 def _version(parts: Sequence[str], rules: Sequence[Rule], models: str | None) -> str:

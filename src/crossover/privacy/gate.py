@@ -39,6 +39,7 @@ _ALONE_MEMORY = 2 << 20
 _ALWAYS = r"\A"  # matches every text, at its very beginning
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DIGITS = re.compile(r"[0-9](?:[^0-9A-Za-z]{0,3}[0-9])*")
+_DIGITED = re.compile(r"\S*[0-9](?:.*[0-9])?\S*", re.DOTALL)
 _TOKENS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
 # A letter, a digit, \d, \w or a class of such; not optional.
 _WORD_FIRST = re.compile(
@@ -148,10 +149,9 @@ class SetGate:
         for index, rule in enumerate(rules):
             if len(rule.words) > _PHRASES_IN_SET:
                 continue
-            coarse = coarse_pattern(shape(rule))
             if rule.words:
                 phrases.add(shape(rule), index)
-            elif rule.untrusted or coarse is None:
+            elif rule.untrusted:
                 exact.add(shape(rule), index)
             elif _telling(rule.keywords) and not rule.gate:
                 fixed.add(literals(sorted(rule.keywords)), index)
@@ -161,8 +161,10 @@ class SetGate:
             elif rule.keywords and not rule.gate and not _common(rule.keywords):
                 run = None if rule.ignore_case else required_run(rule.pattern, _LONG_RUN)
                 (shapes if run else fixed).add(run or literals(sorted(rule.keywords)), index)
-            else:
+            elif (coarse := coarse_pattern(shape(rule))) is not None:
                 shapes.add(coarse, index)
+            else:
+                exact.add(shape(rule), index)
             if rule.example and not rule.words:
                 self._whole[index] = rule.gate if rule.gate and _by_row(rule) else shape(rule, whole=True)
             if rule.needs_context:
@@ -212,16 +214,26 @@ class SetGate:
             yield part.match(readable(folded(text)).encode())
 
     def lets(self, index: int, text: str) -> bool:
-        """Self-test: whether the rule passes the gate with this text. Asks only the sets that hold the rule."""
+        """Self-test: whether the rule passes the gate with this text. Asks only the sets that hold the rule.
+
+        A piece of the text is shown first, as short as what is asked for: what else stands there costs time only.
+        """
+        rule = self._rules[index]
+        pieces = (piece for piece in (_piece(rule, text), text) if piece)
+        if index not in self._always and not any(self._brings_up(index, piece) for piece in pieces):
+            return False
+        if index not in self._needs:
+            return True
+        low = folded(text)
+        word = next((said for word in rule.context if (said := word.lower().removesuffix("*")) in low), "")
+        near = (self._near(said, said.encode(), "", camel=False) or 0 for said in (word, text) if said)
+        return any(self._needs[index] & bits for bits in near)
+
+    def _brings_up(self, index: int, text: str) -> bool:
         data = text.encode()
-        places = [(part, coarse_text(data)) for part in self._coarse] + [(part, data) for part in self._sets]
-        places += [(part, folded(text).encode()) for part in self._phrases]
-        found = index in self._always or any(
-            index in (part.match(it) or ()) for part, it in places if part.holds(index)
-        )
-        if found and index in self._needs:
-            found = bool(self._needs[index] & (self._near(text, data, "", camel=False) or 0))
-        return found
+        asked = [(part, coarse_text(data)) for part in self._coarse] + [(part, data) for part in self._sets]
+        asked += [(part, folded(text).encode()) for part in self._phrases]
+        return any(part.holds(index) and index in (part.match(it) or ()) for part, it in asked)
 
     def _may(self, index: int, data: bytes) -> bool:
         """Whether the rule's own shape stands in the text: a tenth of a try, and most end here."""
@@ -275,6 +287,16 @@ class SetGate:
         parts = _Parts()
         parts.add(camels({word for words in self._contexts for word in words}), True)
         return _Set(self._re2, parts, self._memory)
+
+
+def _piece(rule: Rule, text: str) -> str:
+    """A literal of the rule, or all from the first digit to the last with what is glued to them; or nothing."""
+    low = text.lower()
+    literal = next((word for word in rule.keywords if word in low), "")
+    if literal and not rule.gate and len(low) == len(text):
+        return text[low.index(literal) :][: len(literal)]
+    digits = _DIGITED.search(text)
+    return digits[0] if digits is not None and not rule.words else ""
 
 
 class _Parts:

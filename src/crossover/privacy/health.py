@@ -9,6 +9,7 @@ and what it misses is told in ``docs/models/privacy.md``.
 from __future__ import annotations
 
 import array
+import functools
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -80,10 +81,17 @@ class Health:
     def __init__(self, weights: Weights, terms: Terms, engine: Engine = "re2") -> None:
         self.weights = weights
         self.terms = terms
-        self.reader = Reader(terms, weights.words)
-        self._features = weights.features()
         self._own, self._kin = (sum(1 << terms.number(name) for name in names) for names in (_OWN, ("kin",)))
         self._gate = _gate(terms) if engine == "re2" else None
+
+    @functools.cached_property
+    def reader(self) -> Reader:
+        """What reads sentences; made when the first text gets past the gate."""
+        return Reader(self.terms, self.weights.words)
+
+    @functools.cached_property
+    def _features(self) -> dict[int, int]:
+        return self.weights.features()
 
     def find(self, text: str, field: str = "") -> list[Finding]:
         """The sentences that tell of somebody's health, neighbours merged; mostly none.

@@ -11,18 +11,20 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from crossover.errors import FileError, InputError, nearest
-from crossover.privacy import verify
+from crossover.privacy import stored, verify
 from crossover.privacy.context import BEHIND, Scan
 from crossover.privacy.gate import Gate, GateError, PlainGate, SetGate, library, options, readable
 from crossover.privacy.phrases import Phrases
 from crossover.privacy.verify.contact import next_number
 from crossover.privacy.words import Find, Finding, Rule
 
+BOOKS = ("identifiers", "secrets")  # data files with rules
 _LOG = logging.getLogger("crossover.privacy")
 _THOUSANDS, _LONGEST_GROUP = 3, 20  # digits of a group in a large number, and in any
 _SEPARATORS, _GROUP = re.compile(r"[^A-Za-z0-9]+"), re.compile(r"[0-9]{1,20}")
@@ -90,12 +92,27 @@ class Rulebook:
 
 def load(*names: str) -> tuple[Rule, ...]:
     """The rules of shipped data files (``identifiers``), in their order. Raises FileError with the file and the row."""
-    rules: list[Rule] = []
-    for name in names:
-        file = f"{name}.toml"
-        text = resources.files("crossover.privacy").joinpath("data", file).read_text(encoding="utf-8")
-        rules.extend(rows(tomllib.loads(text), file))
-    return tuple(rules)
+    files = _files()
+    known = stored.read(stored.digest(files), names, stored.place()) if files.keys() >= set(names) else None
+    return known if known is not None else tuple(rule for name in names for rule in _read(name, files[name]))
+
+
+def store(path: Path | None = None) -> None:
+    """Keeps the shipped rules as they are read, for the next start (:mod:`crossover.privacy.stored`)."""
+    files = _files()
+    made_of, place = stored.digest(files), path or stored.place()
+    if stored.read(made_of, tuple(files), place) is None:
+        stored.write(made_of, {name: tuple(_read(name, content)) for name, content in files.items()}, place)
+
+
+def _files() -> dict[str, bytes]:
+    folder = resources.files("crossover.privacy").joinpath("data")
+    return {name: folder.joinpath(f"{name}.toml").read_bytes() for name in BOOKS}
+
+
+def _read(name: str, content: bytes) -> Iterator[Rule]:
+    file = f"{name}.toml"
+    return rows(tomllib.loads(content.decode()), file)
 
 
 def rows(tree: dict[str, Any], file: str) -> Iterator[Rule]:

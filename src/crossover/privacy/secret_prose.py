@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from crossover.privacy import secret_values as values
+from crossover.privacy.late import Late
 from crossover.privacy.seeking import Seek, seeker
 
 Place: TypeAlias = tuple[int, int, str, float]  # start, end, kind, score
@@ -67,24 +68,24 @@ _WHAT = (
     r"|(?P<bare>[^\s\"'`“”„«»「」『』*，。、]{4,512}))"
 )
 _OF = rf"(?:\s+(?!(?:{_IS})\b)[^\s:=：.!?;,\"'`]{{1,24}}){{0,8}}?"  # "for the staging server"
-_LINKED = re.compile(_THING + _OF + _LINK + _WHAT, re.IGNORECASE)
-_BESIDE = re.compile(_THING + r"\s+" + _WHAT, re.IGNORECASE)
-_PAIR = re.compile(
+_LINKED = Late(_THING + _OF + _LINK + _WHAT, re.IGNORECASE)
+_BESIDE = Late(_THING + r"\s+" + _WHAT, re.IGNORECASE)
+_PAIR = Late(
     r"(?:cred(?:ential)?s?|log(?:in|on)(?: data| details)?|zugangsdaten|identifiants|credenciales|credenziali"
     r"|credenciais)\b[^\n:]{0,40}?(?::|\b(?:is|are|sind|sont|son|sono|são)\b)\s*[^\s/:|,]{2,64}\s*[/:|,]\s*"
     r"(?P<password>[^\s,;]{5,80})",
     re.IGNORECASE,
 )
-_PHRASE = re.compile(
+_PHRASE = Late(
     r"pass ?phrase\b[^\n:]{0,40}?(?::|\bis\b)\s*((?:[a-z]{3,12}[ \-]){3,11}[a-z]{3,12})[.!]?[ \t]*(?:\n|\Z)",
     re.IGNORECASE,
 )
-_OWNED = re.compile(
+_OWNED = Late(
     r"(?:\b(?:my|our|the|his|her|their|wi-?fi|router|login|admin|root|database|server|das|mein|meine|unser|dein|ihr|mon"
     r"|notre|le|mi|nuestra|la|mia|il|minha|nossa|a|mijn|ons|het|moje|mitt|min)\s+(?:[\w\-]+\s+){0,3})\Z",
     re.IGNORECASE,
 )
-_STATE = re.compile(
+_STATE = Late(
     r".*(?:ed|ing|ly|able|ible|ive|ous|ful|less|al|ic|ent|ant|ory|ary|ment|tion|ness|isch|lich|bar|iert|ado|ada|ido|ida"
     r"|ato|ata|ito|ita|eux|euse|ique|oire|ée?|isé|ivo|iva|oso|osa)"
 )
@@ -102,10 +103,10 @@ _FIRST_NEAR = (
     r"secret|token|unseal|pass|kennw|creden|bearer|key|api|schl|mot de|cl[ée]|jeton|contrase|clave|senha|chave|chiave"
     r"|wachtw|sleut|ключ|токен|парол|密|令牌|トーク"
 )
-DIGEST_OF = re.compile(r"(?:checksum|digest|hash|sha\d{1,3})/\Z")
-_PGP = re.compile(r"[0-9A-F]{40}")  # the fingerprint of a public key
-_FOR = re.compile(_NAMES, re.IGNORECASE)
-_AGAINST = re.compile(
+DIGEST_OF = Late(r"(?:checksum|digest|hash|sha\d{1,3})/\Z")
+_PGP = Late(r"[0-9A-F]{40}")  # the fingerprint of a public key
+_FOR = Late(_NAMES, re.IGNORECASE)
+_AGAINST = Late(
     r"sha-?\d*\b|md5|commit|hash|checksum|digest|integrity|fingerprint|revision|\bid\b|\w_id\b|uuid|guid|etag|image"
     r"|public|pub\b|signature|nonce|address|\btx|transaction|\bblock|\bcid\b|ssh-(?:rsa|ed25519|dss)|ecdsa-|certificate"
     r"|https?://|contract|wallet|data:|base64|tokeniz|\btokens\b|cache|idempot|partition|foreign"

@@ -11,29 +11,31 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
+from crossover.privacy.late import Late
+
 DATA = Path(__file__).with_name("data")
 _CENTRE, _STEP = ord("P"), 0.25  # how randomness.txt writes log-odds, see training/privacy_randomness.py
 _ORDER = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 _RANDOM = 0.2  # mean log-odds: names of 16 characters and more reach it once in 5,000, random tokens of 16 in 98 of 100
 
-_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
-_HEX = re.compile(r"[0-9a-f]+|[0-9A-F]+")
-_TOKEN = re.compile(r"[A-Za-z0-9_\-+/=.~:%!@#$^&*]+")
-_SPECIAL = re.compile(r"[!@#$%^&*+=?~|;]")
-_PATH = re.compile(
+_UUID = Late(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+_HEX = Late(r"[0-9a-f]+|[0-9A-F]+")
+_TOKEN = Late(r"[A-Za-z0-9_\-+/=.~:%!@#$^&*]+")
+_SPECIAL = Late(r"[!@#$%^&*+=?~|;]")
+_PATH = Late(
     r"\.{0,2}/|~/|[A-Za-z]:[\\/]|[a-z][a-z0-9+.\-]*://|[\w\-]+(?:\.[\w\-]+)*\.(?:com|org|net|io|dev)(?:[/:?]|$)"
 )
-_FILE = re.compile(
+_FILE = Late(
     r"(?i)[\w\-./]+\.(?:txt|json|ya?ml|pem|key|crt|cer|p12|pfx|jks|env|ini|conf|cfg|toml|xml|properties|js|ts|tsx|jsx|py|go"
     r"|rb|rs|java|kt|cs|php|html?|css|scss|md|csv|sql|sh|png|jpe?g|svg|gif|pdf|zip|gz|log|lock|map)"
 )
-_TECHNICAL = re.compile(
+_TECHNICAL = Late(
     r"(?i)(?:sha|md|utf|oauth|base|aes|rsa|argon|bcrypt|scrypt|pbkdf|hmac|hs|rs|es|ed|ecdsa|http|tls|ssl|ipv|x|v|web|log"
     r"|int|uint|float|str|char|varchar|pkcs|fido|wpa|step|layer|level|stage|phase|part|day|week|q|h|gpt|mp|win|log4j)"
     r"[-_. ]?\d[\d.\-_/]*[a-z]?"
 )
 # Where a value is fetched from, not what it is: variables, templates, calls, attributes of a configuration.
-_REFERENCE = re.compile(
+_REFERENCE = Late(
     r"\$\{|\$\(|\{\{|\}\}|#\{|<%|%\(\w+\)|%>|\{[\w.:!]*\}|^\$[A-Za-z_]\w*(?:$|[/.\-])|^%[A-Za-z_]\w*%$|^%[sdvqr@]$|^@[\w.\-]+@$|^<[^>]*>?$"
     r"|^\[[^\]]*\]?$|^&[lg]t;|^!(?:Ref|Sub|GetAtt|ImportValue|Join|secret|vault|env)\b|^ENC[\[(]|^(?:op|vault|ssm|arn|awssm"
     r"|gcpsm|secretsmanager|keyvault|kms|file|env|data|keyring)[:/]"
@@ -43,32 +45,32 @@ _REFERENCE = re.compile(
     r"|\w\(|\w\[['\"]|->|::|=>|&&|\|\|"
 )
 # Words joined by separators, each alphabetic: whatever the model thinks of them together.
-_NAME_PARTS = re.compile(r"[A-Za-z]{2,12}(?:[_\-.:/][A-Za-z]{2,12})+")
-_LETTERS = re.compile(r"[A-Za-z]{7,}")
+_NAME_PARTS = Late(r"[A-Za-z]{2,12}(?:[_\-.:/][A-Za-z]{2,12})+")
+_LETTERS = Late(r"[A-Za-z]{7,}")
 _WORD = -0.3  # seven letters in a row as natural as this are a word, and the token is a name
-_MONEY = re.compile(r"[$€£¥]\d|[^/]*\d/[a-z]")
-_SNAKE = re.compile(r"[A-Za-z]{2,}(?:_[A-Za-z]{2,})*_(?:[A-Za-z]{2,}|[a-z]?\d{1,2})")
+_MONEY = Late(r"[$€£¥]\d|[^/]*\d/[a-z]")
+_SNAKE = Late(r"[A-Za-z]{2,}(?:_[A-Za-z]{2,})*_(?:[A-Za-z]{2,}|[a-z]?\d{1,2})")
 # What its name says is encrypted: OpenSSL's salt, a key service's header, a sealed secret's length.
-_CIPHERTEXT = re.compile(r"U2FsdGVkX1[89]|AQICAH[A-Za-z0-9]|Ag[A-D][A-Za-z0-9+/]{200}|vault:v[0-9]")
+_CIPHERTEXT = Late(r"U2FsdGVkX1[89]|AQICAH[A-Za-z0-9]|Ag[A-D][A-Za-z0-9+/]{200}|vault:v[0-9]")
 # A digest behind words, as caches and builds are named: ``npm-3f78…-linux``.
-_NAMED_DIGEST = re.compile(
+_NAMED_DIGEST = Late(
     r"(?:[A-Za-z0-9_.]{1,32}-){1,6}(?:[0-9a-f]{128}|[0-9a-f]{64}|[0-9a-f]{56}|[0-9a-f]{40}|[0-9a-f]{32})"
     r"(?:-[A-Za-z0-9_.]{1,24}){0,4}"
 )
 _KEYISH = frozenset(
     {"key", "token", "tok", "secret", "sk", "pk", "pat", "api", "apikey", "access", "auth", "private", "live", "pw"}
 )
-_SUM = re.compile(r"[\d.,+\-*/=%$€£^~<> ]+")
-_DATED = re.compile(
+_SUM = Late(r"[\d.,+\-*/=%$€£^~<> ]+")
+_DATED = Late(
     r"\d+(?:st|nd|rd|th|px|em|ms|mb|gb|kb|tb|s|m|h|d|x|k|am|pm|bit|chars?|characters?|days?)"
     r"|\d{1,4}[-/.](?:\d{1,2}|[A-Za-z]{3,9})[-/.]\d{1,4}.*"
 )
-_NAMES_ITSELF = re.compile(
+_NAMES_ITSELF = Late(
     r"(?i)[a-z_\-./# ]*(?:pass(?:word|wd|phrase|code)?|pwd|passwort|kennwort|contraseña|senha|secret|token|credential)"
     r"[a-z_\-./ ]*(?:1|12|123|1234|12345|123456)?[!.:*]?"
 )
-_CAMEL = re.compile(r"[A-Z][a-z]+$|[a-z]+[A-Z][a-z]|(?:[A-Z][a-z]*){2,}$")
-_VALIDATION = re.compile(
+_CAMEL = Late(r"[A-Z][a-z]+$|[a-z]+[A-Z][a-z]|(?:[A-Z][a-z]*){2,}$")
+_VALIDATION = Late(
     r"(?i)\b(?:min|max|required|nullable|confirmed|length|string|regex)\b[:|]|\|(?:min|max|string|required)"
 )
 
