@@ -52,3 +52,19 @@ def test_what_may_stay_may_stay_in_pieces() -> None:
         return "keep"
 
     assert not redact(of(CARD[:7], CARD[7:]), FIND, keep, SECRET).left
+
+
+def test_many_values_beside_each_other_are_all_replaced() -> None:
+    names = [f"{letter}{other}o" for letter in "ABCDEFGHIJKLMNOPQRST" for other in "abcdefghijklmnopqrst"]
+    text = " ".join(f"{name}{names[place - 7]}" if place % 9 == 0 else name for place, name in enumerate(names))
+
+    def find(text: str, field: str = "") -> Sequence[Finding]:
+        del field
+        return [finding(at, at + 3) for name in names if (at := text.find(name)) >= 0]
+
+    done = redact(of(text), find, chosen, SECRET)
+    assert not done.left
+    assert done.restorer is not None
+    assert len(done.values) == len(names)
+    sent = done.request.tree["messages"][0]["content"][0]["text"]
+    assert not [name for name in names if name in sent]

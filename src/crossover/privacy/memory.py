@@ -24,7 +24,7 @@ class Memory:
     """Findings by text and field, in two halves: what is used goes into the young one, and when that is full the old
     one is forgotten. So what was not used for longest goes first, about, and a look costs no more than a dictionary's.
 
-    For one thread at a time.
+    Of two threads that use it at once, one may forget what the other keeps; neither sees what was not found.
     """
 
     def __init__(self, key: bytes, *, entries: int, size: int) -> None:

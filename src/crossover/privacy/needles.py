@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-_FEW = 48  # values up to which each is searched by itself; more are looked up by how they begin
+FEW = 48  # values up to which each is searched by itself; more are looked up by how they begin
 _HEAD = 4
 _UNSPACED = 0x0E00  # scripts from Thai on write no spaces between words
 Span = tuple[int, int]
@@ -20,12 +20,13 @@ class Needles:
     ``Annapolis``; what is longer, of several words, or has digits counts anywhere.
     """
 
-    __slots__ = ("_heads", "_single", "bounded", "values")
+    __slots__ = ("_bounded", "_heads", "_single", "_sizes", "values")
 
     def __init__(self, values: Iterable[str]) -> None:
         self.values = frozenset(filter(None, values))
-        self.bounded = tuple([value for value in self.values if not _anywhere(value)])  # for whom neighbours matter
-        many = len(self.values) > _FEW
+        self._bounded = frozenset(value for value in self.values if not _anywhere(value))  # for whom neighbours matter
+        self._sizes = tuple({len(value) for value in self._bounded})
+        many = len(self.values) > FEW
         self._single = sorted(value for value in self.values if not many or len(value) < _HEAD)
         self._heads: dict[str, list[str]] = {}
         if many:
@@ -50,6 +51,14 @@ class Needles:
         if self._heads:
             self._by_heads(text, begin, stop, found)
         return found
+
+    def touch(self, text: str, begin: int, stop: int) -> bool:
+        """Whether a value for which neighbours matter stands right behind ``begin`` or right before ``stop``."""
+        bounded = self._bounded
+        return any(
+            size <= stop - begin and (text[begin : begin + size] in bounded or text[stop - size : stop] in bounded)
+            for size in self._sizes
+        )
 
     def _by_heads(self, text: str, begin: int, stop: int, found: list[Span]) -> None:
         heads = self._heads

@@ -49,6 +49,7 @@ class Placeholder(NamedTuple):
         return f"Placeholder({self.bare})"
 
 
+_CODES = re.compile(f"(?=([{STEM}]{{{SIZE - 1}}}[{FORM}]))")  # all that could be a code, also where they overlap
 _ONE = re.compile(rf"\[?[A-Z][A-Z0-9]{{1,{LONGEST_TYPE - 1}}}_(?:[{STEM}]{{{SIZE - 1}}}[{FORM}]|{REMOVED})\]?")
 
 
@@ -102,7 +103,7 @@ class Mint:
     def __init__(self, key: bytes, said: Iterable[str]) -> None:
         self._key = key
         self._texts = said
-        self._said: bytes | None = None
+        self._said: frozenset[str] | None = None
         self._codes: set[str] = set()
 
     def issue(self, kind: str, value: str) -> Placeholder:
@@ -123,8 +124,10 @@ class Mint:
 
     def _seen(self, code: str) -> bool:
         if self._said is None:
-            self._said = _bytes("\n".join(self._texts)).upper()
-        return code.encode() in self._said
+            self._said = frozenset(
+                _CODES.findall(_bytes("\n".join(self._texts)).upper().decode("utf-8", "surrogatepass"))
+            )
+        return code in self._said
 
 
 _STEMS = bytes(ord(STEM[byte % len(STEM)]) for byte in range(256))

@@ -7,6 +7,7 @@ strings at any depth, in keys, names and numbers. What cannot be replaced withou
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from crossover.errors import DetectionError
 from crossover.privacy import fields, jsontext
 from crossover.privacy.extract import Asked, read
 from crossover.privacy.fields import Mode
-from crossover.privacy.needles import Needles, Span, merged
+from crossover.privacy.needles import FEW, Needles, Span, merged
 from crossover.privacy.placeholders import Mint, Placeholder, conversation, is_placeholder, removed, without
 from crossover.privacy.policy import NARRATIVE, Chosen
 from crossover.privacy.restore import Restorer
@@ -105,7 +106,8 @@ def leftover(request: Asked, values: Iterable[str]) -> int:
     tree = None if request.tree is None else {name: value for name, value in request.tree.items() if name != "model"}
     written = msgspec.json.encode((tree, sent)).decode()
     # Written as JSON, a value is there letter by letter, unless a string holds escapes of its own.
-    if "\\\\" not in written and not any(msgspec.json.encode(value).decode()[1:-1] in written for value in wanted):
+    few = len(wanted) <= FEW and "\\\\" not in written
+    if few and not any(msgspec.json.encode(value).decode()[1:-1] in written for value in wanted):
         return 0
     texts = {text for root in (tree, _sent(request)) for text in _strings(root)}
     needles, everything = Needles(wanted), _BETWEEN_TEXTS.join(texts)
@@ -283,17 +285,16 @@ class _Swap:
         if not found:
             return []
         spans = merged(found)
-        words = self._needles.bounded
         # Beside a placeholder a short word stands alone that did not before.
-        while words and any(text.startswith(words, end) or text.endswith(words, 0, start) for start, end in spans):
-            more = [span for gap in _gaps(spans, len(text)) for span in self._needles.find(text, *gap)]
+        while gaps := [gap for gap in _gaps(spans, len(text)) if self._needles.touch(text, *gap)]:
+            more = [span for gap in gaps for span in self._needles.find(text, *gap)]
             if not more:
                 break
             found += more
             spans = merged(found)
         edits: list[Edit] = []
-        for start, end in spans:
-            one = self.issued.get(text[start:end]) or self._issue(text, start, end, found)
+        for (start, end), inside in zip(spans, _within(spans, found), strict=True):
+            one = self.issued.get(text[start:end]) or self._issue(text, start, end, inside)
             edits.append((start, end, one.bare if bare else one.bracketed))
         return edits
 
@@ -311,10 +312,10 @@ class _Swap:
             edits += [(at[start], at[end], jsontext.escape(new) if '"' in new else new) for start, end, new in inner]
         return edits
 
-    def _issue(self, text: str, start: int, end: int, found: Sequence[Span]) -> Placeholder:
+    def _issue(self, text: str, start: int, end: int, inside: Sequence[Span]) -> Placeholder:
         """The placeholder of a new value. Of several that overlap the strongest names it, and one blank is enough."""
         value, values = text[start:end], self._plan.values
-        held = [text[first:last] for first, last in found if start <= first and last <= end]
+        held = [text[first:last] for first, last in inside]
         if value not in values:
             values[value] = max((values[one] for one in held if one in values), key=_strength)
         kind = values[value].kind
@@ -330,6 +331,15 @@ def _gaps(spans: Sequence[Span], size: int) -> Iterator[Span]:
         yield place, start
         place = end
     yield place, size
+
+
+def _within(spans: Sequence[Span], found: Sequence[Span]) -> list[list[Span]]:
+    """For each of the disjoint spans in order, what was found inside of it, as it came."""
+    starts = [start for start, _ in spans]
+    inside: list[list[Span]] = [[] for _ in spans]
+    for one in found:
+        inside[bisect_right(starts, one[0]) - 1].append(one)
+    return inside
 
 
 def _edited(text: str, edits: Sequence[Edit]) -> str:
