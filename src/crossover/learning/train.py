@@ -203,7 +203,7 @@ def by_group(values: Floats, groups: Sequence[str]) -> Floats:
 
 def train(examples: Examples, wish: Wish, origin: Origin) -> Learned:
     """A policy with its card. Raises InputError where there is too little or nothing to learn from."""
-    delta = _delta(wish)
+    delta = delta_of(wish)
     train_at, calibrate_at, report_at = parts_of(len(examples.weak), examples.groups, wish.shares, wish.seed)
     if len(train_at) < LEAST:
         raise InputError(
@@ -239,7 +239,7 @@ def train(examples: Examples, wish: Wish, origin: Origin) -> Learned:
         ),
         notes=(*origin.notes, *_notes(compared, use, wish)),
     )  # fmt: skip
-    card = _reported(card, bare, examples.rows(report_at), steps)
+    card = _reported(card, bare, examples.rows(report_at), steps, chosen.threshold)
     return msgspec.structs.replace(bare, threshold=chosen.threshold, card=card)
 
 
@@ -281,7 +281,8 @@ def promise_words(chosen: risk.Chosen, wish: Wish) -> str:
 # --------------------------------------------------------------------------------------------------------------- pieces
 
 
-def _delta(wish: Wish) -> float:
+def delta_of(wish: Wish) -> float:
+    """The chance of a broken promise that this calibration may spend. Raises InputError where none is left."""
     for name, value, low, high in (("--loss", wish.loss, 0, 1), ("--confidence", wish.confidence, 0, 1)):
         if not low < value < high:
             raise InputError(f"{value:g} is no share between 0 and 1", field=name)
@@ -381,7 +382,7 @@ def _notes(compared: Compared, use: bool, wish: Wish) -> tuple[str, ...]:
     return (found, f"the rule on length {why}")
 
 
-def _reported(card: Card, bare: Learned, part: Examples, steps: list[float]) -> Card:
+def _reported(card: Card, bare: Learned, part: Examples, steps: list[float], chosen: float | None) -> Card:
     if len(part.weak) < 2:
         return card
     scores = scores_of(bare, part.signals)
@@ -393,17 +394,17 @@ def _reported(card: Card, bare: Learned, part: Examples, steps: list[float]) -> 
         length_apgr=_maybe(curve.apgr(length, part.weak, part.strong)),
         weak_score=round(float(part.weak.mean()), 4),
         strong_score=round(float(part.strong.mean()), 4),
-        curve=curve_of(bare, part, steps),
+        curve=curve_of(bare, part, steps, chosen),
     )
 
 
-def curve_of(learned: Learned, part: Examples, steps: Sequence[float]) -> tuple[Step, ...]:
-    """Kept, quality, loss and cost on some prompts, at about twenty of the thresholds."""
+def curve_of(learned: Learned, part: Examples, steps: Sequence[float], chosen: float | None = None) -> tuple[Step, ...]:
+    """Kept, quality, loss and cost on some prompts, at about twenty of the thresholds and the ``chosen`` one."""
     scores = scores_of(learned, part.signals)
     losses = losses_of(part.weak, part.strong)
-    chosen = [steps[place] for place in np.unique(np.linspace(0, len(steps) - 1, POINTS).round().astype(int))]
+    some = {steps[place] for place in np.unique(np.linspace(0, len(steps) - 1, POINTS).round().astype(int))}
     found = []
-    for step in chosen:
+    for step in sorted(some if chosen is None else some | {chosen}):
         kept = scores <= step
         quality = np.where(kept, part.weak, part.strong)
         share = float(kept.mean())
