@@ -287,6 +287,7 @@ def test_power() -> None:
         (("--scorer", "judge:api", "--stop-when-settled"), "when all answers are there"),
         (("--candidate", "api"), "api is the reference and a candidate"),
         (("--candidate", "weak"), "a candidate is named twice"),
+        (("--power", "1"), "--power is a share between 0 and 1"),
         (("--errors", "ignore"), "unknown rule 'ignore'"),
         (("--fail-if", "bad"), "unknown condition 'bad'"),
         (("--scorer", "exakt"), "Did you mean exact"),
@@ -350,6 +351,16 @@ def test_recorded_answers_are_compared(tmp_path: Path) -> None:
     assert "p50" not in done.out, "nothing was timed"
     assert json.loads(call(*words, "--json").out)["versus"][0]["comparison"]["gap"] == -0.5
     assert call(*words, "--fail-if", "unproven").code == 3
+    few = ("eval", "compare", "t.csv", "--candidate", "weak", "--reference", "strong")
+    lines = "".join(f"{n},1,{int(n % 30 != 0)}\n" for n in range(60))
+    (tmp_path / "t.csv").write_text(f"id,strong,weak\n{lines}")
+    needs = [
+        json.loads(call(*few, "--power", power, "--json").out)["versus"][0]["comparison"]["need"]
+        for power in ("0.6", "0.9")
+    ]
+    assert needs[0]["more"] < needs[1]["more"]
+    lines = "".join(f"{n},yes,{'yes' if n % 2 else 'no'},Yes\n" for n in range(60))
+    (tmp_path / "t.csv").write_text(f"id,strong,weak,gold\n{lines}")
     written = call(*words, "--html", "t.html", "--json")
     assert written.err.startswith("Report: ")
     assert json.loads(written.out)

@@ -84,6 +84,29 @@ def test_what_answers_is_known_by_more_than_its_name(tmp_path: Path) -> None:
     assert found[4].identity != mine
 
 
+def test_what_an_alias_says_of_its_choice_is_a_part_of_it(tmp_path: Path) -> None:
+    found: list[str] = []
+
+    def work(room: Room) -> None:
+        found.append(room.candidate("both", {}).identity)
+
+    look(tmp_path, work)
+    look(tmp_path, work, CONFIG + "overflow = true\n")
+    look(tmp_path, work, CONFIG + "overflow = false\n")
+    assert found[0] == found[2] != found[1]
+
+
+def test_nobody_asks_for_log_probabilities_where_none_are_given(tmp_path: Path) -> None:
+    asked = {"logprobs": True, "top_logprobs": 2, "max_tokens": 8}
+
+    def work(room: Room) -> None:
+        assert room.candidate("mine", asked).options == asked
+        assert room.candidate("api", asked).options == {"max_tokens": 8}
+        assert room.candidate("both", asked).options == {"max_tokens": 8}, "else it would choose another one"
+
+    look(tmp_path, work, CONFIG.replace('model = "a"', 'model = "a"\ncannot = ["logprobs"]'))
+
+
 def test_the_weights_of_an_embedded_model_are_a_part_of_it(tmp_path: Path) -> None:
     pytest.importorskip("xllamacpp")
     text = '[zones.own]\noperator = "own"\n[deployments.tiny]\nprovider = "embedded"\nmodel = "crossover-tiny"\n'
@@ -101,6 +124,8 @@ def test_nobody_by_that_name(tmp_path: Path) -> None:
         with pytest.raises(UnknownNameError) as caught:
             room.candidate("min", {})
         assert caught.value.nearest[0] == "mine"
+        with pytest.raises(UnknownNameError, match=r"--reference: unknown model 'nobody'\. There are a, api, both"):
+            room.candidate("nobody", {}, "--reference")
 
     look(tmp_path, work)
 

@@ -24,6 +24,7 @@ FailIf = Annotated[
     list[str] | None,
     typer.Option(help="Exit code 3 where a verdict is worse, or unproven (worse or inconclusive)."),
 ]
+Power = Annotated[float, typer.Option(help="The chance that the number of samples advised settles it.")]
 Html = Annotated[Path | None, typer.Option(help="Write a page that works offline.", metavar="FILE")]
 
 
@@ -64,6 +65,7 @@ def run(
     stop_when_settled: Annotated[
         bool, typer.Option("--stop-when-settled", help="End the run once every candidate has a verdict.")
     ] = False,
+    power: Power = 0.8,
     logprobs: Annotated[
         bool, typer.Option("--logprobs", help="Ask for token log-probabilities, where they are given: routers learn.")
     ] = False,
@@ -96,8 +98,8 @@ def run(
             samples=samples, candidates=tuple(candidate), reference=reference, scorer=scorer, margin=margin,
             errors=errors, out=out, resume=resume, reuse=tuple(reuse or ()), budget=budget, concurrency=concurrency,
             limit=limit, seed=seed, max_tokens=max_tokens, temperature=temperature, timeout=timeout, tries=tries,
-            stop_when_settled=stop_when_settled, logprobs=logprobs, whole=whole, allow_code=allow_code, judge=judge,
-            rubric=rubric, labels=labels, embedder=embedder, url=url, config=config, ledger=ledger,
+            stop_when_settled=stop_when_settled, power=power, logprobs=logprobs, whole=whole, allow_code=allow_code,
+            judge=judge, rubric=rubric, labels=labels, embedder=embedder, url=url, config=config, ledger=ledger,
             skip_broken=skip_broken, fail_if=tuple(fail_if or ()), dry_run=dry_run, html=html, as_json=as_json,
         )
     )  # fmt: skip
@@ -150,6 +152,7 @@ def compare(
     margin: Margin = 0.05,
     errors: Annotated[str, typer.Option(help="What missing answers count as: as-wrong or exclude.")] = "as-wrong",
     seed: Annotated[int, typer.Option(min=0, help="For the bootstrap.")] = 0,
+    power: Power = 0.8,
     fail_if: FailIf = None,
     html: Html = None,
     as_json: Json = False,
@@ -166,7 +169,8 @@ def compare(
     work(
         Flags(
             results=tuple(results), candidates=tuple(candidate), reference=reference, scorer=scorer, columns=columns,
-            margin=margin, errors=errors, seed=seed, fail_if=tuple(fail_if or ()), html=html, as_json=as_json,
+            margin=margin, errors=errors, seed=seed, power=power, fail_if=tuple(fail_if or ()), html=html,
+            as_json=as_json,
         )
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ import typer
 from crossover.cli.evaluating import USUAL_SCORER, check_gates, dumped, gate
 from crossover.errors import ContradictionError, InputError, UnknownNameError
 from crossover.evaluation.findings import ERRORS, Findings, findings
-from crossover.evaluation.power import check_margin
+from crossover.evaluation.power import check_margin, check_share
 from crossover.evaluation.recorded import Columns, Recorded, from_runs, from_table
 from crossover.evaluation.results import SCORES
 
@@ -27,6 +27,7 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     margin: float
     errors: str
     seed: int
+    power: float = 0.8
     fail_if: tuple[str, ...] = ()
     html: Path | None = None
     as_json: bool = False
@@ -57,6 +58,7 @@ def compare(flags: Flags) -> None:
 def compared(flags: Flags) -> Findings:
     """The findings of recorded answers. Raises InputError and FileError for all that is wrong."""
     check_margin(flags.margin)
+    check_share("--power", flags.power)
     check_gates(flags.fail_if)
     errors = next((rule for rule in ERRORS if rule == flags.errors), None)
     if errors is None:
@@ -70,7 +72,7 @@ def compared(flags: Flags) -> Findings:
     file = ", ".join(str(path) for path in flags.results)
     return findings(
         recorded.samples, recorded.outcomes, names, flags.reference, file=file,
-        scorer=scorer, margin=flags.margin, errors=errors, seed=flags.seed, notes=recorded.notes,
+        scorer=scorer, margin=flags.margin, errors=errors, seed=flags.seed, notes=recorded.notes, power=flags.power,
     )  # fmt: skip
 
 

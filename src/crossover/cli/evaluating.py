@@ -21,7 +21,7 @@ from crossover.evaluation.declared import GATES, Declared
 from crossover.evaluation.estimate import Estimate, estimates
 from crossover.evaluation.findings import ERRORS, Findings
 from crossover.evaluation.log import NAME, Answer, Log, open_log, read
-from crossover.evaluation.power import check_margin, power_table
+from crossover.evaluation.power import check_margin, check_share, power_table
 from crossover.evaluation.proof import evidence_of
 from crossover.evaluation.results import write_results
 from crossover.evaluation.run import Look, Progress, in_order
@@ -63,6 +63,7 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 300.0
     tries: int = 4
     stop_when_settled: bool = False
+    power: float = 0.8
     logprobs: bool = False
     whole: bool = False
     allow_code: bool = False
@@ -120,6 +121,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 def prepared(flags: Flags) -> Work:
     """Everything of a run that can be looked at before a model is opened. Raises InputError for all that is wrong."""
     check_margin(flags.margin)
+    check_share("--power", flags.power)
     if flags.html is not None:
         from crossover.reports.files import check as check_file
 
@@ -167,6 +169,7 @@ def prepared(flags: Flags) -> Work:
         rubric=flags.rubric or "",
         labels={} if flags.labels is None else read_labels(flags.labels),
         stop_when_settled=flags.stop_when_settled,
+        power=flags.power,
     )
     check(declared, samples, manner)
     return Work(declared=declared, samples=samples, notes=notes, manner=manner)
@@ -365,7 +368,7 @@ def _announce(rows: Sequence[Estimate]) -> None:
 
 
 def _put_estimates(rows: Sequence[Estimate], work: Work, flags: Flags) -> None:
-    wanted = power_table([flags.margin], [TYPICAL_DISCORDANCE], [0.0])[0]
+    wanted = power_table([flags.margin], [TYPICAL_DISCORDANCE], [0.0], power=flags.power)[0]
     if flags.as_json:
         typer.echo(dumped({"samples": len(work.samples), "estimates": rows, "needed": wanted}))
         return

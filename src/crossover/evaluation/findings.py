@@ -139,15 +139,19 @@ def findings(
     notes: Sequence[str] = (),
     ended: str = "",
     judged: Judged | None = None,
+    power: float = 0.8,
 ) -> Findings:
-    """The findings of a run over these candidates, each compared with the reference.
+    """The findings of a run over these candidates, each compared with the reference. ``power``: of the N advised.
 
     Where a judge decided, its preferences are the pairs, and none of them counts where it failed its controls.
     """
     others = [name for name in candidates if name != reference]
     pairs = {name: _pairs(samples, outcomes, name, reference, errors, judged) for name in others}
     compared = compare_all(
-        {name: [pair for _, pair in found.pairs] for name, found in pairs.items()}, margin=margin, seed=seed
+        {name: [pair for _, pair in found.pairs] for name, found in pairs.items()},
+        margin=margin,
+        power=power,
+        seed=seed,
     )
     return Findings(
         file=file,

@@ -38,7 +38,8 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
     ``concurrency`` calls of each candidate at once. ``streamed``: answers are listened to piece by piece, which gives
     the time to the first token. ``more`` are answers of other runs that may be used. ``judge`` and ``embedder`` are the
     models of checks that name none, ``rubric`` what a judge should look at, ``labels`` what people preferred.
-    ``stop_when_settled``: the run ends once every candidate has a verdict.
+    ``stop_when_settled``: the run ends once every candidate has a verdict. ``power``: the chance with which the number
+    of samples settles it that is advised where something stays open.
     """
 
     concurrency: int = 8
@@ -53,6 +54,7 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
     rubric: str = ""
     labels: Mapping[str, Winner] = {}
     stop_when_settled: bool = False
+    power: float = 0.8
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +124,7 @@ async def session(
         notes=[*said, *_unknown(calls)],
         ended="" if after.ended is None else after.ended.sentence(),
         judged=after.judged,
+        power=manner.power,
     )
     return Session(
         findings=found, outcomes=ran.outcomes, samples=tuple(rows), ended=after.ended, made=calls.made, kept=calls.kept

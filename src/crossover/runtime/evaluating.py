@@ -5,6 +5,8 @@ The dispatcher is asked as any client would ask it, so privacy, policies, limits
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -16,7 +18,7 @@ import msgspec
 from crossover.chat import ChatRequest, EmbedRequest
 from crossover.config.load import Loaded
 from crossover.config.places import Paths
-from crossover.config.settings import Settings
+from crossover.config.settings import AliasSettings, Settings
 from crossover.cost.request import PICO
 from crossover.dispatch import Plant
 from crossover.errors import InputError, RequestError, UnknownNameError
@@ -28,6 +30,7 @@ from crossover.routing.words import Route, Target
 from crossover.runtime.station import Station, open_station
 from crossover.usage import Usage
 
+_NO_RULES = frozenset({"deployments", "policy", "watch"})  # said elsewhere, or no part of an answer
 LOGPROBS = ("logprobs", "top_logprobs")  # parameters of a request that ask for them
 _NAMED = 12  # names in a message
 _ESTIMATE_MARGIN = 1.25  # what a prompt may hold more than it is estimated to
@@ -138,13 +141,34 @@ def _unknown(model: str, known: Iterable[str], field: str) -> UnknownNameError:
 
 
 def identity(route: Route, settings: Settings, digest: Callable[[str], str] = lambda _name: "") -> str:
-    """What answers behind a name: its deployments with their weights, and the policy where there is a choice."""
+    """What answers behind a name: its deployments with their weights, and the policy where there is a choice.
+
+    What else an alias says of its choice (the stronger ones, how a cascade judges, what was learned) is a part of it.
+    """
     parts = []
     for name in route.targets:
         one = settings.deployments[name]
         parts.append({**{field: getattr(one, field) for field in _ANSWERS}, "digest": digest(name)})
     policy = route.policy if len(parts) > 1 else ""
-    return msgspec.json.encode((policy, parts), order="deterministic").decode()
+    rules = _rules(settings.aliases.get(route.name)) if len(parts) > 1 else {}
+    said = (policy, parts, rules) if rules else (policy, parts)
+    return msgspec.json.encode(said, order="deterministic").decode()
+
+
+def _rules(alias: AliasSettings | None) -> dict[str, Any]:
+    """What of an alias decides who answers, as far as it is not the usual; of a file what it holds."""
+    if alias is None:
+        return {}
+    usual = type(alias)(deployments=())
+    found = {
+        name: msgspec.to_builtins(value)
+        for name in alias.__struct_fields__
+        if name not in _NO_RULES and (value := getattr(alias, name)) != getattr(usual, name)
+    }
+    if isinstance(file := found.get("learned"), str):
+        with contextlib.suppress(OSError):  # it could not be opened at the start either: its name will do
+            found["learned"] = hashlib.blake2b(Path(file).read_bytes(), digest_size=16).hexdigest()
+    return found
 
 
 class _Highest:
