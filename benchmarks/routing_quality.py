@@ -134,9 +134,7 @@ def splits(one: Set, labels: int, count: int, seed: int, repeats: int = train.RE
         scores = train.fitted(part, weak, strong, one.kind).scores(table.rows(outside))
         weak, strong = one.weak[outside], one.strong[outside]
         learned, ruled = curve.apgr(scores, weak, strong), curve.apgr(length[outside], weak, strong)
-        found.append(
-            Split(learned, learned if compared.better(one.kind) else ruled, ruled, curve.auroc(scores, 1 - weak))
-        )
+        found.append(Split(learned, learned if compared.better else ruled, ruled, curve.auroc(scores, 1 - weak)))
     return found
 
 

@@ -24,10 +24,7 @@ from crossover.learning.model import Budget, Card, Head, Kind, Learned, Promise,
 Floats = NDArray[np.float64]
 FOLDS, REPEATS = 5, 4
 LEAST = 30  # prompts to train on; below, a fit says nothing
-BETTER = {
-    "route": 1.645,
-    "cascade": 0.5,
-}  # standard errors by which cross-validation must show more than the length rule
+LINE_LABELS = 30.0  # how many labels "length says nothing" is worth, for the line that the fit is held against
 STEPS = 200  # thresholds that are tested
 POINTS = 20  # of the curve
 DIGITS = 6
@@ -90,19 +87,26 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
     """Cross-validation: APGR of the fit and of the length rule; the difference of their areas and its standard error.
 
-    The areas are mean quality over all shares of strong calls. ``scores`` are the fit's for prompts it had not seen, in
-    the order of the training part.
+    The areas are mean quality over all shares of strong calls. ``sharper`` is by how much less the fit errs (mean
+    squared error of the gain) than a line on length. ``scores`` are the fit's for prompts it had not seen, in the order
+    of the training part.
     """
 
     learned: float
     length: float
     difference: float
     error: float
+    sharper: float
     scores: Floats
 
-    def better(self, kind: Kind) -> bool:
-        """Whether the fit may take the place of the length rule."""
-        return self.difference > BETTER[kind] * self.error
+    @property
+    def better(self) -> bool:
+        """Whether the fit may take the place of the length rule: it ranks better, or it predicts the gain better.
+
+        Either is enough, because the fit begins at the length rule and leaves it only as far as labels lead: with few
+        of them it is hardly worse where it is not better (``benchmarks/routing_quality.py``, "floor").
+        """
+        return self.difference > 0 or self.sharper > 0
 
 
 # ----------------------------------------------------------------------------------------------------------------- fits
@@ -139,10 +143,10 @@ def cross_validate(
     table: Table, weak: Floats, strong: Floats, kind: Kind, *, seed: int, repeats: int = REPEATS
 ) -> Compared:
     """Fit on four fifths, rank the last fifth; all fifths in turn, ``repeats`` times over with other fifths."""
-    size = len(weak)
+    size, gains = len(weak), strong - weak
     length = table.values[:, table.names.index(LENGTH_RULE)]
     chance = np.random.default_rng(seed)
-    total, middles = np.zeros(size), 0.0
+    total, middles, sharper = np.zeros(size), 0.0, 0.0
     each: list[tuple[float, float, float, float]] = []
     for _ in range(repeats):
         fold = chance.permutation(size) % FOLDS
@@ -154,13 +158,24 @@ def cross_validate(
             middle = float(made.scores(table.rows(inside)).mean())
             found[outside] = made.scores(table.rows(outside)) - middle
             middles += middle / FOLDS
+            errs = gains[outside] - fit.predicted(made.fits[0][1], table.rows(outside))
+            line = _line(length[inside], gains[inside], length[outside])
+            sharper += float(((gains[outside] - line) ** 2 - errs**2).sum()) / size
         difference, error = curve.area_difference(found, length, weak, strong)
         each.append((curve.apgr(found, weak, strong), curve.apgr(length, weak, strong), difference, error))
         total += found
     learned, ruled, difference, error = (float(np.mean(column)) for column in zip(*each, strict=True))
     return Compared(
-        learned=learned, length=ruled, difference=difference, error=error, scores=(total + middles) / repeats
-    )
+        learned=learned, length=ruled, difference=difference, error=error, sharper=sharper / repeats,
+        scores=(total + middles) / repeats,
+    )  # fmt: skip
+
+
+def _line(length: Floats, gains: Floats, asked: Floats) -> Floats:
+    """The gain by a straight line on length that does not fall, at other lengths."""
+    centre, spread = float(length.mean()), float(length.std()) or 1.0
+    slope = float(((length - centre) / spread) @ (gains - gains.mean())) / (len(gains) + LINE_LABELS)
+    return gains.mean() + max(slope, 0.0) * (asked - centre) / spread
 
 
 def _answers(names: Sequence[str]) -> bool:
@@ -213,7 +228,7 @@ def train(examples: Examples, wish: Wish, origin: Origin) -> Learned:
     part = examples.rows(train_at)
     table = _table(part, wish.kind)
     compared = cross_validate(table, part.weak, part.strong, wish.kind, seed=wish.seed)
-    use = wish.method == "learned" or (wish.method is None and compared.better(wish.kind))
+    use = wish.method == "learned" or (wish.method is None and compared.better)
     made = fitted(table, part.weak, part.strong, wish.kind) if use else length_only(table)
     seen = compared.scores if use else made.scores(fit.columns(table, [LENGTH_RULE]))
     bare = Learned(
