@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ def normal_quantile(share: float) -> float:
     return _NORMAL.inv_cdf(share)
 
 
+@functools.cache
 def student_quantile(share: float, freedom: int) -> float:
     """Student's t quantile of a share strictly between 0 and 1, with ``freedom`` (at least 1) degrees of freedom."""
     if share < 0.5:

@@ -94,3 +94,9 @@ def test_model_files_are_served_by_the_embedded_engine(tmp_path: Path) -> None:
     loaded, names = with_files(default_settings((), {}), targets)
     assert names == ("a-q4", "auto", "a-q4-2", "absent.gguf")
     assert loaded.settings.deployments["a-q4-2"].model == str(tmp_path / "b/a-q4.gguf")
+
+
+def test_the_embedded_model_can_always_be_named() -> None:
+    loaded, names = with_files(default_settings((OLLAMA,), {}), ("embedded", OLLAMA.name))
+    assert names == ("embedded", OLLAMA.name)
+    assert loaded.settings.deployments["embedded"].model == "crossover-tiny"

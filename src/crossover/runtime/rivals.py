@@ -51,13 +51,16 @@ def everything(loaded: Loaded, found: Sequence[FoundModel]) -> Loaded:
 def with_files(loaded: Loaded, targets: Sequence[str]) -> tuple[Loaded, tuple[str, ...]]:
     """The settings with a deployment for each target that is a model file, which the embedded engine then serves.
 
-    Also the names of all targets: a file's is its own without folder and ending.
+    Also the names of all targets: a file's is its own without folder and ending. ``embedded`` is the embedded model
+    also where the configuration has none.
     """
     taken = dict(loaded.settings.deployments)
     more: dict[str, DeploymentSettings] = {}
     names: list[str] = []
     for text in targets:
         place = Path(text).expanduser()
+        if text == EMBEDDED and text not in taken and text not in loaded.settings.aliases:
+            more[text] = DeploymentSettings(provider=EMBEDDED, model=EMBEDDED_MODEL, zone=HERE)
         if text in taken or not (text.casefold().endswith(_FILE) and place.is_file()):
             names.append(text)
             continue
