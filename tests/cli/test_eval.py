@@ -263,7 +263,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
             process.signal(signal.SIGINT)
             done = process.done()
         assert done.code == 130
-        assert re.search(r"samples-eval keeps (9|10) answers; the same line with --resume goes on", done.err)
+        assert re.search(r"samples-eval keeps \d+ answers?; the same line with --resume goes on", done.err)
         assert done.err.rstrip().endswith("crossover: interrupted; nothing was left half-written")
         loop.call_soon_threadsafe(server.release)
         assert call(*RUN, "--resume").code == 0
