@@ -166,24 +166,12 @@ def test_a_broken_promise_is_doubted_and_stays_doubted() -> None:
     at = House(Rule(route="chat", loss=0.02))
     assert at.watch.doubt("chat") == ""
     at.compare(*(seen(id=str(number), first=("own", "no" if number % 5 == 0 else "yes")) for number in range(60)))
-    assert "its promise to lose at most 2.0% is in doubt" in at.watch.doubt("chat")
+    assert "the promise is broken" in at.watch.doubt("chat")
     again = House(Rule(route="chat", loss=0.02))
     rows = [grade(number, float(number % 5 == 0)) for number in range(60)]
     fine = [grade(number, 0.0) for number in range(60, 900)]
     again.watch.heed({"chat": Rule(route="chat", loss=0.02)}, {"chat": [*rows, *fine]})
     assert again.watch.doubt("chat"), "it arose once"
-
-
-def test_a_kept_promise_is_hardly_ever_doubted_however_often_one_looks() -> None:
-    chance, doubted = random.Random(3), 0
-    for _ in range(400):
-        lost = 0
-        for count in range(1, 400):
-            lost += chance.random() < 0.05
-            if doubt_of(lost, count, 0.05):
-                doubted += 1
-                break
-    assert doubted <= 400 * 0.05
 
 
 def test_without_a_promise_there_is_nothing_to_doubt() -> None:

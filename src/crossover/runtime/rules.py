@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from crossover.chat import ChatRequest
 from crossover.config.settings import AliasSettings, Settings
@@ -19,9 +20,13 @@ from crossover.learning.artifact import load
 from crossover.learning.complexity import complexity
 from crossover.learning.model import Learned, Verdict, decide
 from crossover.learning.signals import AnswerSignals, answer_signals, of_request
+from crossover.ledger.grades import Grade
 from crossover.routing.shape import fault
 from crossover.routing.words import Cascade, Guess, Judged, Shown
 from crossover.runtime.watch import Rule
+
+if TYPE_CHECKING:
+    from crossover.learning.drift import Compared
 
 GOOD = "its answer is good enough"
 
@@ -131,22 +136,18 @@ def _since(made: str) -> float:
     return (moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)).timestamp()
 
 
-_CHANCE = 0.05  # that a rule which keeps its promise is ever doubted
-_WORSE = tuple(1.25**step for step in range(1, 25))  # losses bet on, as multiples of the promise
+def compared(row: Grade) -> Compared:
+    """A comparison of the ledger as those who learn see it."""
+    from crossover.learning.drift import Compared
+
+    return Compared(
+        request=row.request, probability=row.probability, kept=row.kept, loss=row.loss, score=row.score
+    )  # fmt: skip
 
 
-def doubt_of(lost: float, count: int, loss: float) -> str:
-    """The words of a doubt, where comparisons say that more than ``loss`` is lost; empty where they do not.
+def doubt_of(rows: Sequence[Grade], loss: float) -> str:
+    """The words of a doubt, where audits prove that more than ``loss`` is lost; empty where they do not."""
+    from crossover.learning.drift import drift  # numpy, only where a rule has promised something
 
-    Requests were drawn from all, so what is lost per request is the mean of kept × loss: ``lost`` in ``count``. The
-    test may look after every comparison: it is the mean likelihood ratio of larger losses against the promise, which
-    under a promise that is kept ever passes 1/0.05 with a chance of at most 5 % (Ville's inequality).
-    """
-    fine, likely = count - lost, 0.0
-    for times in _WORSE:
-        worse = min(loss * times, (1 + loss) / 2)
-        log = lost * math.log(worse / loss) + fine * math.log((1 - worse) / (1 - loss))
-        likely += math.exp(min(log, 700.0)) / len(_WORSE)
-    if likely < 1 / _CHANCE:
-        return ""
-    return f"its promise to lose at most {loss:.1%} is in doubt: {lost / count:.1%} lost in {count} comparisons"
+    found = drift([compared(row) for row in rows], loss)
+    return found.words if found.left else ""

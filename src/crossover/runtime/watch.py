@@ -15,7 +15,7 @@ import collections
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -30,6 +30,7 @@ from crossover.routing.guess import Seen
 
 MOST_WAITING = 256
 DAY_S = 86_400.0
+_LOOK = 50  # comparisons kept from before are looked at in such steps
 _AGREES = 0.8  # of two answers' words: from here on they count as the same
 _DOOR = "shadow"
 _LOG = logging.getLogger("crossover")
@@ -51,7 +52,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     since: float = 0.0
 
 
-Doubting = Callable[[float, int, float], str]  # lost, of how many comparisons, the promise → the doubt in words
+Doubting = Callable[[Sequence[Grade], float], str]  # audits of one rule, its promise → the doubt in words
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +90,7 @@ class RuleWatch:
         self._chance = chance
         self._wall = wall
         self._rules: Mapping[str, Rule] = {}
-        self._found: dict[str, tuple[float, int]] = {}  # lost, of how many audits, by route
+        self._audits: dict[str, list[Grade]] = {}  # by route
         self._doubts: dict[str, str] = {}
         self._today: dict[str, collections.deque[float]] = {}
         self._waiting: asyncio.Queue[Pair] = asyncio.Queue(MOST_WAITING)
@@ -97,10 +98,10 @@ class RuleWatch:
     def heed(self, rules: Mapping[str, Rule], rows: Mapping[str, list[Grade]]) -> None:
         """New rules; ``rows`` are the comparisons kept of each since it counts."""
         self._rules = rules
-        self._found, self._doubts = {}, {}
+        self._audits, self._doubts = {}, {}
         for name in rules:
-            for row in rows.get(name, ()):  # one after the other: a doubt that arose once stays
-                self._consider(row)
+            for number, row in enumerate(rows.get(name, ()), 1):  # in their order: a doubt that arose once stays
+                self._consider(row, look=number % _LOOK == 0 or number == len(rows[name]))
 
     # -------------------------------------------------------------------------------------------- what dispatch sees
 
@@ -190,18 +191,17 @@ class RuleWatch:
             self.compared += 1
             self._consider(grade)
 
-    def _consider(self, grade: Grade) -> None:
+    def _consider(self, grade: Grade, *, look: bool = True) -> None:
         """Count a comparison, and look whether the rule still keeps its promise."""
         route = grade.route
         rule = self._rules.get(route)
         if rule is None or grade.kind != "audit":
             return
-        lost, count = self._found.get(route, (0.0, 0))
-        lost, count = lost + (grade.loss if grade.kept else 0.0), count + 1
-        self._found[route] = lost, count
-        if rule.loss is None or route in self._doubts:
+        audits = self._audits.setdefault(route, [])
+        audits.append(grade)
+        if rule.loss is None or route in self._doubts or not look:
             return
-        doubt = self._doubting(lost, count, rule.loss)
+        doubt = self._doubting(audits, rule.loss)
         if doubt:
             self._doubts[route] = doubt
             _LOG.warning("%s: %s; stronger models are asked first until it is trained again", route, doubt)
