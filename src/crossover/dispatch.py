@@ -36,7 +36,7 @@ from crossover.chat import NOBODY, Backend, Caller, ChatChunk, ChatRequest, Chat
 from crossover.egress import Guard
 from crossover.errors import CrossoverError, ServingError, StoreError, UpstreamError
 from crossover.ledger.words import Book, Budget
-from crossover.privacy.clearance import Asked, Cleared, Desk, Withheld, clear, look
+from crossover.privacy.clearance import Asked, Cleared, Desk, Withheld, clear_in_turn, look
 from crossover.privacy.policy import Known, Place, knowing
 from crossover.privacy.words import NOTHING_FOUND
 from crossover.routing.asked import LOCAL_ONLY, beside, labelled, metadata_of, mistake, route_of
@@ -397,7 +397,7 @@ class Dispatcher:
                 return None
             place = Place(target.deployment.zone.name, target.local)
             try:  # what this deployment gets of the request, judged anew for every attempt
-                cleared = clear(plant.desk, plant.guard, request, account.ask.known, place, target.id)
+                cleared = await clear_in_turn(plant.desk, plant.guard, request, account.ask.known, place, target.id)
             except Withheld as reason:
                 account.leave_out(Refusal(target.id, "privacy", str(reason)))
                 continue

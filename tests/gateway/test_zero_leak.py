@@ -527,7 +527,11 @@ def _arrived(asked: list[Asked], servers: dict[str, FaultyServer]) -> None:
 def test_a_way_round_the_clearance_reaches_nobody_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A dispatcher that forgot to ask: what it calls at home answers, and nothing else is called."""
     world = World(7, tmp_path)
-    monkeypatch.setattr(dispatch, "clear", lambda _desk, _guard, request, *_: Cleared(request=request))
+
+    async def waved_through(_desk: object, _guard: object, request: Any, *_: object) -> Cleared:
+        return Cleared(request=request)
+
+    monkeypatch.setattr(dispatch, "clear_in_turn", waved_through)
 
     async def work() -> None:
         async with world.open():
