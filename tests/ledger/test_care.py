@@ -19,6 +19,8 @@ def kinds(ledger: Ledger) -> list[str]:
     [
         ("UPDATE rollups SET requests = requests + 1", "roll-ups"),
         ("DELETE FROM rollups", "roll-ups"),
+        ("UPDATE hours SET cost = cost + 1", "roll-ups"),
+        ("DELETE FROM days", "roll-ups"),
         ("UPDATE records_2026_11 SET cost = cost + 1 WHERE number = 2", "roll-ups"),
         ("DELETE FROM decisions_2026_11 WHERE local = 1", "rows"),
         ("UPDATE decisions_2026_11 SET reason = 'because' WHERE local = 0", "rows"),

@@ -10,8 +10,9 @@ import msgspec
 from crossover.dashboard.overview import hourly
 from crossover.dashboard.periods import span
 from crossover.dashboard.words import Live, Place, Source
+from crossover.ledger.hours import Sums
 from crossover.ledger.pace import Speed
-from crossover.ledger.queries import Idle, Totals
+from crossover.ledger.queries import Idle
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +20,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     place: Place | None
-    totals: Totals
+    totals: Sums
     speed: Speed | None
     idle: Idle | None
 
@@ -46,13 +47,13 @@ def deployments(source: Source, asked: Mapping[str, str], live: Live | None) -> 
     now = source.now()
     period = span(asked.get("period", ""), now, source.begin())
     pace = source.pace(period.since, period.until, 1)
-    groups = {one.name: one.totals for one in source.groups(period.since, period.until, "deployment") if one.name}
+    groups = {name: sums for name, sums in source.by_deployment(period.since, period.until).items() if name}
     idle = {one.deployment: one for one in source.idle(period.since, period.until, hourly(source, live))}
     places = {} if live is None else {place.name: place for place in live.places}
     names = [*places, *(name for name in groups if name not in places)]
     rows = [
         Row(
-            name=name, place=places.get(name), totals=groups.get(name, Totals()), speed=pace.by.get(name),
+            name=name, place=places.get(name), totals=groups.get(name, Sums()), speed=pace.by.get(name),
             idle=idle.get(name),
         )
         for name in names

@@ -37,7 +37,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 def keys(source: Source, asked: Mapping[str, str], live: Live | None) -> dict[str, Any]:
     """Everything the page shows."""
     now = source.now()
-    used = {one.name: one.totals for one in source.groups(now - MONTH, now, "key")}
+    used = source.by_key(now - MONTH, now)
     found = burns(source.standings(), live, now)
     own = {one.name: one for one in found}
     rows = [

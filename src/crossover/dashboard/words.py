@@ -12,10 +12,10 @@ import msgspec
 
 from crossover.evidence import Evidence
 from crossover.ledger.budgets import Standing
-from crossover.ledger.hours import Hours
+from crossover.ledger.hours import Hours, Sums
 from crossover.ledger.listing import Filter, Listing
 from crossover.ledger.pace import Pace
-from crossover.ledger.queries import Group, Idle
+from crossover.ledger.queries import Idle
 from crossover.ledger.survey import Survey
 from crossover.ledger.words import Health, Key, Record
 
@@ -197,8 +197,12 @@ class Source(Protocol):
         """Latencies and faults."""
         ...
 
-    def groups(self, since: float, until: float, by: str) -> list[Group]:
-        """Sums by key, alias, deployment, provider or zone."""
+    def by_deployment(self, since: float, until: float) -> dict[str, Sums]:
+        """Sums by deployment; ``""``: nobody answered."""
+        ...
+
+    def by_key(self, since: float, until: float) -> dict[str, Sums]:
+        """Sums by key, over whole days; ``""``: without one."""
         ...
 
     def zones(self, since: float, until: float) -> list[tuple[str, bool, int]]:

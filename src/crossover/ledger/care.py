@@ -22,6 +22,7 @@ from crossover.ledger.schema import (
     DECISION_COLUMNS,
     GROUP_COLUMNS,
     ROLL_UP_FROM_ROWS,
+    SHORT_COLUMNS,
     SUM_COLUMNS,
     add_segment,
     bounds_of,
@@ -29,7 +30,9 @@ from crossover.ledger.schema import (
     migrate,
     month_of,
     segments_of,
+    short_from_roll_ups,
     show_segments,
+    sum_short,
 )
 from crossover.ledger.spill import spills
 from crossover.ledger.store import Ledger
@@ -107,6 +110,12 @@ def _roll_ups(ledger: Ledger) -> Iterator[Finding]:
     if wrong:
         text = f"{wrong} of {len(wanted)} roll-ups differ from the sums of their rows"
         yield Finding(kind="roll-ups", text=text, repairable=True)
+    for table, groups in SHORT_COLUMNS.items():
+        columns = ", ".join((*groups, *SUM_COLUMNS))
+        differing = set(ledger.rows(short_from_roll_ups(table))) ^ set(ledger.rows(f"SELECT {columns} FROM {table}"))
+        if differing:
+            text = f"the roll-ups by {' and '.join(groups[:2])} differ from those they are made of"
+            yield Finding(kind="roll-ups", text=text, repairable=True)
 
 
 def _children(ledger: Ledger) -> Iterator[Finding]:
@@ -169,6 +178,7 @@ def mend_sums(ledger: Ledger) -> int:
         show_segments(connection)
         connection.execute("DELETE FROM rollups WHERE hour >= ?", (begin // 3600,))
         done = connection.execute(f"INSERT INTO rollups {ROLL_UP_FROM_ROWS}", (begin * MICRO,))
+        sum_short(connection)
         connection.execute(
             "UPDATE budgets SET reserved = (SELECT coalesce(sum(r.amount), 0) FROM reservations r "
             "WHERE r.budget = budgets.name AND r.period = budgets.period AND r.since = budgets.since)"

@@ -6,11 +6,12 @@ Money is picodollars, times are Unix seconds; spans are whole hours of UTC.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
-from crossover.ledger.queries import hours_of
+from crossover.ledger.queries import Idle, hours_of
 from crossover.ledger.store import Ledger
 
 Who = Literal["local", "api", "nobody"]
@@ -88,7 +89,7 @@ def span_of(since: float, until: float, most: int) -> int:
 
 def begin(ledger: Ledger) -> float | None:
     """The moment at which the oldest hour of the roll-ups begins; None: there is none."""
-    found = ledger.rows("SELECT min(hour) FROM rollups")[0][0]
+    found = ledger.rows("SELECT min(hour) FROM hours")[0][0]
     return None if found is None else float(found * HOUR)
 
 
@@ -98,7 +99,7 @@ def hours(ledger: Ledger, since: float, until: float, span: int = 1) -> Hours:
     first -= first % span
     found = ledger.rows(
         f"SELECT hour / ? AS part, CASE WHEN deployment = '' THEN 'nobody' WHEN local = 1 THEN 'local' ELSE 'api' END "
-        f"AS who, {_COLUMNS} FROM rollups WHERE hour >= ? AND hour < ? GROUP BY part, who",
+        f"AS who, {_COLUMNS} FROM hours WHERE hour >= ? AND hour < ? GROUP BY part, who",
         (span, first, last),
     )
     spans: list[dict[Who, Sums]] = [{} for _ in range(max(1, -(-(last - first) // span)))]
@@ -120,8 +121,39 @@ def _sums(values: list[int]) -> Sums:
 def zones(ledger: Ledger, since: float, until: float) -> list[tuple[str, bool, int]]:
     """(zone, whether it is the user's own, requests answered there), most of them first."""
     found = ledger.rows(
-        "SELECT zone, max(local), sum(requests) FROM rollups WHERE hour >= ? AND hour < ? AND deployment <> '' "
+        "SELECT zone, max(local), sum(requests) FROM hours WHERE hour >= ? AND hour < ? AND deployment <> '' "
         "GROUP BY zone ORDER BY 3 DESC, zone",
         hours_of(since, until),
     )
     return [(str(zone), bool(local), int(requests)) for zone, local, requests in found]
+
+
+def by_deployment(ledger: Ledger, since: float, until: float) -> dict[str, Sums]:
+    """The sums of every deployment (``""``: nobody answered), those with most requests first."""
+    found = ledger.rows(
+        f"SELECT deployment, {_COLUMNS} FROM hours WHERE hour >= ? AND hour < ? GROUP BY deployment "
+        "ORDER BY sum(requests) DESC, deployment",
+        hours_of(since, until),
+    )
+    return {str(name): _sums(values) for name, *values in found}
+
+
+def by_key(ledger: Ledger, since: float, until: float) -> dict[str, Sums]:
+    """The sums of every key (``""``: without one); both ends are widened to whole days of UTC."""
+    first, last = hours_of(since, until)
+    found = ledger.rows(
+        f"SELECT key, {_COLUMNS} FROM days WHERE day >= ? AND day < ? GROUP BY key", (first // 24, -(-last // 24))
+    )
+    return {str(name): _sums(values) for name, *values in found}
+
+
+def idle(ledger: Ledger, hourly: Mapping[str, int], since: float, until: float) -> list[Idle]:
+    """What stood idle of machines paid by the hour, as :func:`crossover.ledger.queries.idle` counts it."""
+    first = dict(ledger.rows("SELECT deployment, min(hour) FROM hours GROUP BY deployment"))
+    start = min(first.values(), default=until / HOUR)
+    priced = {name: sums.cost for name, sums in by_deployment(ledger, since, until).items()}
+    return [
+        Idle(deployment=name, hours=lasted, paid=round(each * lasted), priced=priced.get(name, 0))
+        for name, each in sorted(hourly.items())
+        for lasted in [max(0.0, (until - max(since, first.get(name, start) * HOUR)) / HOUR)]
+    ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -22,6 +22,7 @@ from crossover.ledger.schema import (
     DECISION_COLUMNS,
     GROUP_COLUMNS,
     RECORD_COLUMNS,
+    SHORT_COLUMNS,
     SUM_COLUMNS,
     add_segment,
     month_of,
@@ -36,10 +37,11 @@ BAD_ROW = (sqlite3.IntegrityError, OverflowError, ValueError, TypeError, KeyErro
 
 Body = tuple[str, float, str, str]  # request id, Unix seconds, what was asked, what was answered
 
-_ROLL_UP = (
-    f" ON CONFLICT ({', '.join(GROUP_COLUMNS)}) DO UPDATE SET "
-    + ", ".join(f"{name} = rollups.{name} + excluded.{name}" for name in SUM_COLUMNS)
-)  # fmt: skip
+_ROLL_UP = {
+    table: f" ON CONFLICT ({', '.join(groups)}) DO UPDATE SET "
+    + ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in SUM_COLUMNS)
+    for table, groups in {"rollups": GROUP_COLUMNS, **SHORT_COLUMNS}.items()
+}
 
 
 class Pen:
@@ -90,13 +92,19 @@ class Pen:
             self._insert(f"alternatives_{month}", len(ALTERNATIVE_COLUMNS), each.alternatives)
             decisions = [rows.decision_row(number, content) for content, number in each.decisions.items()]
             self._insert(f"decisions_{month}", len(DECISION_COLUMNS), decisions, " ON CONFLICT (id) DO NOTHING")
-        width = len(GROUP_COLUMNS) + len(SUM_COLUMNS)
-        self._insert("rollups", width, [(*group, *batch.sums[group]) for group in sorted(batch.sums)], _ROLL_UP)
+        self._add_up("rollups", batch.sums)
+        for table, sums in rows.short_of(batch.sums).items():
+            self._add_up(table, {group: [rows.within(one) for one in row] for group, row in sums.items()})
         if batch.audited:
             entries = ((round(each.time * rows.MICRO), chain.entry_of(each)) for each in batch.audited)
             self._insert("audit", 5, chain.link(entries, last, before))
         self._add_bodies(bodies)
         return batch
+
+    def _add_up(self, table: str, sums: Mapping[rows.Row, Sequence[float]]) -> None:
+        found = [(*group, *sums[group]) for group in sorted(sums)]
+        if found:
+            self._insert(table, len(found[0]), found, _ROLL_UP[table])
 
     def _refresh(self) -> None:
         """Forget what is known of the file where another process changed its tables."""

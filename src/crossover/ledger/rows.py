@@ -243,6 +243,23 @@ def _count(record: Record, hour: int, best: int | None, sums: dict[Row, Sums]) -
         row[18] += marginal
 
 
+def short_of(sums: Mapping[Row, Sums]) -> dict[str, dict[Row, Sums]]:
+    """The same sums by the groups of the short roll-ups (SHORT_COLUMNS)."""
+    hours: dict[Row, Sums] = {}
+    days: dict[Row, Sums] = {}
+    for group, row in sums.items():
+        hour, key, _, *place = group
+        for found, at in ((hours, (hour, *place)), (days, (hour // 24, key))):
+            there = found.get(at)
+            found[at] = list(row) if there is None else [one + more for one, more in zip(there, row, strict=True)]
+    return {"hours": hours, "days": days}
+
+
+def within(value: int) -> int | float:
+    """A sum as a database takes it: beyond a bigint as a float."""
+    return value if -(2**63) <= value < 2**63 else float(value)
+
+
 # ---------------------------------------------------------------------------------------------------------- mending
 
 

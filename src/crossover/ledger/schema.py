@@ -76,6 +76,10 @@ SUM_COLUMNS = (
     "input_tokens", "cached_read", "cache_written", "output_tokens", "reasoning", "cost", "marginal",
     "compared", "all_api", "compared_marginal",
 )  # fmt: skip
+# Roll-ups of roll-ups, for pages that show a year: few rows, because what makes most groups (keys, names) is left out.
+SHORT_COLUMNS: dict[str, tuple[str, ...]] = {
+    "hours": ("hour", "deployment", "provider", "zone", "local"), "days": ("day", "key")
+}  # fmt: skip
 UNKNOWN_NAME = "(unknown)"  # names nobody configured share one roll-up: a caller who makes up names fills no table
 
 # The same sums as :func:`crossover.ledger.rows.batch_of`, taken from the rows: for check and repair.
@@ -155,8 +159,36 @@ def add_grades(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX grades_route ON grades (route, time)")
 
 
+def add_short(connection: sqlite3.Connection) -> None:
+    """Migration 4: the roll-ups by hour and deployment, and by day and key, summed from those there are."""
+    kinds = dict.fromkeys(("deployment", "provider", "zone", "key"), "text not null")
+    for table, columns in SHORT_COLUMNS.items():
+        parts = [f"{name} {kinds.get(name, 'bigint not null')}" for name in (*columns, *SUM_COLUMNS)]
+        connection.execute(f"CREATE TABLE {table} ({', '.join(parts)}, primary key ({', '.join(columns)}))")
+    sum_short(connection)
+
+
+def sum_short(connection: sqlite3.Connection) -> None:
+    """Make the short roll-ups anew; inside the caller's transaction."""
+    for table in SHORT_COLUMNS:
+        connection.execute(f"DELETE FROM {table}")
+        connection.execute(f"INSERT INTO {table} {short_from_roll_ups(table)}")
+
+
+def short_from_roll_ups(table: str) -> str:
+    """The SELECT that gives a table of short roll-ups. A sum beyond a bigint is no error; its last digits are lost."""
+    groups = ", ".join("hour / 24" if name == "day" else name for name in SHORT_COLUMNS[table])
+    sums = ", ".join(f"sum({name} / 1000000) * 1000000 + sum({name} % 1000000)" for name in SUM_COLUMNS)
+    return f"SELECT {groups}, {sums} FROM rollups GROUP BY {groups}"
+
+
 Migration = tuple[str, Callable[[sqlite3.Connection], None]]
-MIGRATIONS: tuple[Migration, ...] = (("tables", create_first), ("privacy", add_privacy), ("grades", add_grades))
+MIGRATIONS: tuple[Migration, ...] = (
+    ("tables", create_first),
+    ("privacy", add_privacy),
+    ("grades", add_grades),
+    ("short roll-ups", add_short),
+)
 AUDITED_SINCE = 2  # the number of the migration from which on requests that leave are in the audit
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 LOCK_FILE = "dashboard.json"
 _ENTRIES = 5_000  # entries of the audit that a page reads
-_KEPT_S = 2.0  # how long a figure is shown again without being asked for
+KEPT_S = 2.0  # how long a figure is shown again without being asked for
 _MOST_KEPT = 64
 
 
@@ -116,14 +116,15 @@ class Book:
         *,
         clock: Callable[[], float] = time.time,
         plan: Callable[[], Planned] = Planned,
+        kept_s: float = KEPT_S,
     ) -> None:
         self.path = path
         self.house = house
         self._clock = clock
         self._plan = plan
+        self._kept_s = kept_s
         self._guard = threading.Lock()
         self._kept: dict[tuple[Any, ...], tuple[float, Any]] = {}
-        self._began: tuple[float, dict[str, int]] | None = None
         self._check: Check | None = None
 
     def now(self) -> float:
@@ -134,12 +135,12 @@ class Book:
         with open_ledger(self.path, readonly=True) as ledger:
             return ask(ledger)
 
-    def _recent(self, place: tuple[Any, ...], ask: Callable[[Ledger], T], kept_s: float = _KEPT_S) -> T:
+    def _recent(self, place: tuple[Any, ...], ask: Callable[[Ledger], T], times: float = 1.0) -> T:
         """An answer of the last moments, or a new one."""
         now = time.monotonic()
         with self._guard:
             found = self._kept.get(place)
-        if found is not None and now - found[0] < kept_s:
+        if found is not None and now - found[0] < self._kept_s * times:
             return cast(T, found[1])
         made = self._read(ask)
         with self._guard:
@@ -168,12 +169,15 @@ class Book:
             lambda ledger: pace.pace(ledger, since, until, parts),
         )
 
-    def groups(self, since: float, until: float, by: str) -> list[queries.Group]:
-        """Sums by one thing."""
-        wanted = cast(queries.By, by)
+    def by_deployment(self, since: float, until: float) -> dict[str, hours.Sums]:
+        """Sums by deployment."""
         return self._recent(
-            ("groups", queries.hours_of(since, until), by), lambda ledger: queries.spend(ledger, since, until, wanted)
+            ("deployments", queries.hours_of(since, until)), lambda ledger: hours.by_deployment(ledger, since, until)
         )
+
+    def by_key(self, since: float, until: float) -> dict[str, hours.Sums]:
+        """Sums by key."""
+        return self._recent(("keys", queries.hours_of(since, until)), lambda ledger: hours.by_key(ledger, since, until))
 
     def zones(self, since: float, until: float) -> list[tuple[str, bool, int]]:
         """Where requests were answered."""
@@ -184,7 +188,7 @@ class Book:
         if not hourly:
             return []
         place = ("idle", queries.hours_of(since, until), tuple(sorted(hourly.items())))
-        return self._recent(place, lambda ledger: queries.idle(ledger, hourly, since, until))
+        return self._recent(place, lambda ledger: hours.idle(ledger, hourly, since, until))
 
     def listing(self, wanted: listing.Filter, after: str, most: int) -> listing.Listing:
         """Requests, the latest first."""
@@ -192,7 +196,7 @@ class Book:
 
     def names(self) -> dict[str, list[str]]:
         """What a filter can name."""
-        return self._recent(("names",), listing.names, 10.0)
+        return self._recent(("names",), listing.names, 5.0)
 
     def request(self, id_: str) -> Record | None:
         """One request whole."""
