@@ -374,6 +374,10 @@ def test_runs_are_compared(upstream: FaultyServer) -> None:
     found = json.loads(done.out)
     assert found["versus"][0]["comparison"]["gap"] == -0.5
     assert found["sides"][0]["seconds_p50"] is not None
+    before = json.loads(Path("samples-eval/report.json").read_text())
+    assert float(found["sides"][0]["paid"]) == float(before["sides"][0]["paid"]) > 0
+    same = call("eval", "compare", "samples-eval/answers.jsonl", "--candidate", "weak", "--reference", "api", "--json")
+    assert same.code == 0
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,12 @@ import typer
 from crossover.cli.evaluating import USUAL_SCORER, check_gates, dumped, gate
 from crossover.errors import ContradictionError, InputError, UnknownNameError
 from crossover.evaluation.findings import ERRORS, Findings, findings
+from crossover.evaluation.log import NAME as ANSWERS
 from crossover.evaluation.power import check_margin, check_share
 from crossover.evaluation.recorded import Columns, Recorded, from_runs, from_table
-from crossover.evaluation.results import SCORES
+from crossover.evaluation.results import REPORT, SCORES
+
+_OF_A_RUN = (SCORES, REPORT, ANSWERS)  # files of a folder of results: whoever names one means the folder
 
 
 class Flags(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,12 +81,13 @@ def compared(flags: Flags) -> Findings:
 
 def _recorded(flags: Flags, names: tuple[str, ...]) -> tuple[Recorded, str]:
     """The answers, and what scored them."""
-    runs = [path.is_dir() or path.name == SCORES for path in flags.results]
+    runs = [path.is_dir() or path.name in _OF_A_RUN for path in flags.results]
     if all(runs):
         if flags.columns.expected is not None or flags.scorer is not None:
             said = "results of a run are scored already"
             raise ContradictionError(said, hint="Score them anew: crossover eval run … --resume --scorer …")
-        return from_runs(flags.results, names), "the runs"
+        folders = [path if path.is_dir() else path.parent for path in flags.results]
+        return from_runs(folders, names), "the runs"
     if any(runs) or len(flags.results) > 1:
         raise InputError("tables are compared one at a time, and not with folders of results")
     scorer = flags.scorer or (None if flags.columns.expected is None else USUAL_SCORER)

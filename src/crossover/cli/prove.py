@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CANDIDATE, REFERENCE = "tiny", "sandbox"
 TICKETS, SEED = 200, 1
 MOST_TOKENS = 8
-AT_ONCE = 32
+AT_ONCE = 16
 SAMPLES = "tickets.jsonl"
 
 
