@@ -359,6 +359,8 @@ def test_ctrl_c_shows_what_was_measured_and_leaves_no_evidence(tmp_path: Path) -
         (("one", "two"), "one target at a time"),
         (("one", "monday.jsonl"), "--against monday.jsonl"),
         (("--rounds", "5"), "Add --compare"),
+        (("monday.jsonl",), "--read monday.jsonl shows one"),
+        (("absent.gguf",), "no such model file"),
         (("--compare", "one"), "a comparison takes two targets"),
         (("--compare", "one", "one"), "named twice"),
         (("--compare", "--sweep"), "--sweep does not go with --compare"),

@@ -19,7 +19,7 @@ from crossover import __version__
 from crossover.cli.loadtest_flags import course_of, described, source_of, trace_of
 from crossover.config import environment, paths
 from crossover.config.load import Loaded
-from crossover.errors import ContradictionError, InputError, ThresholdError, UnknownNameError, UpstreamError
+from crossover.errors import ContradictionError, FileError, InputError, ThresholdError, UnknownNameError, UpstreamError
 from crossover.loadtest.compare import pairs
 from crossover.loadtest.conduct import Begun, Course, calibrated, conduct
 from crossover.loadtest.drive import Heard
@@ -270,12 +270,23 @@ async def _aimed(flags: Flags) -> Aim:
 
 
 async def aimed_at(name: str, flags: Flags, loaded: Loaded) -> Aim:
-    """A deployment, called directly, or a name with its policy."""
+    """A deployment, called directly, or a name with its policy. Raises FileError for what looks like a file."""
     deployment = loaded.settings.deployments.get(name)
+    if deployment is None and name not in loaded.settings.aliases:
+        _no_file(name)
     if flags.routed or deployment is None or not deployment.enabled:
         return await at_name(name, loaded, paths(), ledger=flags.ledger, limit_s=flags.timeout)
     aim = await at_deployment(name, loaded, paths(), limit_s=flags.timeout, ignore_eos=flags.ignore_eos)
     return await planner_name(flags, aim)
+
+
+def _no_file(name: str) -> None:
+    """A target that looks like a file and is none that can be tested."""
+    if name.casefold().endswith(".gguf"):
+        raise FileError("no such model file", file=name, field="TARGET")
+    if name.casefold().endswith(".jsonl"):
+        hint = f"--against {name} compares with an earlier run, --read {name} shows one"
+        raise FileError("is no target", file=name, hint=hint, field="TARGET")
 
 
 async def planner_name(flags: Flags, aim: Aim) -> Aim:
