@@ -31,6 +31,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "crossover.cli.plan",
         "API, hosted open weights, own machines or both: a ranked decision with error bars.",
     ),
+    "deploy": (
+        "crossover.cli.deploy",
+        "A plan's option as files for compose or Kubernetes: engines, gateway, autoscaling.",
+    ),
     "loadtest": (
         "crossover.cli.loadtest",
         "What an endpoint really does under load: latencies, throughput, the knee, the highest rate.",
