@@ -148,6 +148,16 @@ def render(metrics: Metrics, plant: Plant, now: float) -> bytes:
         (_labels(deployment=name), float(breaker.state(now) == "open"))
         for name, breaker in sorted(plant.health.breakers.items())
     ]
+    watch = plant.watch
+    if watch is not None:
+        doubted = [
+            (_labels(model=name), float(bool(watch.doubt(name))))
+            for name, route in sorted(plant.routes.items())
+            if route.watched
+        ]
+        rows(
+            _family("rule_doubted", "gauge", "1 while the rule of a name is not trusted: it broke its promise", doubted)
+        )
     rows(_family("in_flight", "gauge", "calls under way", flying))
     rows(_family("waiting", "gauge", "requests that wait for a place", waiting))
     rows(_family("resting", "gauge", "1 while the breaker is open", resting))
