@@ -322,7 +322,7 @@ def test_a_guess_says_who_is_asked_first(strong: bool, first: str) -> None:
 def test_where_the_stronger_may_not_answer_the_weaker_does() -> None:
     law = lambda row, _ask: "not there" if row.id == BIG else None  # noqa: E731
     at = house(policy="complexity", route=guessing(True), law=law)
-    assert reason(complete(at)) == "complexity: small, by the rule, and no stronger model may answer"
+    assert reason(complete(at)) == "complexity: small, by the rule, and no stronger model may answer; not there"
 
 
 def test_what_nobody_trained_is_refused() -> None:

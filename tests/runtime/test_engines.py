@@ -172,7 +172,7 @@ def test_what_does_not_run_here_has_no_address(tmp_path: Path) -> None:
 def test_an_engine_at_its_usual_address_needs_none_in_the_file(kind: Any, base: str, stated: str | None) -> None:
     found = Found(kind=kind, title=kind, url=base, base_url=base, dialect="openai")
     engine = Engine(found=found, models=(), load=Load(slots=4))
-    model = finding._model(engine, EngineModel(name="m", context=8192), providers())
+    model = finding.model_of(engine, EngineModel(name="m", context=8192), providers())
     assert (model.base_url, model.context, model.concurrency, model.embeds) == (stated, 8192, 4, False)
     again = load(
         f'[zones.here]\noperator = "own"\n[deployments.a]\nprovider = "{model.provider}"\nmodel = "m"\nzone = "here"\n'

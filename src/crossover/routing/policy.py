@@ -71,7 +71,7 @@ def decide(route: Route, targets: Mapping[str, Target], ask: Ask, conditions: Co
         policy=route.policy,
         order=(eligible[0].id,) if len(eligible) == 1 else tuple([target.id for target in eligible]),
         refused=tuple(refused),
-        reason=_reason(route, targets, eligible, conditions),
+        reason=_reason(route, targets, eligible, conditions) + _kept_back(refused, eligible),
     )
 
 
@@ -158,6 +158,17 @@ _WHY: dict[PolicyName, str] = {
     "cascade": "it is asked first",
     "route": "own machines come first",
 }
+
+
+_HOME = frozenset({"privacy", "law", "local_only"})  # refusals that say why a request stays at home
+
+
+def _kept_back(refused: list[Refusal], order: list[Target]) -> str:
+    """Why others may not have it, where that is what the request holds or what was said of it."""
+    if not order:
+        return ""
+    kept = next((row for row in refused if row.code in _HOME), None)
+    return "" if kept is None else f"; {kept.reason}"
 
 
 def _reason(route: Route, targets: Mapping[str, Target], order: list[Target], conditions: Conditions) -> str:
