@@ -15,17 +15,14 @@ from pathlib import Path
 import msgspec
 import typer
 
-from crossover import __version__
-from crossover.cli.loadtest_flags import course_of, described, source_of, trace_of
-from crossover.cli.loadtesting import Flags, aimed_at, checked, key_of, outside_prompts, planner_name
-from crossover.config import paths
+from crossover.cli.loadtest_flags import course_of, source_of, trace_of
+from crossover.cli.loadtesting import Flags, aimed_at, checked, key_of, leave, outside_prompts, planner_name, session_of
 from crossover.config.load import Loaded
 from crossover.errors import ContradictionError, InputError, UpstreamError
 from crossover.loadtest.conduct import Course, calibrated
 from crossover.loadtest.contest import FEWEST, ROUNDS, Begun, Ready, Side, contest
 from crossover.loadtest.drive import Heard
 from crossover.loadtest.evidence import of_rounds
-from crossover.loadtest.network import distance
 from crossover.loadtest.prompts import Source
 from crossover.loadtest.records import Writer
 from crossover.loadtest.words import Session, Stage
@@ -70,7 +67,11 @@ def compare(flags: Flags) -> None:
         if not any(entry.session.stages for entry in kept.entries):
             raise
     sides = [Side(name=one.name, session=one.session, left=one.ready.gone) for one in kept.entries]
-    written = None if flags.no_evidence or interrupted else _leave(flags, sides)
+    written = (
+        None
+        if flags.no_evidence or interrupted
+        else leave(flags, [row for side in sides for row in of_rounds(side.session)])
+    )
     _finish(flags, slo, kept, sides, written)
     if interrupted:
         raise KeyboardInterrupt
@@ -159,16 +160,7 @@ async def _enter(
     except UpstreamError as error:
         kept.absent.append((name, error.message))
         return
-    away = None if aim.endpoint is None else await distance(aim.endpoint)
-    session = Session(
-        subject=aim.subject,
-        asked=described(flags),
-        seed=course.seed,
-        product=__version__,
-        per_word=scale.per_word if scale.measured else None,
-        round_trip_s=None if away is None else away.round_trip_s,
-        tls_s=None if away is None else away.tls_s,
-    )
+    session = await session_of(flags, course, aim, scale)
     writer = None
     if flags.out is not None:
         writer = Writer(_beside(flags.out, name), session)
@@ -208,17 +200,6 @@ def _progress(flags: Flags) -> Iterator[Begun]:
 
 
 # -------------------------------------------------------------------------------------------------------------- the end
-
-
-def _leave(flags: Flags, sides: Sequence[Side]) -> int:
-    from crossover.ledger.facts import add_evidence
-    from crossover.ledger.store import open_ledger
-
-    rows = [row for side in sides for row in of_rounds(side.session)]
-    if rows:
-        with open_ledger(flags.ledger or paths().data / "ledger.db") as ledger:
-            add_evidence(ledger, rows)
-    return len(rows)
 
 
 def _finish(flags: Flags, slo: Slo, kept: Kept, sides: Sequence[Side], written: int | None) -> None:

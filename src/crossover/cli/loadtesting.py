@@ -8,7 +8,7 @@ import gc
 import math
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,12 +20,13 @@ from crossover.cli.loadtest_flags import course_of, described, source_of, trace_
 from crossover.config import environment, paths
 from crossover.config.load import Loaded
 from crossover.errors import ContradictionError, FileError, InputError, ThresholdError, UnknownNameError, UpstreamError
+from crossover.evidence import Evidence
 from crossover.loadtest.compare import pairs
 from crossover.loadtest.conduct import Begun, Course, calibrated, conduct
 from crossover.loadtest.drive import Heard
 from crossover.loadtest.evidence import evidence
 from crossover.loadtest.network import distance
-from crossover.loadtest.prompts import Source
+from crossover.loadtest.prompts import Scale, Source
 from crossover.loadtest.records import Writer
 from crossover.loadtest.records import read as read_session
 from crossover.loadtest.words import Load, Session, Stage
@@ -113,7 +114,7 @@ def load_test(flags: Flags) -> None:
         if kept.session is None or not kept.session.stages:
             raise
     assert kept.session is not None
-    written = None if flags.no_evidence or interrupted else _leave(flags, slo, kept.session)
+    written = None if flags.no_evidence or interrupted else leave(flags, evidence(kept.session, slo))
     _finish(flags, slo, kept, before, written=written, judged=not interrupted)
     if interrupted:
         raise KeyboardInterrupt
@@ -204,16 +205,7 @@ async def _stages(flags: Flags, course: Course, source: Source, aim: Aim, kept: 
     except UpstreamError as error:
         error.message = f"{aim.subject.label} does not answer: {error.message}"
         raise
-    away = None if aim.endpoint is None else await distance(aim.endpoint)
-    kept.session = Session(
-        subject=aim.subject,
-        asked=described(flags),
-        seed=course.seed,
-        product=__version__,
-        per_word=scale.per_word if scale.measured else None,
-        round_trip_s=None if away is None else away.round_trip_s,
-        tls_s=None if away is None else away.tls_s,
-    )
+    kept.session = await session_of(flags, course, aim, scale)
     money = purse(aim, flags.max_usd)
     writer = None if flags.out is None else Writer(flags.out, kept.session)
 
@@ -230,6 +222,20 @@ async def _stages(flags: Flags, course: Course, source: Source, aim: Aim, kept: 
     finally:
         if writer is not None:
             writer.close()
+
+
+async def session_of(flags: Flags, course: Course, aim: Aim, scale: Scale) -> Session:
+    """What is known of a test before its first stage."""
+    away = None if aim.endpoint is None else await distance(aim.endpoint)
+    return Session(
+        subject=aim.subject,
+        asked=described(flags),
+        seed=course.seed,
+        product=__version__,
+        per_word=scale.per_word if scale.measured else None,
+        round_trip_s=None if away is None else away.round_trip_s,
+        tls_s=None if away is None else away.tls_s,
+    )
 
 
 @contextmanager
@@ -313,12 +319,11 @@ def key_of(flags: Flags) -> str | None:
 # -------------------------------------------------------------------------------------------------------------- the end
 
 
-def _leave(flags: Flags, slo: Slo, session: Session) -> int:
+def leave(flags: Flags, rows: Sequence[Evidence]) -> int:
     """Write evidence into the ledger; how many figures."""
     from crossover.ledger.facts import add_evidence
     from crossover.ledger.store import open_ledger
 
-    rows = evidence(session, slo)
     if rows:
         with open_ledger(flags.ledger or paths().data / "ledger.db") as ledger:
             add_evidence(ledger, rows)
