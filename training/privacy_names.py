@@ -34,6 +34,7 @@ LABEL_OF = {
     "location": PLACE, "ORGANIZATION": ORGANISATION, "ORG": ORGANISATION, "corporation": ORGANISATION,
     "group": ORGANISATION,
 }  # fmt: skip
+_COMPANY = ("people", "places", "ordinary", "ordinary", "forms", "everyday")  # files of which a sentence is added
 
 
 def say(text: str) -> None:
@@ -42,8 +43,8 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def table(sources: Sources, never: Iterable[str]) -> tokens.Words:
-    """What is known of words, without the names that are held out for tests."""
+def table(sources: Sources, never: Iterable[str], unknown: frozenset[str] = frozenset()) -> tokens.Words:
+    """What is known of words, without the names that are held out for tests and without those ``unknown``."""
     bits: dict[bytes, int] = {}
 
     def add(words: Iterable[str], bit: int) -> None:
@@ -56,6 +57,7 @@ def table(sources: Sources, never: Iterable[str]) -> tokens.Words:
     add(sources.rare_family, tokens.RARE_FAMILY)
     add(sources.places, tokens.PLACE)
     add(sources.words, tokens.WORD)
+    add((sources.rare_words | sources.tools) - unknown, tokens.WORD)
     add(sources.common, tokens.COMMON)
     add(sources.proper, tokens.PROPER)
     add(never, tokens.NEVER)
@@ -84,8 +86,9 @@ def templates(name: str) -> list[str]:
 
 def made(maker: Maker, chance: random.Random, size: float) -> Iterator[Sentence]:
     """Sentences from templates, some in the company of others."""
-    every = [line for name in ("people", "places", "ordinary", "ordinary") for line in templates(name)]
-    for name, each in (("people", 40), ("places", 50), ("ordinary", 30), ("code", 20)):
+    files = {"people": 40, "places": 50, "ordinary": 30, "code": 20, "forms": 60, "everyday": 40}
+    every = [line for name in _COMPANY for line in templates(name)]
+    for name, each in files.items():
         for template in templates(name):
             times = each if "{" in template else 6  # what never varies would be learned by heart
             for _ in range(int(times * size)):
@@ -99,14 +102,14 @@ def made(maker: Maker, chance: random.Random, size: float) -> Iterator[Sentence]
 
 def labelled(maker: Maker, data: Path, left: set[str]) -> Iterator[Sentence]:
     """Public texts with labels, again and again with other names; never a template or a name that is held out."""
-    for name, times in (("wnut17_train", 6), ("btc_train", 4)):
+    for name, times in (("wnut17_train", 10), ("btc_train", 6)):
         for sentence in read(data / f"{name}.jsonl.gz"):
             for _ in range(times):
                 yield maker.renamed(sentence, 0.35)
     for sentence in read(data / "presidio_gen_large.jsonl.gz"):
         if not held_out(sentence.template) and sentence.template not in left:
             yield maker.renamed(sentence, 0.0)
-            for _ in range(3):
+            for _ in range(8):
                 yield maker.case(maker.renamed(sentence, 1.0))
 
 
@@ -130,6 +133,12 @@ def library() -> Iterator[str]:
         ]
         for at in range(20, min(len(lines), 420), 20):
             yield "\n".join(lines[at : at + 20])
+
+
+def mean(models: list[network.Network]) -> network.Network:
+    """The mean of the weights of trainings from one start: it knows what they have in common, and less by chance."""
+    arrays = [model.arrays() for model in models]
+    return network.Network(**{name: np.mean([held[name] for held in arrays], axis=0) for name in arrays[0]})
 
 
 def overlapping(spans: Iterable[tuple[int, int]], start: int, end: int) -> bool:
@@ -166,9 +175,12 @@ def main() -> None:
     ask.add_argument("out", type=Path)
     ask.add_argument("--data", type=Path, default=Path("../../shared/data/privacy"))
     ask.add_argument("--dictionaries", type=Path, default=Path("/usr/share/dict"))
+    ask.add_argument("--packages", type=Path, default=Path("packages.txt"), help="apt-cache pkgnames | sort")
+    ask.add_argument("--names", type=Path, default=Path("names.json"), help="node privacy/faker_names.mjs")
     ask.add_argument("--size", type=float, default=1.0)
     ask.add_argument("--epochs", type=int, default=6)
     ask.add_argument("--rate", type=float, default=0.004)
+    ask.add_argument("--seeds", type=int, nargs="+", default=[3, 11], help="one training each; their mean is saved")
     ask.add_argument("--leave", action="store_true", help="leave a fifth of the sentences' templates out, to tune on")
     ask.add_argument("--measure", action="store_true", help="score the model OUT instead")
     asked = ask.parse_args()
@@ -177,9 +189,9 @@ def main() -> None:
         return
     chance = random.Random(7)  # noqa: S311 - chance for data
     lists = load_lists(Path(__file__).parent / "privacy" / "lists.toml")
-    sources = Sources.gathered(asked.dictionaries)
+    sources = Sources.gathered(asked.dictionaries, asked.packages, asked.names)
     maker = Maker(sources, lists, chance)
-    names = Names(network.fresh(1), table(sources, lists["never"]))
+    names = Names(network.fresh(1), table(sources, lists["never"], sources.unknown()))
     left = {str(number) for number in range(200) if held_out(f"dev{number}")} if asked.leave else set()
     begun = time.time()
     examples = Examples(names)
@@ -195,10 +207,14 @@ def main() -> None:
     data = examples.windows()
     say(f"{count} sentences, {len(data.labels)} windows, {time.time() - begun:.0f} s")
     say(f"labels {np.bincount(data.labels)}, {len(names.table.hashes)} words known")
-    model = names.model
-    for model, loss in network.train(names.model, data, epochs=asked.epochs, rate=asked.rate, seed=3):  # noqa: B007
-        say(f"loss {loss:.4f}, {time.time() - begun:.0f} s")
-    save(Names(model, names.table), asked.out)
+    trained: list[network.Network] = []
+    for seed in asked.seeds:
+        model = names.model
+        for model, loss in network.train(names.model, data, epochs=asked.epochs, rate=asked.rate, seed=seed):  # noqa: B007
+            say(f"loss {loss:.4f}, {time.time() - begun:.0f} s")
+        trained.append(model)
+    model = mean(trained)
+    save(Names(model, table(sources, lists["never"])), asked.out)
     say(f"{asked.out.stat().st_size} bytes")
 
 

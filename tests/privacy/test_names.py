@@ -231,3 +231,32 @@ def test_noisy_texts(names: Names, shared_data: Path) -> None:
     recall, precision = shares(names, rows(shared_data, "wnut17_dev"), "person")
     assert recall > 0.55
     assert precision > 0.6
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("鈴木一郎さんは来ません。", "鈴木一郎"),
+        ("スミスさんに電話してください", "スミス"),
+        ("박지훈 씨가 왔어요", "박지훈"),
+        ("최수진 부장님께 보내 주세요", "최수진"),
+        ("李明先生明天来", "李明"),
+    ],
+)
+def test_a_word_of_respect_tells_a_name_without_capitals(names: Names, text: str, name: str) -> None:
+    assert ("person", name) in found(names, text)
+
+
+@pytest.mark.parametrize(
+    "text", ["お客様へ", "皆様、多様な仕様", "看護師さん", "아저씨, 날씨가 좋네요", "老师好", "同様に"]
+)
+def test_a_word_of_respect_behind_no_name_tells_none(names: Names, text: str) -> None:
+    assert found(names, text) == []
+
+
+def test_short_everyday_prompts_name_hardly_anybody(names: Names) -> None:
+    lines = Path(__file__).with_name("everyday_prompts.txt").read_text(encoding="utf-8").splitlines()
+    prompts = [line for line in lines if not line.startswith("#")]
+    named = [line for line in prompts if any(kind == "person" for kind, _ in found(names, line))]
+    assert len(prompts) > 100
+    assert len(named) <= 0.02 * len(prompts), named

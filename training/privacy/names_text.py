@@ -69,11 +69,27 @@ class Maker:
             "zip": lambda: [(self.zip(), STREET)], "city": lambda: [(self.city(), PLACE)],
             "lcity": lambda: _lower([(self.city(), PLACE)]), "state": lambda: [(self.chance.choice(STATES), PLACE)],
             "country": lambda: [(self.chance.choice(self.sources.countries), PLACE)], "org": self.org,
+            "FIRST": lambda: _upper([(self.first(), PERSON)]), "LAST": lambda: _upper([(self.last(), PERSON)]),
+            "lf": lambda: [(f"{self.last()}, {self.first()}", PERSON)],
+            "li": lambda: [(f"{self.last()}, {self.initial()}.", PERSON)],
+            "il": lambda: [(f"{self.initial()}. {self.last()}", PERSON)],
+            "fil": lambda: [(f"{self.first()} {self.initial()}. {self.last()}", PERSON)],
+            "llast": lambda: _lower([(self.last(), PERSON)]),
         }  # fmt: skip
+        unknown = sources.unknown()
+        self.tools, self.things = sorted(sources.tools & unknown), sorted(sources.rare_words & unknown)
+        named = sources.given | sources.family
+        # Names that are words too ("Chase", "Hazel"), for sentences in which they are words.
+        self.both = sorted(name for name in named if name.lower() in sources.words)
         self.plain: dict[str, Callable[[], str]] = {
             "word": lambda: self.chance.choice(sources.plain),
             "Word": lambda: self.chance.choice(sources.plain).capitalize(),
             "WORD": lambda: self.chance.choice(sources.plain).upper(),
+            "tool": self.tool, "Tool": lambda: self.tool().capitalize(), "thing": self.thing,
+            "Thing": lambda: self.thing().capitalize(), "typo": self.typo,
+            "Eponym": self.eponym,
+            "Both": lambda: self.chance.choice(self.both).capitalize(),
+            "both": lambda: self.chance.choice(self.both).lower(),
             "Odd": self.odd, "num": lambda: str(self.chance.randint(1000, 9999999)),
             "num2": lambda: str(self.chance.randint(1, 120)), "year": lambda: str(self.chance.randint(1900, 2030)),
             "money": lambda: f"${self.chance.randint(2, 9999):,}", "date": self.date, "phone": self.phone,
@@ -213,6 +229,50 @@ class Maker:
         return (
             made.capitalize() if chance.random() < 0.85 else made.capitalize() + chance.choice(("AI", "Hub", "DB", "X"))
         )
+
+    def eponym(self) -> str:
+        """A name after which something is called."""
+        return self.chance.choice((self.last, self.last, self.first))()
+
+    def initial(self) -> str:
+        """A letter of somebody's name."""
+        return self.chance.choice("ABCDEFGHJKLMNPRSTVW")
+
+    def tool(self) -> str:
+        """What a program, a library or a command may be called, in small letters; some are called like people."""
+        chance = self.chance
+        drawn = chance.random()
+        if drawn < 0.15:
+            return chance.choice((self.first, self.last))().split()[0].lower()
+        if drawn < 0.3:
+            return chance.choice(self.lists["tech"]).lower()
+        if drawn < 0.4:
+            return self.odd().lower()
+        if drawn < 0.5:
+            return chance.choice(self.sources.plain) + chance.choice(self.sources.plain)
+        return chance.choice(self.tools)
+
+    def thing(self) -> str:
+        """A thing that no list of words holds: a dish, a plant, a term of some trade, in small letters."""
+        drawn = self.chance.random()
+        if drawn < 0.15:
+            return self.typo()
+        if drawn < 0.25:
+            return self.chance.choice(self.things) + "s"
+        return self.chance.choice(self.things) if drawn < 0.9 else self.chance.choice(self.lists["dish"])
+
+    def typo(self) -> str:
+        """An ordinary word, misspelt."""
+        word = self.chance.choice(self.sources.plain)
+        while len(word) < 5:
+            word = self.chance.choice(self.sources.plain)
+        at = self.chance.randrange(1, len(word) - 1)
+        drawn = self.chance.random()
+        if drawn < 0.4:
+            return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+        if drawn < 0.7:
+            return word[:at] + word[at + 1 :]
+        return word[:at] + word[at] + word[at:]
 
     def city(self) -> str:
         """A town, the large ones more often."""

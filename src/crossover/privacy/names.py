@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 
 from crossover.errors import FileError
-from crossover.privacy import addresses, network, tokens
+from crossover.privacy import addresses, honoured, network, tokens
 from crossover.privacy.network import MODES, NEAR, PERSON, SHAPES, SIDE, WINDOW, Floats, Network
 from crossover.privacy.tokens import CANDIDATE, CUE, GAPS, NAMER, QUIET, SHOUTED, STRANGE, STREET
 from crossover.privacy.words import Finding
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from crossover.privacy.learning import Labelled
 
 SURE, MAYBE = 0.75, 0.25  # a name has a word this likely and goes on over words that likely
+SURE_SMALL = 0.95  # the same of one in small letters where others have capitals
+_HONOURED = 0.9  # the score of a name that a word of respect tells
 _FEW = 12  # candidates up to which plain Python is quicker than numpy
 _NUMPY = 128  # words from which on numpy tells quicker where they begin
 _CACHED = 4096  # words kept with what they add to the network's hidden layer
@@ -129,7 +131,11 @@ class Names:
             found = self._find(raw, 0)
         else:
             found = [span for start, end in _slices(raw) for span in self._find(raw[start:end], start)]
-        return _in_text(found, raw, len(lead), len(text)) if found else []
+        people = _in_text(found, raw, len(lead), len(text)) if found else []
+        if not text.isascii():
+            people += [_finding("person", start, end, _HONOURED) for start, end in honoured.spans(text)]
+            people.sort(key=lambda one: (one.start, one.end))
+        return people
 
     def see(self, raw: bytes) -> Seen | None:
         """Which words of a text could belong to a name or an address; None where there is no such word."""
@@ -384,7 +390,9 @@ def _people(
         while (further := _next(seen, likely, last)) > last:
             last, best = further, max(best, likely.get(further, 0.0))
         done = last
-        if best >= SURE and not _firm(seen, last) and any(len(word) > 1 for word in seen.words[at : last + 1]):
+        words = seen.words[at : last + 1]
+        bar = SURE_SMALL if seen.mode == 0 and b"".join(words).islower() else SURE
+        if best >= bar and not _firm(seen, last) and any(len(word) > 1 for word in words):
             found.append((at - 1 if _titled(seen, at) else at, last, best))
     return found
 
@@ -446,18 +454,12 @@ def _in_text(found: list[_Span], raw: bytes, lead: int, length: int) -> list[Fin
             start, end = chars, chars + len(raw[first:last].decode("utf-8", "surrogatepass"))
             before = first
         if end > lead:
-            placed.append(
-                Finding(
-                    category="personal",
-                    kind=kind,
-                    tier="soft",
-                    start=max(start - lead, 0),
-                    end=min(end - lead, length),
-                    score=round(score, 3),
-                    rule="names",
-                )
-            )
+            placed.append(_finding(kind, max(start - lead, 0), min(end - lead, length), round(score, 3)))
     return placed
+
+
+def _finding(kind: str, start: int, end: int, score: float) -> Finding:
+    return Finding(category="personal", kind=kind, tier="soft", start=start, end=end, score=score, rule="names")
 
 
 def load(path: Path | None = None) -> Names:

@@ -120,8 +120,8 @@ def gate(word: bytes, table: Words) -> int:
     """What the gate makes of a word, as bits.
 
     CANDIDATE: to be judged wherever it stands. SHOUTED: only where all is in capitals. QUIET: a name that is an
-    ordinary word too, only where all is in small letters. STRANGE: in small letters and known to nobody, only in a
-    short text.
+    ordinary word too, only where all is in small letters. STRANGE: in letters of one size and known to nobody, only in
+    a short text.
     CUE: a name may follow. NAMER: whatever follows with a capital may be a name. STREET: a part of addresses.
     """
     lower = lowered(word)
@@ -146,7 +146,9 @@ def gate(word: bytes, table: Words) -> int:
             return bits
         if named and not known & COMMON:
             return bits | CANDIDATE
-        return bits | (0 if known & WORD and not named else SHOUTED)
+        if known & WORD and not named:
+            return bits
+        return bits | (SHOUTED if known or form < 18 else SHOUTED | STRANGE)
     if form == 19 or (known & WORD and not named):
         return bits
     return bits | CANDIDATE
