@@ -56,6 +56,20 @@ def plan(
     preset: str | None = typer.Option(
         None, help="A named workload from published facts: conversation, rag, agent …", rich_help_panel=LOAD
     ),
+    from_ledger: bool = typer.Option(
+        False, "--from-ledger", help="The traffic that the ledger recorded.", rich_help_panel=LOAD
+    ),
+    since: str | None = typer.Option(
+        None, help="Begin of --from-ledger: 30d, week, 2026-11 …", show_default="30d", rich_help_panel=LOAD
+    ),
+    until: str | None = typer.Option(None, help="End of --from-ledger.", show_default="now", rich_help_panel=LOAD),
+    key: str | None = typer.Option(None, help="Of --from-ledger only this key.", rich_help_panel=LOAD),
+    route: str | None = typer.Option(
+        None, help="Of --from-ledger only this name that clients ask for.", rich_help_panel=LOAD
+    ),
+    against: Path | None = typer.Option(
+        None, help="Hold the record against an earlier plan (its --json).", rich_help_panel=LOAD
+    ),
     slo: str = typer.Option("", help='What must hold: "ttft_p95<1s,itl_p95<50ms".', rich_help_panel=LOAD),
     kind: list[str] | None = typer.Option(
         None, help="Only api, hosted, self or hybrid; repeatable.", rich_help_panel=OPTIONS
@@ -158,6 +172,11 @@ def plan(
     ),
     fine_tuning: bool = typer.Option(False, help="Own fine-tuned weights are needed.", rich_help_panel=RULES),
     colocate: bool = typer.Option(False, help="The model must run beside the data.", rich_help_panel=RULES),
+    what_if: list[str] | None = typer.Option(
+        None,
+        help="Ask again with one thing different: volume=x2, growth=5%, price:openai=-30%, model=NAME; repeatable.",
+        rich_help_panel=OUTPUT,
+    ),
     explain: str | None = typer.Option(None, help="Show every figure behind one option.", rich_help_panel=OUTPUT),
     json: bool = typer.Option(False, "--json", help="Print the plan as JSON (schema in docs).", rich_help_panel=OUTPUT),
     html: Path | None = typer.Option(None, help="Write a self-contained report to this file.", rich_help_panel=OUTPUT),

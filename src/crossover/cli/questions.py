@@ -7,14 +7,19 @@ import math
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from crossover.catalog.prices import Contract, PriceOverride, Provisioned
+from crossover.cli.what_if import change
 from crossover.deployment import Purchase
 from crossover.errors import ContradictionError, InputError, UnknownNameError
 from crossover.money import usd
 from crossover.planner.question import ALL_KINDS, Capability, Costs, Preferences, Question, RateLimits, Scope, Team
 from crossover.planner.words import OptionKind
+
+if TYPE_CHECKING:
+    from crossover.planner.words import Plan
+    from crossover.runtime.observing import Seen
 
 Flags = dict[str, Any]
 ENGINES = ("vllm", "llamacpp", "ollama")
@@ -28,6 +33,7 @@ def question_from(flags: Flags, today: dt.date) -> Question:
     """The question these flags ask. Raises InputError, ContradictionError or UnknownNameError naming the flag."""
     from crossover.traffic.flags import demand_from_flags
 
+    seen = _recorded(flags, today)
     stated = demand_from_flags(
         slo=flags["slo"] or None,
         regimes=regimes(flags["regime"] or ()),
@@ -46,8 +52,9 @@ def question_from(flags: Flags, today: dt.date) -> Question:
         usage=flags["usage_export"],
         workload=flags["workload"],
         preset=flags["preset"],
+        record=None if seen is None else seen.facts,
     )
-    if flags["no_evidence"] and flags["ledger"] is not None:
+    if flags["no_evidence"] and flags["ledger"] is not None and seen is None:
         raise ContradictionError("--no-evidence reads no ledger", hint="Keep one of them", field="--ledger")
     question = Question(
         workload=stated.workload,
@@ -64,6 +71,9 @@ def question_from(flags: Flags, today: dt.date) -> Question:
         ),
         scope=_scope(flags),
         evidence=_evidence(flags["evidence"]),
+        recorded=() if seen is None or flags["no_evidence"] else seen.evidence,
+        record=None if seen is None else seen.record,
+        what_if=tuple(change(text) for text in flags["what_if"] or ()),
         rules_confirmed=_day(flags["rules_confirmed"], None, "--rules-confirmed"),
         spare=int(_number(flags, "reserve", low=0, high=100) or 0),
         draws=int(_number(flags, "draws", low=1, high=MAX_DRAWS) or 1),
@@ -261,3 +271,52 @@ def _evidence(path: Path | None) -> tuple[Any, ...]:
     from crossover.traffic.measured import read_evidence
 
     return read_evidence(path)
+
+
+def _recorded(flags: Flags, today: dt.date) -> Seen | None:
+    """The traffic of the ledger, where it is asked for; flags that speak of it only go with it."""
+    if not flags["from_ledger"]:
+        for name in ("since", "until", "key", "route", "against"):
+            if flags[name] is not None:
+                flag = f"--{name}"
+                raise ContradictionError(f"{flag} narrows recorded traffic", hint="Add --from-ledger", field=flag)
+        return None
+    for name in ("trace", "usage_export", "workload", "preset"):
+        if flags[name] is not None:
+            flag = "--" + name.replace("_", "-")
+            raise ContradictionError(
+                f"{flag} and --from-ledger each bring the traffic", hint="Keep one of them", field=flag
+            )
+    import time
+
+    from crossover.config import paths
+    from crossover.ledger.periods import period
+    from crossover.runtime.observing import seen
+
+    earlier = None if flags["against"] is None else _plan_of(flags["against"])
+    begin, end = period(flags["since"] or "30d", flags["until"] or "now", time.time())
+    return seen(
+        flags["ledger"] or paths().data / "ledger.db",
+        begin,
+        end,
+        key=flags["key"],
+        route=flags["route"],
+        today=today,
+        earlier=earlier,
+    )
+
+
+def _plan_of(path: Path) -> Plan:
+    """An earlier plan from its JSON. Raises FileError."""
+    import msgspec
+
+    from crossover.errors import FileError
+    from crossover.planner.words import Plan
+
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Plan)
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror}", file=str(path)) from None
+    except msgspec.DecodeError as error:
+        hint = "crossover plan … --json > plan.json writes one"
+        raise FileError(f"is no plan: {error}", hint=hint, file=str(path), field="--against") from None

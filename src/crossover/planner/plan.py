@@ -15,7 +15,7 @@ from crossover.capacity.sizing import Effort
 from crossover.catalog.items import Catalog
 from crossover.catalog.prices import DEFAULT_TIER
 from crossover.cost.lines import assumed
-from crossover.money import HOURS_PER_MONTH
+from crossover.money import HOURS_PER_MONTH, show
 from crossover.planner import answers, options
 from crossover.planner import fleet as fleets
 from crossover.planner.assumptions import assumptions, notes
@@ -84,12 +84,24 @@ def plan(question: Question, catalog: Catalog, progress: Progress | None = None)
         *first_notes(stated, enumeration, tokens),
         *dropped_notes(weighed, subjects_of(enumeration)),
     )
+    first = (*first, *paid_note(stated, ranking, enumeration.today))
     made = assemble(question, catalog, estimated, ranking, all_refused, enumeration.today, first)
     return msgspec.structs.replace(
         made,
         evidence=shown(weighed, ranking, subjects_of(enumeration)),
+        recorded=stated.record,
         proofs=tuple(proof for _, _, proof in weighed.proofs),
     )
+
+
+def paid_note(stated: Question, ranking: Sequence[Option], today_id: str | None) -> tuple[str, ...]:
+    """What recorded traffic did cost, beside what the model in use would take for all of it."""
+    today = next((row for row in ranking if row.id == today_id), None)
+    if stated.record is None or today is None:
+        return ()
+    paid = show(stated.record.paid_usd_month)
+    all_of_it = f"{today.title} would take all of it for {show(today.usd_month)}"
+    return (f"As it was answered, by all its deployments, the recorded traffic cost {paid} a month; {all_of_it}.",)
 
 
 def first_notes(stated: Question, enumeration: Enumeration, tokens: Sequence[Priced]) -> tuple[str, ...]:

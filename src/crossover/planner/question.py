@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from crossover.catalog.prices import Contract, PriceOverride
 from crossover.deployment import Purchase
 from crossover.evidence import Evidence
-from crossover.planner.words import OptionKind
+from crossover.planner.words import OptionKind, Recorded
 from crossover.workload import Slo, SloTarget, Workload
 
 Team = Literal["none", "some", "strong"]
@@ -82,12 +83,29 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     max_replicas: int = 512
 
 
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that could be different: ``words`` as the user wrote it.
+
+    ``volume`` and ``growth``: ``factor`` times the requests, or so many a day (``value``); growth a month (``value``).
+    ``price``: of ``name`` (a seller, ``seller/model``, or a cloud) ``factor`` times as high, or dollars per million
+    tokens (``prices``: input, output). ``model``: ``name`` is looked at too.
+    """
+
+    words: str
+    kind: Literal["volume", "growth", "price", "model"]
+    name: str = ""
+    factor: float | None = None
+    value: float | None = None
+    prices: tuple[Decimal, Decimal] | None = None
+
+
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """One question to the planner. ``agreements`` maps a party (``openai``, ``aws``) to what is signed with it.
 
     ``evidence`` are figures of the user's own file, ``recorded`` those of the ledger; ``identities`` says what answers
     now behind the names that the latter are about (``identity:NAME`` or ``digest:NAME`` to a fingerprint; where one is
-    missing, nobody looked). ``notes`` are said with the plan. ``spare`` replicas stand by beside those that serve a
+    missing, nobody looked). ``notes`` are said with the plan, ``record`` (the traffic that the workload was read from)
+    is shown with it, ``what_if`` is answered beside it. ``spare`` replicas stand by beside those that serve a
     self-hosted option. ``today`` is the day the plan is made, ``as_of`` the day of the prices. ``seed`` fixes every
     draw: same question, same plan.
     """
@@ -106,6 +124,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     recorded: tuple[Evidence, ...] = ()
     identities: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    record: Recorded | None = None
+    what_if: tuple[Change, ...] = ()
     rules_confirmed: dt.date | None = None
     spare: int = 1
     draws: int = 2000

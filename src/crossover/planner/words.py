@@ -286,6 +286,76 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     option: str
 
 
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of recorded traffic: what one route, key or deployment had. ``share`` is that of all requests."""
+
+    name: str
+    requests_per_day: float
+    share: float
+    local_share: float
+    input_tokens_mean: float
+    output_tokens_mean: float
+    cached_share: float
+    paid_usd_month: float
+
+
+class Drift(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure as it was forecast (``low`` to ``high``: 80 %) and as it came. ``basis`` says who forecast it.
+
+    ``outside`` is None where too few days lie behind it to tell.
+    """
+
+    name: str
+    unit: str
+    basis: str
+    forecast: float
+    low: float
+    high: float
+    actual: float
+    outside: bool | None
+    sentence: str
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """The traffic that a workload was read from: whole hours from ``since`` to ``until`` (UTC, ISO 8601).
+
+    ``requests`` were answered, ``failed`` were not and are in no figure. Lengths, bursts and tiers are those of
+    ``sampled`` rows. ``tiers`` are shares of what was looked at, ``unseen`` the share that nobody looked at.
+    ``paid_usd_month`` is what had to be paid for it, scaled to a month.
+    """
+
+    since: str
+    until: str
+    days: float
+    requests: float
+    failed: int
+    sampled: int
+    route: str
+    key: str
+    routes: tuple[Part, ...]
+    keys: tuple[Part, ...]
+    deployments: tuple[Part, ...]
+    tiers: tuple[tuple[str, float], ...]
+    unseen: float
+    paid_usd_month: float
+    drift: tuple[Drift, ...] = ()
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """What the plan would say if one thing were different; the first row is the plan as it is.
+
+    ``today_usd_month`` is what today's option would cost then.
+    """
+
+    change: str
+    headline: str
+    option: str
+    title: str
+    usd_month: float | None
+    today_usd_month: float | None
+    differs: bool
+
+
 class WorkloadView(msgspec.Struct, frozen=True, kw_only=True):
     """The workload as the plan understood it."""
 
@@ -346,3 +416,5 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     evidence: tuple[Figure, ...] = ()
     proofs: tuple[Proof, ...] = ()
+    recorded: Recorded | None = None
+    scenarios: tuple[Scenario, ...] = ()

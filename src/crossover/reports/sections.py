@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from crossover.planner.words import KIND_TITLES, LineKind, Option, OptionKind, Plan, VolumeCurve
-from crossover.reports import figures, measured, phrases, tables
+from crossover.reports import figures, measured, phrases, recorded, tables
 from crossover.reports.markup import Child, Markup, items, join, tag
 
 Section = Callable[[Plan], "Markup | None"]
@@ -265,9 +265,11 @@ def _footer(plan: Plan) -> Markup:
 
 _SECTIONS: tuple[tuple[str, str, Section], ...] = (
     ("volume", "Cost against volume", _volume),
+    ("record", "From the record", recorded.section),
     ("options", "Options", _options),
     ("measured", "What was measured", measured.section),
     ("break-even", "Break-even", _break_even),
+    ("what-if", "What if", recorded.what_if),
     ("replicas", "Own replicas and overflow", _replicas),
     ("latency", "Latency", _latency),
     ("tco", "Where the money goes", _tco),

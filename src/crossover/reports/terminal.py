@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from crossover.planner.words import BreakEven, Option, Plan, Refused
-from crossover.reports import figures, measured, phrases
+from crossover.reports import figures, measured, phrases, recorded
 from crossover.reports.explanation import explain
 from crossover.reports.paper import COLOURS, Paper, cost_bar, joined, plain_table, span_bar
 
@@ -34,6 +34,7 @@ def render(plan: Plan, console: Console, *, top: int = 8) -> None:
     paper = Paper(console)
     _head(plan, paper)
     _verdict(plan, paper)
+    _recorded(plan, paper)
     rows = phrases.shown(plan, top)
     paper.section("Options", "dollars a month, bar = P50 with P10–P90")
     (_narrow_options if paper.narrow else _wide_options)(rows, plan, paper)
@@ -41,6 +42,7 @@ def render(plan: Plan, console: Console, *, top: int = 8) -> None:
     _measured(plan, paper)
     _break_evens(plan, paper)
     _flips(plan, paper)
+    _what_if(plan, paper)
     _reach(plan, paper)
     _refused(plan, paper)
     _rules(plan, paper)
@@ -189,6 +191,31 @@ def _under_options(rows: list[tuple[int, Option]], plan: Plan, paper: Paper) -> 
     if any(phrases.slo_word(option) == "not measured" for _, option in rows):
         remarks.append("latency of an API is measured, not predicted")
     paper.line(joined([(remark, "dim") for remark in remarks]))
+
+
+def _recorded(plan: Plan, paper: Paper) -> None:
+    record = plan.recorded
+    if record is None:
+        return
+    paper.section("From the record")
+    for what, text in recorded.lines(record):
+        paper.line(Text(f"{what}: ").append(text, style="dim"), lead=" • ")
+    if record.drift:
+        paper.section("Forecast against actual", f"by {record.drift[0].basis}, 80 % interval")
+        for row in record.drift:
+            style = "yellow" if row.outside else "dim"
+            paper.line(Text(f"{row.name}: ").append(recorded.drift_line(row), style=style), lead=" • ")
+
+
+def _what_if(plan: Plan, paper: Paper) -> None:
+    if not plan.scenarios:
+        return
+    paper.section("What if")
+    for row in plan.scenarios:
+        text = Text(f"{row.change}: ").append(recorded.scenario_line(row), style="dim")
+        if row.differs:
+            text.append("  another answer", style="yellow")
+        paper.line(text, lead=" → ")
 
 
 def _measured(plan: Plan, paper: Paper) -> None:

@@ -20,8 +20,8 @@ from crossover.evidence import Evidence, Source
 from crossover.ledger.facts import evidence
 from crossover.ledger.store import open_ledger
 from crossover.planner.candidates import OWN
-from crossover.planner.plan import plan
 from crossover.planner.question import Question
+from crossover.planner.scenarios import planned
 from crossover.planner.survey import Progress
 from crossover.planner.words import Plan
 from crossover.runtime.standing import identities
@@ -77,7 +77,9 @@ def with_recorded(question: Question, file: Path | None) -> Question:
             raise
         note = f"What was measured is not used, because the ledger cannot be read: {error.sentence()}."
         return msgspec.structs.replace(question, notes=(*question.notes, note))
-    return msgspec.structs.replace(question, recorded=rows, identities=_identities(rows))
+    return msgspec.structs.replace(
+        question, recorded=(*question.recorded, *rows), identities=_identities(rows)
+    )  # fmt: skip
 
 
 def _identities(rows: tuple[Evidence, ...]) -> tuple[tuple[str, str], ...]:
@@ -92,5 +94,5 @@ def _identities(rows: tuple[Evidence, ...]) -> tuple[tuple[str, str], ...]:
 
 
 def plan_for(question: Question, progress: Progress | None = None) -> Plan:
-    """The plan for a question with the catalog of this installation."""
-    return plan(question, catalog_for(question), progress)
+    """The plan for a question with the catalog of this installation, and an answer for everything that could differ."""
+    return planned(question, catalog_for(question), progress)

@@ -38,16 +38,18 @@ def demand_from_flags(
     usage: str | Path | None = None,
     preset: str | None = None,
     workload: str | Path | None = None,
+    record: Facts | None = None,
     name: str | None = None,
     slo: str | None = None,
     regimes: Sequence[str] = (),
 ) -> Demand:
     """The workload, the SLO and the regimes that flags and files state together; flags win over files.
 
-    ``trace`` may also be a usage export; it is recognised. Numbers out of bounds raise InputError with the flag's name,
-    flags that cannot hold together ContradictionError, files FileError.
+    ``record`` is what a ledger says of recorded traffic. ``trace`` may also be a usage export; it is recognised.
+    Numbers out of bounds raise InputError with the flag's name, flags that cannot hold together ContradictionError,
+    files FileError.
     """
-    base = _source(trace, columns, usage, preset, workload)
+    base = _source(trace, columns, usage, preset, workload, record)
     said = Facts(
         name=name,
         requests_per_day=_given(bounds.check_requests, requests_per_day, "--requests-per-day"),
@@ -78,9 +80,12 @@ def _source(
     usage: str | Path | None,
     preset: str | None,
     workload: str | Path | None,
+    record: Facts | None,
 ) -> Facts:
     """The one source of traffic, or nothing."""
-    given = {"--trace": trace, "--usage-export": usage, "--preset": preset, "--workload": workload}
+    given = {
+        "--trace": trace, "--usage-export": usage, "--preset": preset, "--workload": workload, "--from-ledger": record,
+    }  # fmt: skip
     named = [flag for flag, value in given.items() if value is not None]
     if len(named) > 1:
         raise ContradictionError(
@@ -104,7 +109,7 @@ def _source(
         from crossover.traffic.toml import read_workload
 
         return read_workload(workload)
-    return Facts()
+    return record or Facts()
 
 
 def _refuse_contradictions(base: Facts, said: Facts) -> None:
@@ -133,6 +138,8 @@ def _overruled(base: Facts, said: Facts) -> list[str]:
         "requests_per_day": ("requests/day", "--requests-per-day"),
         "cached_share": ("cached share", "--cached-share"),
         "batch_share": ("batch share", "--batch-share"),
+        "sensitive_share": ("sensitive share", "--sensitive-share"),
+        "burstiness": ("burstiness", "--burstiness"),
         "peak_factor": ("peak factor", "--peak-factor"),
     }
     notes = [
