@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -301,7 +302,8 @@ async def spend(ledger: Ledger) -> None:
 def ledger_of_a_week(path: Path, count: int = 1500) -> Path:
     """A ledger with traffic, keys, proofs, and names that are markup."""
     with open_ledger(path, clock=lambda: NOW - WEEK - DAY) as ledger:
-        asyncio.run(spend(ledger))
+        with ThreadPoolExecutor(1) as beside:  # a test in a browser has a loop in its own thread
+            beside.submit(lambda: asyncio.run(spend(ledger))).result()
         made = [
             keys.create(ledger, "support desk", rpm=600, budget=20 * PICO)[0],
             keys.create(ledger, "batch jobs", aliases=("drafts",), expires=NOW + 82 * DAY)[0],

@@ -18,7 +18,7 @@ from crossover.ledger.rows import MICRO
 from crossover.ledger.schema import CHILDREN
 from crossover.ledger.store import Ledger
 
-SAMPLE = 8_000  # rows read at most
+SAMPLE = 5_000  # rows read at most
 CLUSTER = 50  # rows that stand side by side
 FEWEST = 8  # answers from which a percentile of a part of the period is worth a point on a curve
 

@@ -34,7 +34,8 @@ def stretches(ledger: Ledger, since: float, until: float) -> list[Stretch]:
         begin, end = bounds_of(month)
         if begin >= until or end <= since:
             continue
-        low, high = ledger.rows(f"SELECT min(number), max(number) FROM records_{month}")[0]
+        ends = f"SELECT (SELECT min(number) FROM records_{month}), (SELECT max(number) FROM records_{month})"
+        low, high = ledger.rows(ends)[0]  # both in one SELECT would read the whole table
         if low is None:
             continue
         first = low if since <= begin else _place(ledger, month, since, low, high + 1)

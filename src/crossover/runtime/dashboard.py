@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 LOCK_FILE = "dashboard.json"
-_ENTRIES = 5_000  # entries of the audit that a page reads
+_ENTRIES = 2_500  # entries of the audit that a page reads
 KEPT_S = 2.0  # how long a figure is shown again without being asked for
 _MOST_KEPT = 64
 
@@ -271,7 +271,7 @@ class Book:
         """How the audit stands."""
 
         def ask(ledger: Ledger) -> Chain:
-            low, high = ledger.rows("SELECT min(number), max(number) FROM audit")[0]
+            low, high = ledger.rows("SELECT (SELECT min(number) FROM audit), (SELECT max(number) FROM audit)")[0]
             if low is None:
                 return Chain(entries=0, first=None, last=None)
             times = [ledger.rows("SELECT time FROM audit WHERE number = ?", (number,))[0][0] for number in (low, high)]
