@@ -370,7 +370,7 @@ class Scan:
         if known is None:
             stem = _stem(word)
             known = tuple(self._find(word, stem)) if stem in self.folded else ()
-            if " " in stem and "  " in self.folded:
+            if " " in stem and "  " in self.folded and any(f"{part}  " in self.folded for part in stem.split(" ")[:-1]):
                 known = tuple(sorted((*known, *self._spread(word, stem))))
             squeezed = _squeezed(word)
             if squeezed and squeezed in self.folded:

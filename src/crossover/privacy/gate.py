@@ -29,6 +29,7 @@ from crossover.privacy.context import (
     literals,
     spaced,
 )
+from crossover.privacy.late import Late
 from crossover.privacy.words import Rule
 
 Engine: TypeAlias = Literal["re2", "stdlib"]
@@ -63,8 +64,8 @@ class Gate(Protocol):
 
     engine: Engine
 
-    def fired(self, text: str, field: str = "") -> Sequence[int]:
-        """Indices of the rules that may match the text: never one too few."""
+    def fired(self, text: str, field: str = "", scan: Scan | None = None) -> Sequence[int]:
+        """Indices of the rules that may match the text: never one too few. ``scan``: what was looked up in it."""
         ...
 
 
@@ -101,13 +102,16 @@ class PlainGate:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._needs = [_Needs.of(rule) for rule in rules]
+        self._last = {
+            index: Late(rule.gate, re.ASCII) for index, rule in enumerate(rules) if rule.gate and _by_row(rule)
+        }
 
-    def fired(self, text: str, field: str = "") -> Sequence[int]:
+    def fired(self, text: str, field: str = "", scan: Scan | None = None) -> Sequence[int]:
         """Indices of the rules that may match the text."""
-        scan = Scan(text, field)
+        scan = scan or Scan(text, field)
         low, pieces = text.lower(), scan.pieces
         digits = longest_row(text)
-        return [
+        found = [
             index
             for index, needs in enumerate(self._needs)
             if digits >= needs.digits
@@ -121,6 +125,7 @@ class PlainGate:
                 or ((field or not needs.context_heads.isdisjoint(pieces)) and scan.anywhere(needs.context))
             )
         ]
+        return [index for index in found if index not in self._last or self._last[index].search(text)]
 
 
 class SetGate:
@@ -179,7 +184,7 @@ class SetGate:
         self._phrases = [_Set(re2, phrases, memory)] if phrases.patterns else []
         self._words, self._foreign = _Set(re2, plain, memory), _Set(re2, foreign, memory)
 
-    def fired(self, text: str, field: str = "") -> Sequence[int]:
+    def fired(self, text: str, field: str = "", scan: Scan | None = None) -> Sequence[int]:
         """Indices of the rules that may match the text."""
         try:
             data = text.encode()
@@ -188,7 +193,7 @@ class SetGate:
         found = [*self._always]
         for hits in self._hits(text, data):
             if hits is None:
-                return self._plain.fired(text, field)
+                return self._plain.fired(text, field, scan)
             found += hits
         if not found:
             return found
@@ -199,7 +204,7 @@ class SetGate:
         if not needs.keys().isdisjoint(found):
             near = self._near(text, data, field, camel=camel)
             if near is None:
-                return self._plain.fired(text, field)
+                return self._plain.fired(text, field, scan)
             found = [index for index in found if needs.get(index, near) & near or index not in needs]
         return [index for index in found if self._may(index, data)]
 

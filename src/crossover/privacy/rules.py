@@ -165,10 +165,10 @@ def prove(matcher: Matcher) -> None:
 
 def find(book: Rulebook, text: str, field: str = "") -> list[Finding]:
     """Every finding in the text, in no order; they may overlap (:func:`crossover.privacy.merge.merge`)."""
-    fired = book.gate.fired(text, field)
+    scan = Scan(text, field)
+    fired = book.gate.fired(text, field, scan)
     if not fired:
         return []
-    scan = Scan(text, field)
     findings: list[Finding] = []
     for index in fired:
         findings.extend(found(book.matchers[index], scan))
