@@ -45,27 +45,9 @@ from crossover.evaluation.scorers.words import Answered, Given
 from crossover.evaluation.session import Manner, session
 from crossover.stats import clopper_pearson, mcnemar, normal_quantile, tango, wilson
 
-WORDS = [
-    "the",
-    "a",
-    "refund",
-    "of",
-    "parcel",
-    "order",
-    "is",
-    "was",
-    "sent",
-    "twice",
-    "on",
-    "Monday",
-    "and",
-    "19.90",
-    "dollars,",
-    "please!",
-    "don't",
-    "It's",
-    "über",
-]
+WORDS = """
+the a refund of parcel order is was sent twice on Monday and 19.90 dollars, please! don't It's über
+""".split()  # noqa: SIM905 - a sentence reads better than a list
 PARTS = re.compile(r"<first>\n(.*?)\n</first>\n\n<second>\n(.*?)\n</second>", re.DOTALL)
 CANARIES: dict[str, Callable[[str], str]] = {
     "null": lambda _prompt: "Thank you for your question. It deserves a careful and very considered answer. " * 5,
@@ -85,24 +67,11 @@ def said(name: str, worst: float, bar: float) -> None:
     print(f"{name:<34} {worst:9.2e}  {verdict} of {bar:g}")
 
 
-def quartic(wins: int, losses: int, total: int, z: float) -> tuple[float, float]:
-    """Tango's bounds as the outer roots of a polynomial (Yang, Sun and Hardin, Statistics in Medicine 32, 2013)."""
-    g, d, both = z * z, wins - losses, wins + losses
-    roots = np.roots(
-        [
-            total**2 * (total / g + 1) ** 2,
-            -total * d * (total / g + 1) * (4 * total / g + 1),
-            2 * total * d**2 * (3 * total / g + 2) / g - total**2 * (both / g + 1),
-            total * d * (2 * both / g + 1) - d**3 * (4 * total / g + 1) / g,
-            d**2 * (d**2 / g - both) / g,
-        ]
-    )
-    real = roots[np.abs(roots.imag) < 1e-7].real
-    return float(real.min()), float(real.max())
-
-
 def statistics(draws: int, chance: random.Random) -> None:
     """The largest difference of each from an independent figure, over drawn counts."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests hold ours against the same polynomial
+    from tests.test_stats import quartic
+
     worst = dict.fromkeys(("McNemar, scipy", "Wilson, scipy", "Clopper-Pearson, scipy", "Tango, its polynomial"), 0.0)
     for _ in range(draws):
         total = chance.choice((30, 100, 400, 3000))

@@ -154,6 +154,9 @@ def test_a_dry_run_says_what_so_many_samples_can_show(upstream: FaultyServer) ->
     said = " ".join(call(*RUN, "--dry-run").out.split())
     assert "30 samples: between models that are equally good and differ on 22 % of them, about" in said
     assert "Not in it" not in said
+    assert "In all at most $" in said
+    said = " ".join(call(*RUN, "--dry-run", "--budget", "0.5").out.split())
+    assert "more than the budget of $0.50: the run may end early" in said
     said = " ".join(call(*RUN, "--dry-run", "--scorer", "judge:api").out.split())
     assert "Not in it: what the scorer judge asks of its own model." in said
     found = json.loads(call(*RUN, "--dry-run", "--json").out)

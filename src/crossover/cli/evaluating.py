@@ -377,7 +377,7 @@ def _put_estimates(rows: Sequence[Estimate], work: Work, flags: Flags) -> None:
 
     scorer = work.declared.scorer.partition(":")[0]
     asking = sorted({name for name in (scorer, *_scorers_of(work.samples)) if name in ASKING})
-    render_estimates(rows, len(work.samples), wanted, asking, console())
+    render_estimates(rows, len(work.samples), wanted, asking, console(), budget=work.declared.budget)
 
 
 def _scorers_of(samples: Sequence[Sample]) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 from rich.console import Console
 from rich.table import Table
@@ -251,8 +252,9 @@ def _notes(found: Findings, paper: Paper) -> None:
 
 
 def render_estimates(
-    rows: Sequence[Estimate], samples: int, wanted: PowerRow, asking: Sequence[str], console: Console
-) -> None:
+    rows: Sequence[Estimate], samples: int, wanted: PowerRow, asking: Sequence[str], console: Console, *,
+    budget: Decimal | None = None,
+) -> None:  # fmt: skip
     """Print what a run would cost, and what so many samples can show. ``asking`` are scorers that ask a model too."""
     paper = Paper(console)
     paper.section("Before the first call")
@@ -267,6 +269,12 @@ def render_estimates(
     paper.line(
         "Tokens are estimated; at most: every answer as long as allowed (--max-tokens lowers it).", style="dim"
     )  # fmt: skip
+    total = sum((row.highest for row in rows if row.highest is not None), Decimal(0))
+    if budget is not None and total > budget:
+        said = f"In all at most {show(total)}, more than the budget of {show(budget)}: the run may end early, with the "
+        paper.line(f"{said}pairs there are by then.", lead=" ! ", style="yellow")
+    elif sum(row.paid for row in rows) > 1:
+        paper.line(f"In all at most {show(total)}.")
     if asking:
         paper.line(f"Not in it: what the scorer {' and '.join(asking)} asks of its own model.", style="dim")
     enough = "over a million" if wanted.n is None else f"about {wanted.n:,}"
