@@ -50,14 +50,15 @@ def own(made: Plan) -> list[Option]:
 @pytest.mark.parametrize(
     ("row", "standing"),
     [
-        (measured("x", "tpot_s", 1.0), "used"),
-        (measured("x", "tpot_s", 1.0, when=DAY - dt.timedelta(days=90)), "used"),
+        (measured("x", "tpot_s", 1.0, context=LOAD), "used"),
+        (measured("x", "tpot_s", 1.0), "shown"),
+        (measured("x", "ttft_p95_s", 1.0, when=DAY - dt.timedelta(days=90)), "used"),
         (measured("x", "tpot_s", 1.0, when=DAY - dt.timedelta(days=91)), "expired"),
         (measured("x", "tpot_s", 1.0, expires=DAY - dt.timedelta(days=1)), "expired"),
-        (measured("x", "tpot_s", 1.0, kind="published", when=dt.date(2020, 1, 1)), "used"),
+        (measured("x", "ttft_p95_s", 1.0, kind="published", when=dt.date(2020, 1, 1)), "used"),
         (measured("x", "tpot_s", 1.0, context={"digest": "a", "model": "m"}), "changed"),
-        (measured("x", "tpot_s", 1.0, context={"digest": "b", "model": "m"}), "used"),
-        (measured("x", "tpot_s", 1.0, context={"digest": "a", "model": "unknown"}), "used"),
+        (measured("x", "ttft_p95_s", 1.0, context={"digest": "b", "model": "m"}), "used"),
+        (measured("x", "ttft_p95_s", 1.0, context={"digest": "a", "model": "unknown"}), "used"),
         (measured("cand", "quality", 1.0, context={"identity": "a"}), "changed"),
         (measured("x", "quality", 1.0, verified=False), "unverified"),
     ],
@@ -71,15 +72,15 @@ def test_where_a_figure_stands(row: Evidence, standing: str) -> None:
 
 def test_measured_before_published_before_assumed_then_the_newest() -> None:
     days = (DAY - dt.timedelta(days=1), DAY)
-    rows = [measured("x", "tpot_s", 3.0, when=day) for day in days]
-    rows += [measured("x", "tpot_s", 2.0, kind="published"), measured("x", "tpot_s", 1.0, kind="assumed")]
+    rows = [measured("x", "ttft_p95_s", 3.0, when=day) for day in days]
+    rows += [measured("x", "ttft_p95_s", 2.0, kind="published"), measured("x", "ttft_p95_s", 1.0, kind="assumed")]
     weighed = weigh(small_question(recorded=tuple(rows)))
     assert [(row.kind, row.when) for row in weighed.usable] == [("measured", DAY)]
     assert [state for _, state, _ in weighed.standing] == ["superseded", "used", "superseded", "superseded"]
 
 
 def test_loads_of_one_sweep_stand_beside_each_other() -> None:
-    rows = tuple(measured("x", "tpot_s", 1.0, context={"concurrency": clients}) for clients in (1, 2, 4))
+    rows = tuple(measured("x", "tpot_s", 1.0, context={**LOAD, "concurrency": clients}) for clients in (1, 2, 4))
     assert weigh(small_question(recorded=rows)).usable == rows
 
 
@@ -115,6 +116,16 @@ def test_a_measured_speed_moves_the_plan_and_says_so(catalog: Catalog) -> None:
     assert all(option.speed == "assumed" for option in others)
     before = {option.id: option.usd_month for option in own(plain)}
     assert all(option.usd_month == before[option.id] for option in others)  # another device: nothing moved
+
+
+@pytest.mark.parametrize(
+    ("value", "load"), [(0.1, {}), (0.0, LOAD), (0.1, {**LOAD, "concurrency": "many"}), (float("inf"), LOAD)]
+)
+def test_a_strange_row_of_the_ledger_fails_no_plan(
+    catalog: Catalog, value: float, load: dict[str, float | str]
+) -> None:
+    made = asked(catalog, measured(KEY, "tpot_s", value, context=load))
+    assert {option.speed for option in made.options} == {"assumed"}
 
 
 def test_without_evidence_nothing_is_said_to_be_measured(small_plan: Plan) -> None:

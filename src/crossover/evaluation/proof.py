@@ -78,6 +78,8 @@ def _gap(
         "samples": found.file,
         **_who(one.candidate, identities, models),
     }
+    if models.get(found.reference):
+        context["reference_model"] = models[found.reference]
     if found.judge is not None:
         context["judge"] = found.judge.model
         context["labels"] = f"{0 if agreed is None else agreed.n} of {FEWEST_LABELS}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -50,10 +51,15 @@ def weigh(question: Question) -> Weighed:
     """Every figure of the question judged."""
     rows = (*question.recorded, *question.evidence)
     identities = dict(question.identities)
-    newest = _newest(row for row in rows if _dead(row, question.today, identities) is None)
+    deaths = [_dead(row, question.today, identities) for row in rows]
+    # A slip in the user's own file is an error where it is used; a figure that another version wrote must not be one.
+    deaths = [
+        dead or (_unusable(row) if place < len(question.recorded) else None)
+        for place, (row, dead) in enumerate(zip(rows, deaths, strict=True))
+    ]
+    newest = _newest(row for row, dead in zip(rows, deaths, strict=True) if dead is None)
     standing: list[tuple[Evidence, Standing, str]] = []
-    for row in rows:
-        dead = _dead(row, question.today, identities)
+    for row, dead in zip(rows, deaths, strict=True):
         if dead is not None:
             standing.append((row, *dead))
         elif newest[_place(row)] != (PREFERENCE[row.kind], -row.when.toordinal()):
@@ -75,6 +81,15 @@ def _dead(row: Evidence, today: dt.date, identities: Mapping[str, str]) -> tuple
         if mark is not None and now is not None and mark != now:
             return "changed", f"something else answers behind {name} now"
     return None
+
+
+def _unusable(row: Evidence) -> tuple[Standing, str] | None:
+    """A speed that no capacity model can be refit to: its load is not known, or it is none."""
+    if row.metric not in SPEEDS:
+        return None
+    loads = [row.context.get(name) for name in ("concurrency", "input_tokens", "output_tokens")]
+    known = all(isinstance(load, (int, float)) and 0 < load < math.inf for load in loads)
+    return None if known and 0 < row.value < math.inf else ("shown", "its load is not known")
 
 
 def _place(row: Evidence) -> tuple[object, ...]:
