@@ -197,6 +197,13 @@ def test_several_candidates_are_judged_together(tmp_path: Path) -> None:
     assert {one.comparison.family for one in found.versus} == {2}
 
 
+def test_other_candidates_than_at_the_beginning_are_told(tmp_path: Path) -> None:
+    one, two, reference = candidate("a", Model()), candidate("b", Model()), candidate("r", Model())
+    done(tmp_path, samples(3), one, reference)
+    (note,) = done(tmp_path, samples(3), one, two, reference, candidates=("a", "b")).findings.notes
+    assert "the candidates were a when the run began" in note
+
+
 def test_rubrics_and_embeddings_go_through_the_same_log(tmp_path: Path) -> None:
     from crossover.evaluation.samples.words import Check
 

@@ -70,6 +70,11 @@ def begin(log: Log, declared: Declared, samples: Sequence[Sample], now: str) -> 
             f"scored by {declared.scorer or 'the samples'} now, and by {before.scorer or 'the samples'} when the run "
             "began: a scorer that is chosen after looking at answers proves little"
         )
+    if set(before.candidates) != set(declared.candidates):
+        notes.append(
+            f"the candidates were {', '.join(before.candidates)} when the run began: the promise holds for those of "
+            "now together, and not for a choice among all that were ever tried"
+        )
     if log.damaged:
         lines = ", ".join(str(line) for line in log.damaged[:_NAMED])
         notes.append(f"damaged lines of {log.path.name} are not used, and their calls are made again: {lines}")
