@@ -212,7 +212,7 @@ def show_pages(found: dict[str, list[tuple[float, float]]], rows: int) -> None:
 
 async def beside(path: Path, folder: Path) -> None:
     """The gateway's 99th percentile in turns with and without a visitor."""
-    async with process("mock", "0") as (_, up):
+    async with process("upstream") as (_, up):
         (folder / "crossover.toml").write_text(SETTINGS.format(up=up))
         started = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "crossover", "serve", "-c", str(folder / "crossover.toml"), "--port", "0",

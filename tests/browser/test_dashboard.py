@@ -262,7 +262,9 @@ def test_a_report_of_an_evaluation_is_locked_into_a_corner(browser: Browser, tmp
     """Its page may hold anything: it runs its own script, and reaches no cookie and no page beside it."""
     path = parts.ledger_of_a_week(tmp_path / "ledger.db", 5)
     book = parts.book(path, bodies=True)
-    book.report = lambda _source: "<!doctype html><title>r</title><script>document.title = 'o:' + origin</script>"  # type: ignore[method-assign]
+    book.report = lambda _source: (
+        "<!doctype html><link rel=icon href='data:,'><title>r</title><script>document.title = 'o:' + origin</script>"
+    )  # type: ignore[method-assign]
     with shown(book, parts.Standing(None)) as house, seen(browser, house) as made:
         made.page.goto(f"{house.url}/quality/report?of=x")
         assert made.page.title() == "o:null"

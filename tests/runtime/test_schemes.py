@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 from crossover.dashboard.words import Planned
 from crossover.errors import FileError, InputError
 from crossover.planner.words import Plan
-from crossover.runtime.schemes import Schemes, read_plan, scheme_of
+from crossover.runtime.schemes import Schemes, from_ledger, read_plan, scheme_of
+from tests.dashboard import parts
 from tests.reports import plans
 
 
@@ -83,3 +85,26 @@ def test_a_scheme_holds_what_the_page_shows() -> None:
     assert found.choices[0].title == plan.options[0].title
     assert len(found.turns) == len(plan.flips)
     assert scheme_of(plans.smallest(), "x").curves == ()
+
+
+def test_a_ledger_with_too_little_says_so(tmp_path: Path) -> None:
+    make = from_ledger(parts.empty_ledger(tmp_path / "ledger.db"))
+    with pytest.raises(InputError, match="the ledger holds 0 answered requests"):
+        make()
+
+
+@pytest.mark.parametrize("said", [b"", b"{}", b"Killed"])
+def test_a_planner_that_says_nothing_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    done = subprocess.CompletedProcess((), 0, said)
+    monkeypatch.setattr(subprocess, "run", lambda *_words, **_options: done)
+    with pytest.raises(InputError, match="could not be made"):
+        from_ledger(tmp_path / "ledger.db")()
+
+
+def test_a_plan_from_the_ledger_says_what_it_rests_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = subprocess.CompletedProcess((), 0, msgspec.json.encode(plans.sample()))
+    monkeypatch.setattr(subprocess, "run", lambda *_words, **_options: done)
+    plan, source = from_ledger(tmp_path / "ledger.db")()
+    assert (plan, source) == (plans.sample(), plans.sample().workload.source)

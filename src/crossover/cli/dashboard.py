@@ -50,12 +50,12 @@ def _show(ledger: Path, port: int, config: Path | None, plan: Path | None) -> No
     from crossover.dashboard.session import new_lock
     from crossover.ledger.store import open_ledger
     from crossover.runtime import dashboard as room
-    from crossover.runtime.schemes import Schemes
+    from crossover.runtime.schemes import Schemes, from_ledger
 
     with open_ledger(ledger, readonly=True):  # what is wrong with it is said before a page is opened
         pass
     lock, token = new_lock()  # for this run alone: nothing is written
-    schemes = Schemes(plan or paths().data / "plan.json", stated=plan is not None)
+    schemes = Schemes(plan or paths().data / "plan.json", from_ledger(ledger), stated=plan is not None)
     source = room.Book(ledger, room.house_of(ledger, config, environment()), plan=schemes)
     with contextlib.closing(room.listen(port)) as listener:
         port = listener.getsockname()[1]

@@ -6,6 +6,8 @@ says that it is being made.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from crossover.dashboard.words import Choice, Curve, Planned, Scheme, Turn
-from crossover.errors import CrossoverError, FileError
+from crossover.errors import CrossoverError, FileError, InputError
 
 if TYPE_CHECKING:
     from crossover.planner.words import Plan, VolumeCurve
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 KEPT_S = 3600.0
 AGAIN_S = 60.0  # before what failed is tried again
 MOST_BYTES = 64 * 2**20
+MOST_S = 300.0
 _OPTIONS, _CROSSINGS = 12, 4
 Make = Callable[[], "tuple[Plan, str]"]  # a plan, and what traffic it rests on
 
@@ -80,6 +83,37 @@ class Schemes:
             planned = Planned(said=error.sentence())
         with self._guard:
             self._planned, self._until, self._working = planned, self._clock() + kept, False
+
+
+def from_ledger(ledger: Path) -> Make:
+    """Makes the plan of the last thirty days of a ledger: ``crossover plan --from-ledger``, as a process of its own.
+
+    A planner takes hundreds of megabytes for some seconds; a process gives them back.
+    """
+
+    def make() -> tuple[Plan, str]:
+        from crossover.planner.words import Plan
+
+        words = (sys.executable, "-m", "crossover", "plan", "--from-ledger", "--ledger", str(ledger), "--json")
+        try:
+            done = subprocess.run(  # noqa: S603 - our own program; no shell reads the words
+                words, capture_output=True, stdin=subprocess.DEVNULL, timeout=MOST_S, check=False
+            )
+            if done.returncode:
+                said = msgspec.json.decode(done.stdout, type=_Said)
+                raise InputError(said.message, hint=said.hint)
+            plan = msgspec.json.decode(done.stdout, type=Plan)
+        except (OSError, subprocess.TimeoutExpired, msgspec.DecodeError) as error:
+            hint = "Try it by itself: crossover plan --from-ledger"
+            raise InputError(f"the plan could not be made: {type(error).__name__}", hint=hint) from None
+        return plan, plan.workload.source
+
+    return make
+
+
+class _Said(msgspec.Struct, frozen=True):
+    message: str
+    hint: str | None = None
 
 
 def read_plan(file: Path) -> Plan:

@@ -19,7 +19,7 @@ import msgspec
 from crossover.dashboard.words import House, Live
 from crossover.runtime.dashboard import Book, KeptLock, pages, run
 from crossover.runtime.errand import Asked, Task, Told
-from crossover.runtime.schemes import Schemes
+from crossover.runtime.schemes import Schemes, from_ledger
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -114,7 +114,7 @@ async def serve(task: Task) -> None:
     line = Line(reader, writer, stop)
     ledger = Path(task.ledger)
     house = House(ledger=ledger.name, writable=True, live=True)
-    book = Living(ledger, house, plan=Schemes(Path(task.data) / "plan.json"))
+    book = Living(ledger, house, plan=Schemes(Path(task.data) / "plan.json", from_ledger(ledger)))
     seen = Seen(pages(book, Gate(line, book), KeptLock(Path(task.data)), task.port))
     watching = asyncio.create_task(_watch(line, seen, stop))
     try:
