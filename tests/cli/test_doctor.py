@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from crossover.engines.words import Found
 from crossover.ledger.store import open_ledger
 from crossover.providers.faulty import FaultyServer
 from tests.cli.shell import Done, call, quiet_home, refused
@@ -26,6 +27,11 @@ SHOW = {
 def _home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     quiet_home(monkeypatch, tmp_path / "home")
     monkeypatch.chdir(tmp_path)
+
+    async def nothing(*_words: Any, **_more: Any) -> tuple[()]:
+        return ()
+
+    monkeypatch.setattr("crossover.runtime.found.discover", nothing)  # whatever runs on the machine of the tests
 
 
 def configured(*rows: str) -> None:
@@ -159,6 +165,24 @@ def test_the_gateways_port_is_looked_at() -> None:
             configured(row("tiny", "embedded", model="crossover-tiny"), server_table)
             found = checks(call("doctor", "tiny", "--no-measure", "--json"))
             assert words in found["Gateway", "port"]["says"]
+
+
+def test_engines_found_here_are_looked_at_beside_the_embedded_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an engine that no file names one model is asked; what is missing of the package is no broken engine."""
+    with serving(ollama) as server:
+        found = Found(kind="ollama", title="Ollama", url=server.url, base_url=server.url, dialect="ollama")
+
+        async def one(*_words: Any, **_more: Any) -> tuple[Found, ...]:
+            return (found,)
+
+        monkeypatch.setattr("crossover.runtime.found.discover", one)
+        done = call("doctor", "--no-measure", "--json")
+        assert [place["name"] for place in json.loads(done.out)["places"]] == ["llama3.1:8b", "embedded"]
+        assert checks(done)["llama3.1:8b", "context"]["fix"].startswith("Start Ollama with OLLAMA_CONTEXT_LENGTH")
+        assert ("Engines", "engines") not in checks(done)
+        monkeypatch.setattr("crossover.runtime.checkup.util.find_spec", lambda _name: None)
+        places = json.loads(call("doctor", "--no-measure", "--json").out)["places"]
+        assert [place["name"] for place in places] == ["llama3.1:8b"]
 
 
 def test_what_is_no_name_or_no_file_is_refused() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,11 @@ QUICK = ("--concurrency", "2", "--requests", "8", "--input-tokens", "30", "--out
 def _home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     quiet_home(monkeypatch, tmp_path / "home")
     monkeypatch.chdir(tmp_path)
+
+    async def nothing(*_words: Any, **_more: Any) -> tuple[()]:
+        return ()
+
+    monkeypatch.setattr("crossover.runtime.found.discover", nothing)  # whatever runs on the machine of the tests
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from importlib import metadata
+from importlib import metadata, util
 from pathlib import Path
 from typing import get_args
 
@@ -22,7 +22,7 @@ from crossover import hardware
 from crossover.chat import ChatRequest, Message, Text
 from crossover.config import Paths
 from crossover.config.check import IN_PROCESS
-from crossover.config.defaults import default_settings
+from crossover.config.defaults import EMBEDDED, default_settings
 from crossover.config.load import Loaded, find, load
 from crossover.config.settings import DeploymentSettings
 from crossover.doctor.words import Config, Disk, Extra, House, LedgerState, Place, Port, Quick
@@ -32,6 +32,7 @@ from crossover.engines.words import Engine, EngineKind, EngineModel, Health
 from crossover.errors import CrossoverError, FileError, RequestError, UnknownNameError, UpstreamError
 from crossover.ledger import care
 from crossover.ledger.store import open_ledger, outdated
+from crossover.loadtest.conduct import SETTLE_S
 from crossover.loadtest.drive import Limits, Log, Purse, drive
 from crossover.loadtest.measure import figures
 from crossover.loadtest.prompts import Synthetic, drawn
@@ -127,13 +128,17 @@ def _names(wanted: Wanted, whole: Loaded, loaded: Loaded, engines: Sequence[Engi
         best = min(offers, key=lambda name: _weight(engine, rows[name].model), default=None)
         if best is not None and not covered:
             first[engine.found.url] = best
-    inside = [name for name, one in rows.items() if one.provider == "embedded" and name not in stated]
+    inside = [name for name, one in rows.items() if one.provider == EMBEDDED and name not in stated]
+    if util.find_spec("xllamacpp") is None:
+        inside = []  # the check of extras says what is missing
     return [*stated, *first.values(), *inside[:1]]
 
 
 def _of(one: DeploymentSettings, engine: Engine) -> bool:
     """Whether a deployment is served by this engine."""
-    return one.provider == engine.found.kind and _url(one) == engine.found.base_url
+    if one.provider != engine.found.kind:
+        return False
+    return _url(one) == base_url(providers()[one.provider], engine.found.base_url)
 
 
 def _url(one: DeploymentSettings) -> str:
@@ -241,29 +246,38 @@ async def _measured(name: str, whole: Loaded, places: Paths) -> tuple[Quick, boo
 
 
 async def quickly(aim: Aim, money: Purse | None = None, *, patience_s: float = PATIENCE_S) -> Quick:
-    """A few short requests, one after the other; the first warms up."""
+    """A few short requests, one after the other; the first one alone, because it may have to load the model.
+
+    After it a moment is waited: a server that ends connections behind its answers has done so by then, and is known.
+    """
     lengths = drawn(constant(INPUT), constant(OUTPUT), np.random.default_rng(0), count=ANSWERS + 1)
-    seed = int.from_bytes(os.urandom(4), "big")  # texts that no cache of an earlier look holds
-    log = Log(Load(concurrency=1), money)
-    limits = Limits(requests=ANSWERS, warmup=1, drain_s=1.0)
+    source = Synthetic(
+        lengths, seed=int.from_bytes(os.urandom(4), "big")
+    )  # texts that no cache of an earlier look holds
+    alone = Load(concurrency=1)
+    first, rest = Log(alone, money), Log(alone, money)
     late = ""
     try:
         async with asyncio.timeout(patience_s):
-            await drive(aim.target, Synthetic(lengths, seed=seed), log.load, limits, log)
+            await drive(aim.target, source, alone, Limits(requests=1, drain_s=1.0), first)
+            await asyncio.sleep(SETTLE_S)
+            if first.shots and first.shots[0].ok:
+                await drive(aim.target, source.later(1), alone, Limits(requests=ANSWERS, drain_s=1.0), rest)
     except TimeoutError:
         late = f"{ANSWERS + 1} short answers did not come within {patience_s:.0f} s"
     except CrossoverError as error:
         late = error.sentence()
-    run = log.run()
-    made = figures(run)
+    shots = [*first.shots, *rest.shots]
+    failed = [shot.message or shot.error for shot in shots if shot.error and shot.error != UNFINISHED]
+    made = figures(rest.run() if any(shot.ok for shot in rest.shots) else first.run())
     spent = None if money is None else money.spent_usd
-    failed = next((shot.message or shot.error for shot in run.shots if shot.error and shot.error != UNFINISHED), late)
     if not made.ok:
-        return Quick(failed=failed or "no answer came", spent_usd=spent)
-    first = next((shot.ttft for shot in run.shots if shot.warmup and shot.ok), None)
+        return Quick(failed=failed[0] if failed else late or "no answer came", spent_usd=spent)
+    if failed:
+        late = f"{len(failed)} of {len(shots)} requests failed: {failed[0]}"
     pace = None if made.tpot is None else made.tpot.at(0.5).value
     return Quick(
-        cold_s=first,
+        cold_s=first.shots[0].ttft if first.shots[0].times else None,
         ttft_s=None if made.ttft is None else made.ttft.at(0.5).value,
         tokens_per_s=1 / pace if pace else None,
         n=made.ok,
