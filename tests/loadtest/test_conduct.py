@@ -272,7 +272,8 @@ def test_a_sweep_leaves_its_knee() -> None:
 
 
 def test_the_knee_says_at_which_lengths_and_times_it_was() -> None:
-    (row,) = [one for one in evidence(conducted(course("sweep"), lambda: Model(slots=6), out=10)) if "knee" in one.metric]
+    session = conducted(course("sweep"), lambda: Model(slots=6), out=10)
+    (row,) = [one for one in evidence(session) if one.metric == "knee_concurrency"]
     assert row.value == 6
     assert (row.context["output_tokens"], row.context["concurrency"], row.context["engine"]) == (10.0, 6, "llamacpp")
     assert row.context["ttft_p50_s"] == pytest.approx(0.1, abs=0.01)
