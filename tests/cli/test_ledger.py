@@ -320,3 +320,22 @@ def test_charges_for_finops_tools(home: Path, tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(out.read_text(encoding="utf-8"))))
     assert rows[0]["ServiceCategory"] == "AI and Machine Learning"
     failed(ledger("export", "--format", "parquet"), "One of csv, jsonl, focus")
+
+
+def test_a_replica_is_filled_and_asked(home: Path, tmp_path: Path) -> None:
+    fill(home)
+    done = ledger("replica")
+    assert (done.code, done.err) == (0, "")
+    assert f"; {home.with_suffix('.duckdb')} holds 7" in done.out
+    assert ledger("replica").out == f"Copied 0 requests; {home.with_suffix('.duckdb')} holds 7\n"
+    done = ledger(
+        "replica",
+        "--query",
+        "SELECT deployment, count(*) AS n, sum(paid_usd) AS paid FROM requests GROUP BY 1 ORDER BY 2",
+    )
+    assert "mini" in done.out
+    assert "0.25" in done.out
+    rows = json.loads(ledger("replica", "--json", "--query", "SELECT sum(paid_usd) AS paid FROM requests").out)
+    assert rows == [{"paid": "0.25"}]
+    failed(ledger("replica", "--query", "SELEC"), "DuckDB: Parser Error")
+    assert json.loads(ledger("replica", "--file", str(tmp_path / "x.duckdb"), "--json").out)["total"] == 7

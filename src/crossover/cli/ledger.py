@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from crossover.cli import ledger_reconcile, ledger_week
+from crossover.cli import ledger_reconcile, ledger_replica, ledger_week
 from crossover.cli.ledger_parts import (
     Config,
     File,
@@ -55,6 +55,7 @@ FORMATS: dict[str, Callable[[Ledger, float, float], Iterator[str]]] = {
 }
 app.command("week")(ledger_week.week)
 app.command("reconcile")(ledger_reconcile.reconcile)
+app.command("replica")(ledger_replica.replica)
 Totals = queries.Totals
 
 
