@@ -263,12 +263,17 @@ class _Reader:
         """The lists of digits in a string of JSON: neighbours under one name."""
         row: list[str] = []
         field, kind = "", ""
-        for token in tokens:
-            if token.kind == "key" or not token.text.isdecimal() or (token.field, token.kind) != (field, kind):
+        for text, _, _, name, sort, _ in tokens:
+            if sort == "key" or not text.isdecimal():
+                if row:
+                    self._row(row, len(row))
+                    row = []
+                continue
+            if (name, sort) != (field, kind):
                 self._row(row, len(row))
-                row, field, kind = [], token.field, token.kind
-            if token.kind != "key" and len(row) <= _MOST_GROUPS and token.text.isdecimal():
-                row.append(token.text)
+                row, field, kind = [], name, sort
+            if len(row) <= _MOST_GROUPS:
+                row.append(text)
         self._row(row, len(row))
 
     def _row(self, row: list[str], of: int) -> None:
