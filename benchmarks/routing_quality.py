@@ -42,6 +42,7 @@ Floats = NDArray[np.float64]
 csv.field_size_limit(10**8)
 STRONG = "gemini-1.5-pro-002"
 SMALL = ("Meta-Llama-3_1-8B-Instruct", "Phi-3-mini-4k-instruct", "mathstral-7B", "Mixtral-8x7B-Instruct-v0.1")
+LIMITS = (0.02, 0.05)
 JUDGED = ("Mixtral-8x7B-Instruct-v0.1_concise", "gpt4_0613_concise")
 
 
@@ -134,7 +135,9 @@ def splits(one: Set, labels: int, count: int, seed: int, repeats: int = train.RE
         scores = train.fitted(part, weak, strong, one.kind).scores(table.rows(outside))
         weak, strong = one.weak[outside], one.strong[outside]
         learned, ruled = curve.apgr(scores, weak, strong), curve.apgr(length[outside], weak, strong)
-        found.append(Split(learned, learned if compared.better else ruled, ruled, curve.auroc(scores, 1 - weak)))
+        found.append(
+            Split(learned, learned if compared.better(one.kind) else ruled, ruled, curve.auroc(scores, 1 - weak))
+        )
     return found
 
 
@@ -152,7 +155,7 @@ def gain(several: Sequence[Set], seed: int, count: int) -> None:
     print("\nAPGR of learned policies, mean ± 2 standard errors over splits (chance .5)")
     for one in several:
         if one.name == "MMLU":
-            found = splits(one, 1_000, min(count, 24), seed, repeats=1)
+            found = splits(one, 1_000, min(count, 24), seed, repeats=2)
             bar = 0.603
         elif one.name == "GSM8K":
             found, bar = splits(one, 100, max(count, 100), seed), 0.68
@@ -204,37 +207,54 @@ def promises(several: Sequence[Set], seed: int, repeats: int, months: int) -> No
         if one.name not in ("MMLU", "GSM8K") and not one.name.startswith(("MMLU-Pro, Meta", "AlpacaEval, Mix")):
             continue
         table, chance = one.table, np.random.default_rng(seed)
-        for limit in (0.02, 0.05):
-            broken, kept = 0, []
-            for _ in range(repeats):
-                bad, share = _year(one, table, chance, limit, months)
-                broken += bad
-                kept.append(share)
-            rate = broken / repeats
-            allowed = 0.05 + 2 * (0.05 * 0.95 / repeats) ** 0.5
+        words = fit.spread_words(table, BUCKETS) if table.words else None
+        broken, kept = dict.fromkeys(LIMITS, 0), {limit: list[float]() for limit in LIMITS}
+        for _ in range(repeats):
+            for limit, (bad, share) in _year(one, table, words, chance, months).items():
+                broken[limit] += bad
+                kept[limit].append(share)
+        allowed = 0.05 + 2 * (0.05 * 0.95 / repeats) ** 0.5
+        for limit in LIMITS:
+            rate = broken[limit] / repeats
             print(
-                f"  {one.name:28} at most {limit:.0%}: broken {rate:.1%}, keeps {statistics.fmean(kept):.1%}; "
+                f"  {one.name:28} at most {limit:.0%}: broken {rate:.1%}, keeps {statistics.fmean(kept[limit]):.1%}; "
                 f"{judged(rate, round(allowed, 4), most=True)}"
             )
 
 
-def _year(one: Set, table: Table, chance: np.random.Generator, limit: float, months: int) -> tuple[bool, float]:
-    """Train once on 100 prompts, then calibrate each month on fresh draws from the rest."""
+def _year(
+    one: Set, table: Table, words: NDArray[np.float32] | None, chance: np.random.Generator, months: int
+) -> dict[float, tuple[bool, float]]:
+    """Train once on 100 prompts, then calibrate each month on fresh draws from the rest: (broken, kept) by limit."""
     order = chance.permutation(len(one.weak))
     inside, outside = order[:100], order[100:]
     made = train.fitted(table.rows(inside), one.weak[inside], one.strong[inside], one.kind)
     steps = train.thresholds(made.scores(table.rows(inside)))
-    scores = made.scores(table.rows(outside))
+    scores = _scores(made, table, words)[outside]
     losses = train.losses_of(one.weak[outside], one.strong[outside])
     test: risk.Test = "exact" if bool(np.isin(losses, (0.0, 1.0)).all()) else "betting"
-    bad, kept = False, []
-    for _ in range(months):
-        drawn = chance.integers(0, len(outside), 500)
-        chosen = risk.choose(scores[drawn], losses[drawn], steps, limit=limit, delta=0.05 / months, test=test)
-        stays = scores <= chosen.threshold if chosen.threshold is not None else np.zeros(len(scores), dtype=bool)
-        bad |= float(np.where(stays, losses, 0.0).mean()) > limit
-        kept.append(float(stays.mean()))
-    return bad, statistics.fmean(kept)
+    found: dict[float, tuple[bool, float]] = {}
+    for limit in LIMITS:
+        bad, kept = False, []
+        for _ in range(months):
+            drawn = chance.integers(0, len(outside), 500)
+            chosen = risk.choose(scores[drawn], losses[drawn], steps, limit=limit, delta=0.05 / months, test=test)
+            stays = scores <= chosen.threshold if chosen.threshold is not None else np.zeros(len(scores), dtype=bool)
+            bad |= float(np.where(stays, losses, 0.0).mean()) > limit
+            kept.append(float(stays.mean()))
+        found[limit] = bad, statistics.fmean(kept)
+    return found
+
+
+def _scores(made: train.Ensemble, table: Table, words: NDArray[np.float32] | None) -> Floats:
+    """The scores of all prompts; the rows of words are handed in, because they are the same each time."""
+    total = np.zeros(len(table.values))
+    for share, one in made.fits:
+        found = fit.scaled(fit.columns(table, one.names), one.centre, one.spread) @ one.weights + one.bias
+        if one.words is not None and words is not None:
+            found += words @ one.words.astype(np.float32)
+        total += share * found
+    return total
 
 
 # ----------------------------------------------------------------------------------------------------------------- time
@@ -286,7 +306,7 @@ def main() -> int:
     parser.add_argument("--only", default="gain,floor,risk,year,time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--splits", type=int, default=100)
-    parser.add_argument("--repeats", type=int, default=400)
+    parser.add_argument("--repeats", type=int, default=200)
     asked = parser.parse_args()
     data = folder()
     if data is None:
@@ -301,7 +321,7 @@ def main() -> int:
     if "risk" in wanted:
         promises(several, asked.seed, asked.repeats, 1)
     if "year" in wanted:
-        promises(several, asked.seed + 2, max(asked.repeats // 2, 200), 12)
+        promises(several, asked.seed + 2, asked.repeats, 12)
     if "time" in wanted:
         times(several, data)
     return 0

@@ -26,6 +26,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("crossover.cli.serve", "The gateway: one interface over API and local models; routed, priced, recorded."),
     "chat": ("crossover.cli.chat", "Talk to a model; see where it went and what it cost."),
     "eval": ("crossover.cli.eval", "Is one model good enough in another's place, for your own task? A verdict."),
+    "route": (
+        "crossover.cli.route",
+        "Learn from results which work may stay local, with a promise; show it, try it, calibrate it anew.",
+    ),
     "explain": ("crossover.cli.explain", "One request's whole story: decision, refusals, attempts, prices."),
     "plan": (
         "crossover.cli.plan",

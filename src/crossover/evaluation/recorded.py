@@ -195,10 +195,10 @@ async def _outcome(sample: Sample, name: str, value: Any, scorers: Scorers | Non
     answer = Answer(key="", asked=name, sample=sample.id, text=_text(value))
     if scorers is not None:
         return await scored(sample, name, answer, scorers)
-    return Outcome(sample=sample.id, candidate=name, state="scored", score=Score(_score(value)), answer=answer)
+    return Outcome(sample=sample.id, candidate=name, state="scored", score=Score(score_of(value)), answer=answer)
 
 
-def _score(value: Any) -> float:
+def score_of(value: Any) -> float:
     """A score of a cell. Raises InputError for what is none."""
     if isinstance(value, bool):
         return float(value)

@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 FOLDS, REPEATS = 5, 4
 LEAST = 30  # prompts to train on; below, a fit says nothing
 LINE_LABELS = 30.0  # how many labels "length says nothing" is worth, for the line that the fit is held against
+MANY = 300  # labels from which on cross-validation is believed where prompts are all that is known
 STEPS = 200  # thresholds that are tested
 POINTS = 20  # of the curve
 DIGITS = 6
@@ -99,13 +100,15 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     sharper: float
     scores: Floats
 
-    @property
-    def better(self) -> bool:
+    def better(self, kind: Kind) -> bool:
         """Whether the fit may take the place of the length rule: it ranks better, or it predicts the gain better.
 
-        Either is enough, because the fit begins at the length rule and leaves it only as far as labels lead: with few
-        of them it is hardly worse where it is not better (``benchmarks/routing_quality.py``, "floor").
+        Either is enough where signals of answers are looked at, which say more than length, or where labels are many:
+        the fit begins at the length rule and leaves it only as far as labels lead. Else both are needed: with so few,
+        one of them is often chance (``benchmarks/routing_quality.py``, "floor").
         """
+        if kind == "route" and len(self.scores) < MANY:
+            return self.difference > 0 and self.sharper > 0
         return self.difference > 0 or self.sharper > 0
 
 
@@ -175,7 +178,7 @@ def _line(length: Floats, gains: Floats, asked: Floats) -> Floats:
     """The gain by a straight line on length that does not fall, at other lengths."""
     centre, spread = float(length.mean()), float(length.std()) or 1.0
     slope = float(((length - centre) / spread) @ (gains - gains.mean())) / (len(gains) + LINE_LABELS)
-    return gains.mean() + max(slope, 0.0) * (asked - centre) / spread
+    return np.asarray(gains.mean() + max(slope, 0.0) * (asked - centre) / spread, dtype=np.float64)
 
 
 def _answers(names: Sequence[str]) -> bool:
@@ -228,7 +231,7 @@ def train(examples: Examples, wish: Wish, origin: Origin) -> Learned:
     part = examples.rows(train_at)
     table = _table(part, wish.kind)
     compared = cross_validate(table, part.weak, part.strong, wish.kind, seed=wish.seed)
-    use = wish.method == "learned" or (wish.method is None and compared.better)
+    use = wish.method == "learned" or (wish.method is None and compared.better(wish.kind))
     made = fitted(table, part.weak, part.strong, wish.kind) if use else length_only(table)
     seen = compared.scores if use else made.scores(fit.columns(table, [LENGTH_RULE]))
     bare = Learned(
