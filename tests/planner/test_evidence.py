@@ -199,6 +199,19 @@ def test_what_is_no_proof(catalog: Catalog, row: Evidence, says: str) -> None:
     assert any(says in refused.reason for refused in made.refused if refused.stage == "quality")
 
 
+def test_what_was_evaluated_is_simulated_though_it_cannot_win(catalog: Catalog) -> None:
+    scope = Scope(kinds=("self",), models=("llama 3.3 70b",), devices=("H100 SXM", "A100 80GB SXM", "L40S"))
+    row = verdict("Llama-3.3-70B-Instruct", "inconclusive", context={"quantisation": "bf16"})
+    plain, made = asked(catalog, scope=scope), asked(catalog, row, scope=scope)
+
+    def formats(found: Plan) -> set[str | None]:
+        return {option.deployment.model.quantisation for option in own(found)}
+
+    assert "bf16" not in formats(plain)
+    assert "bf16" in formats(made)
+    assert all(bool(option.quality) == (option.deployment.model.quantisation == "bf16") for option in own(made))
+
+
 def test_weights_of_another_format_are_not_proved(catalog: Catalog) -> None:
     row = verdict("Llama-3.3-70B-Instruct", context={"quantisation": "bf16"})
     made = needing_proof(catalog, row, scope=small_question().scope)

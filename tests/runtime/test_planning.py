@@ -105,6 +105,9 @@ def test_the_identity_is_the_one_that_an_evaluation_writes(home: Path) -> None:
 
     async def asked(place: Paths) -> list[str]:
         async with open_room(load(CONFIG, {}), place, ledger=home / "l.db") as room:
+            assert [room.format(name) for name in ("tiny", "support", "support@cheapest", "none")] == ["Q8_0"] * 3 + [
+                ""
+            ]
             return [room.candidate(name, {}).identity for name in ("tiny", "support")]
 
     names = ("tiny", "support")

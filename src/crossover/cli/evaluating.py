@@ -30,6 +30,7 @@ from crossover.evaluation.samples.words import Sample, many
 from crossover.evaluation.sequential import TYPICAL_DISCORDANCE
 from crossover.evaluation.session import Manner, Session, check, session
 from crossover.evaluation.words import PHRASES
+from crossover.evidence import Evidence
 from crossover.money import show, usd
 
 if TYPE_CHECKING:
@@ -340,7 +341,13 @@ def leave_evidence(done: Session, room: Room, candidates: Sequence[Candidate], s
         identities={candidate.name: candidate.identity for candidate in candidates},
         models=models,
     )
-    add_evidence(room.station.ledger, rows)
+    add_evidence(room.station.ledger, [_formatted(row, room) for row in rows])
+
+
+def _formatted(row: Evidence, room: Room) -> Evidence:
+    """With the format of the weights, where it is known: in another format they are another model."""
+    form = room.format(row.subject)
+    return msgspec.structs.replace(row, context={**row.context, "quantisation": form}) if form else row
 
 
 # --------------------------------------------------------------------------------------------------------------- output

@@ -12,6 +12,7 @@ from crossover.capacity.arrivals import Arrivals
 from crossover.capacity.calibration import deployment_key
 from crossover.capacity.sizing import Effort
 from crossover.capacity.words import Serving
+from crossover.catalog import match
 from crossover.deployment import Zone
 from crossover.planner import fleet as fleets
 from crossover.planner.candidates import OWN, Enumeration, Purchasing, ServingSpec, grouped
@@ -26,7 +27,7 @@ from crossover.planner.estimates import (
     signed,
     terms,
 )
-from crossover.planner.evidence import SPEEDS
+from crossover.planner.evidence import GAP, SPEEDS
 from crossover.planner.question import Question
 from crossover.planner.words import Refused
 
@@ -66,13 +67,16 @@ class _Bound(msgspec.Struct, frozen=True, kw_only=True):
     usd_month: float
     serving: Serving | None
     measured: bool
+    evaluated: bool
 
     @property
     def shows(self) -> set[str]:
-        """What a reader wants to see at least once: each model, each way of paying, this machine, what was measured."""
+        """What a reader wants to see at least once: models, ways of paying, this machine, what was measured."""
         said = {way.spec.model.name for way in self.ways} | {str(way.purchase) for way in self.ways}
         said |= {f"here {way.spec.model.name}" for way in self.ways if way.offer is not None and way.party == OWN}
-        return said | ({f"measured {self.ways[0].spec.key}"} if self.measured else set())
+        spec = self.ways[0].spec
+        said |= {f"evaluated {spec.model.name} {spec.quantisation.name}"} if self.evaluated else set()
+        return said | ({f"measured {spec.key}"} if self.measured else set())
 
 
 class _Search:
@@ -84,6 +88,11 @@ class _Search:
         self.heap: list[tuple[float, int, _Bound]] = []
         self.pushed = 0
         self.beside: dict[tuple[str, str, str], ServingSpec] = {}  # a measured one of each model, device and engine
+        self.evaluated = {
+            (match.short(str(row.context.get("model", ""))).casefold(), str(row.context.get("quantisation", "")))
+            for row in question.evidence
+            if row.metric == GAP
+        }
         self.subjects = {row.subject for row in question.evidence if row.metric in SPEEDS}
         self.fixed_usd: float | None = None
         self.by_factor: dict[float, tuple[Arrivals, float]] = {}
@@ -101,9 +110,10 @@ class _Search:
         key = deployment_key(spec.model, spec.quantisation, spec.accelerator, spec.count, spec.engine)
         least = min(prices) + self.fixed_usd
         measured = key in self.subjects
+        evaluated = (match.short(spec.model.name).casefold(), spec.quantisation.name) in self.evaluated
         if measured:
             self.beside[spec.model.name, spec.accelerator.name, spec.engine] = spec
-        self._push(_Bound(ways=ways, usd_month=least, serving=None, measured=measured))
+        self._push(_Bound(ways=ways, usd_month=least, serving=None, measured=measured, evaluated=evaluated))
 
     def tighten(self, bound: _Bound) -> None:
         """Replace the first bound by that of the throughput model, at the whole price."""

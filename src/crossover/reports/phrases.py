@@ -56,6 +56,8 @@ def shown(plan: Plan, top: int) -> list[tuple[int, Option]]:
     always = {option.id for option in best_of_each_kind(plan).values()} | {plan.today or "", plan.verdict.option}
     always |= {option.id for option in _rented_and_bought(plan)}
     always |= {option.id for option in plan.options if option.kind == "self" and option.speed == "measured"}
+    judged = next((option.id for option in plan.options if option.quality and option.kind == "self"), None)
+    always |= {judged} if judged else set()
     ranked = list(enumerate(plan.options, start=1))
     forced = [pair for pair in ranked if pair[1].id in always]
     room = max(top - len(forced), 0)

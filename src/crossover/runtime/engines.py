@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from crossover.config.settings import DeploymentSettings, Settings
+from crossover.engines import gguf
 from crossover.engines.embedded import Options, Running, default_model, start
 from crossover.engines.inspect import health, inspect
 from crossover.engines.words import Engine, EngineModel, Found, Health
@@ -83,6 +84,12 @@ class Inside:
         if one.provider != EMBEDDED or one.base_url is not None:
             return ""
         return fingerprint(self._file(name, one))
+
+    def format(self, name: str, one: DeploymentSettings) -> str:
+        """In which format the weights of an embedded model are; "" of others."""
+        if one.provider != EMBEDDED or one.base_url is not None:
+            return ""
+        return gguf.read(self._file(name, one)).quantisation
 
     async def stop(self) -> None:
         """End every engine in here."""

@@ -68,6 +68,15 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
         said = self.station.seen.digest.get(deployment)
         return said or self.station.inside.mark(deployment, self.settings.deployments[deployment])
 
+    def format(self, name: str) -> str:
+        """The format of the weights behind a name, where one embedded model answers; "" where nobody can tell."""
+        if self.station is None or self.settings is None or self.plant is None:
+            return ""
+        route = self.plant.routes.get(parted(name)[0])
+        if route is None or len(route.targets) != 1:
+            return ""
+        return self.station.inside.format(route.targets[0], self.settings.deployments[route.targets[0]])
+
 
 @asynccontextmanager
 async def open_room(loaded: Loaded, paths: Paths, *, ledger: Path | None = None) -> AsyncIterator[Room]:
