@@ -96,8 +96,8 @@ def test_real_requests_are_answered_explained_and_billed(tmp_path: Path) -> None
     assert "not asked: sandbox: payment card ×1 found: sandbox is not local" in said
     assert "13 requests, 13 answered, with 15 calls to models." in said
     assert "with 1 value replaced; 2 in which something was found stayed. Its chain of 7 entries holds." in said
-    assert "made up" in said
-    assert "assumed" in said
+    assert "priced like gpt-4o-mini" in said
+    assert "two rented cores" in said
 
     found = re.search(r"http://127\.0\.0\.1:(\d+)/v1", done.out)
     assert found is not None
@@ -124,10 +124,29 @@ def test_real_requests_are_answered_explained_and_billed(tmp_path: Path) -> None
     assert set(settings.aliases) == {"auto", "best", "outage"}
 
 
+def test_what_was_proved_trains_a_rule_that_serves_and_saves(tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp", reason="the extra 'embedded' is not installed")
+    out = tmp_path / "out"
+    done = call("demo", "--only", "learn", "--out", str(out))
+    assert (done.code, done.err) == (0, "")
+    said = " ".join(done.out.split())
+    assert "loses at most 5 % quality, 95 % sure." in said
+    kept = re.search(r"(\d+) of 120 stayed on the own machine, (\d+) were passed on", said)
+    assert kept is not None
+    assert int(kept[1]) + int(kept[2]) == 120
+    assert re.search(r"\d+% of the API's bill saved, from the ledger", said)
+    with open_ledger(out / "ledger.db", readonly=True) as book:
+        rows = list(queries.records(book, *YEARS))
+    smart = [row for row in rows if row.asked == "smart"]
+    assert sum(row.deployment == "tiny" for row in smart) == int(kept[1])
+    assert all(row.attempts[0].outcome == "escalated" for row in smart if row.deployment == "sandbox")
+    assert load(out / "learned.toml", {}).settings.aliases["smart"].policy == "cascade"
+
+
 def test_what_is_in_the_folder_is_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "ledger.db").write_text("mine")
     (tmp_path / "ledger-2.db").write_text("mine too")
-    assert tour._ledger(tmp_path).name == "ledger-3.db"
+    assert tour.new_ledger(tmp_path).name == "ledger-3.db"
     assert (tmp_path / "ledger.db").read_text() == "mine"
 
 

@@ -21,8 +21,8 @@ SLO = "ttft_p95<1s,itl_p95<50ms"
 PLAN_PAGE, EVAL_PAGE = "plan.html", "eval.html"
 INTRO = (
     "Crossover decides which LLM traffic belongs on a hosted API and which on your own machines, proves whether a "
-    "cheaper model is good enough for it, and then serves it that way. This demo shows all three with nothing to "
-    "prepare: no key, no GPU, no network, nothing to pay."
+    "cheaper model is good enough for it, serves it that way, and learns from what it served. This demo shows all of "
+    "it with nothing to prepare: no key, no GPU, no network, nothing to pay."
 )
 SWITCH = """\
 from openai import OpenAI
@@ -36,7 +36,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for reports, the configuration and the ledger.")] = Path(
         "demo-output"
     ),
-    only: Annotated[Literal["plan", "prove", "run"] | None, typer.Option(help="Show only this part.")] = None,
+    only: Annotated[Literal["plan", "prove", "run", "learn"] | None, typer.Option(help="Show only this part.")] = None,
 ) -> None:
     """Plan the preset, compare the two tiny models, serve requests; print all of it."""
     from crossover.errors import FileError
@@ -53,10 +53,14 @@ def demo(
     pages: list[Path | None] = []
     if only in (None, "plan"):
         pages.append(_plan(paper, out))
-    if only in (None, "prove"):
-        pages.append(_prove(paper, out))
+    results = ledger = None
+    if only in (None, "prove", "learn"):
+        results = _prove(paper, out)
+        pages.append(out / EVAL_PAGE if results is not None else None)
     if only in (None, "run"):
-        _run(paper, out)
+        ledger = _run(paper, out)
+    if only in (None, "learn") and results is not None:
+        _learn(paper, out, results, ledger)
     _next(paper, [page for page in pages if page is not None])
 
 
@@ -89,32 +93,41 @@ def _plan(paper: Paper, out: Path) -> Path:
 
 
 def _prove(paper: Paper, out: Path) -> Path | None:
-    """A verdict on the two tiny models, and its report; None without a model to ask."""
+    """A verdict on the two tiny models with its report; the folder of results, None without a model to ask."""
     from crossover.cli.prove import TICKETS, prove
     from crossover.errors import MissingExtraError
 
     paper.section("Prove", f"is the tiny local model good enough for the API's work? {TICKETS} tickets, both answers")
-    page = out / EVAL_PAGE
     try:
-        prove(paper, out, page)
+        return prove(paper, out, out / EVAL_PAGE)
     except MissingExtraError as error:
         paper.line(f"Left out: {error.message}.")
         paper.line(error.hint or "")
         return None
-    return page
 
 
-def _run(paper: Paper, out: Path) -> None:
-    """Real requests through a gateway; without a model to ask, the line that installs one."""
+def _run(paper: Paper, out: Path) -> Path | None:
+    """Real requests through a gateway, and their ledger; without a model to ask, the line that installs one."""
     from crossover.cli.tour import tour
     from crossover.errors import MissingExtraError
 
     paper.section("Run", "a gateway in this process, and real requests through it")
     try:
-        tour(paper, out)
+        return tour(paper, out)
     except MissingExtraError as error:
         paper.line(f"Left out: {error.message}.")
         paper.line(error.hint or "")
+        return None
+
+
+def _learn(paper: Paper, out: Path, results: Path, ledger: Path | None) -> None:
+    """A rule from the proof, new requests by it, and what it saved."""
+    from crossover.cli.loop import learn, serve
+    from crossover.cli.tour import new_ledger
+
+    config = learn(paper, out, results)
+    if config is not None:
+        serve(paper, config, ledger or new_ledger(out))
 
 
 def _next(paper: Paper, pages: Sequence[Path]) -> None:

@@ -26,8 +26,8 @@ AT_ONCE = 16
 SAMPLES = "tickets.jsonl"
 
 
-def prove(paper: Paper, out: Path, page: Path) -> None:
-    """Evaluate, print the verdict, write results below ``out`` and the report to ``page``.
+def prove(paper: Paper, out: Path, page: Path) -> Path:
+    """Evaluate, print the verdict, write results below ``out`` (their folder comes back) and the report to ``page``.
 
     Calls and evidence go into a ledger beside the results. Raises MissingExtraError where there is no model to ask.
     """
@@ -56,9 +56,10 @@ def prove(paper: Paper, out: Path, page: Path) -> None:
     paper.blank()
     paper.line(
         f"{TICKETS} tickets that neither was trained on, {done.made} calls in {took:.1f} s. Both models are tiny, the "
-        "API is a sandbox in this process and its price is made up; the statistics are not."
+        "API is a sandbox in this process, priced like gpt-4o-mini; the statistics are real."
     )
     paper.line(f"Every answer, tag and disagreement: {page}", style="dim")
+    return folder
 
 
 def tickets() -> str:

@@ -1,7 +1,7 @@
 """The last part of ``crossover demo``: a gateway in this process, real requests through its door, and their bill.
 
 Nothing here is staged: which deployment answers, why, and at what price is what the gateway says and what its ledger
-holds. The two models are tiny, the prices assumed or made up; the output says so.
+holds. The two models are tiny, and what they are priced like is said beside them.
 """
 
 from __future__ import annotations
@@ -76,19 +76,23 @@ STEPS = (
 )
 
 
-def tour(paper: Paper, out: Path) -> None:
-    """Serve, ask, show, end. Raises MissingExtraError where there is no model to serve, KeyboardInterrupt on Ctrl-C."""
+def tour(paper: Paper, out: Path) -> Path:
+    """Serve, ask, show, end; the ledger of all that.
+
+    Raises MissingExtraError where there is no model to serve, KeyboardInterrupt on Ctrl-C.
+    """
     from crossover.cli.serve import loop_factory
 
     if find_spec("xllamacpp") is None:
         raise MissingExtraError("embedded", "the embedded llama.cpp")
-    ledger = _ledger(out)
+    ledger = new_ledger(out)
     configured(out)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         interrupted = runner.run(_serve_and_ask(paper, ledger))
     if interrupted:
         raise KeyboardInterrupt
     _bill(paper, ledger)
+    return ledger
 
 
 def configured(out: Path) -> None:
@@ -98,7 +102,7 @@ def configured(out: Path) -> None:
         config.write_bytes(CONFIG.read_bytes())
 
 
-def _ledger(out: Path) -> Path:
+def new_ledger(out: Path) -> Path:
     """A new file for the ledger: what another run left is not touched."""
     names = ("ledger.db", *(f"ledger-{number}.db" for number in range(2, 10_000)))
     for name in names:
@@ -173,13 +177,13 @@ async def _ask_all(paper: Paper, settings: Settings, opened: asyncio.Future[Open
 def _introduce(paper: Paper, settings: Settings, url: str) -> None:
     """The address and what is behind it."""
     own, api = settings.deployments["tiny"].price, settings.deployments["sandbox"].price
-    made_up = f"${api.input:.2f}/${api.output:.2f} per M tokens, made up"
+    listed = f"priced like {(api.like or '').rpartition('/')[2]}"
     paper.line(Text().append(f"{url}/v1", style="bold").append(" speaks OpenAI's dialect. Behind it:"))
     paper.blank()
     rows = (
-        ("tiny", "own machine", "in this process", f"${own.per_hour:.2f} an hour, assumed"),
-        ("sandbox", "hosted API", "stands in for one", made_up),
-        ("down", "hosted API", "is down", made_up),
+        ("tiny", "own machine", "in this process", f"${own.per_hour:.3f} an hour, two rented cores"),
+        ("sandbox", "hosted API", "stands in for one", listed),
+        ("down", "hosted API", "is down", listed),
     )
     table = plain_table(("", "left"), ("", "left"), ("", "left"), ("", "left"))
     table.show_header = False
@@ -335,17 +339,17 @@ def _bill(paper: Paper, ledger: Path) -> None:
     )  # fmt: skip
     for group in groups:
         one = group.totals
-        share = _usd(one.cost) if one.cost != one.marginal else "–"
+        share = usd(one.cost) if one.cost != one.marginal else "–"
         table.add_row(
             Text(group.name, style="bold"), f"{one.requests}", f"{one.input_tokens:,}", f"{one.output_tokens:,}",
-            _usd(one.marginal), share,
+            usd(one.marginal), share,
         )  # fmt: skip
     paper.indented(table, left=3)
     paper.blank()
     for line in _sums(total):
         paper.line(line)
     for row in standing:
-        paper.line(f"The key had {_usd(row.limit)} for the {row.period}, and has spent {_usd(row.spent)} of it.")
+        paper.line(f"The key had {usd(row.limit)} for the {row.period}, and has spent {usd(row.spent)} of it.")
     with open_ledger(ledger, readonly=True) as book:
         checked = audit.verify(book)
         left = survey.survey(book, survey.Wanted(since=now - 3600, until=now))
@@ -368,17 +372,18 @@ def _sums(total: Totals) -> Iterator[str]:
     yield f"{total.requests} requests, {total.ok} answered, with {total.attempts} calls to models."
     if total.compared:
         yield (
-            f"{total.compared} of them could have gone to a hosted API, for {_usd(total.all_api)}. The split paid "
-            f"{_usd(total.compared_marginal)} for them and saved {_usd(total.saved)}, at prices that are made up."
+            f"{total.compared} of them could have gone to a hosted API, for {usd(total.all_api)}. The split paid "
+            f"{usd(total.compared_marginal)} for them and saved {usd(total.saved)}, at the list price of gpt-4o-mini."
         )
     if left := total.requests - total.compared:
         yield f"{left} {'was' if left == 1 else 'were'} not allowed to leave: there is nothing to compare."
 
 
-def _usd(picodollars: int) -> str:
-    from crossover.ledger.queries import usd
+def usd(picodollars: int) -> str:
+    """Picodollars as dollars, with all their places."""
+    from crossover.ledger.queries import usd as dollars
 
-    return _money(usd(picodollars))
+    return _money(dollars(picodollars))
 
 
 def _money(amount: Decimal) -> str:
