@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from crossover.ledger import queries, savings
@@ -14,6 +15,15 @@ BOX = Alternative("box", 9_000_000, local=True)
 
 def test_every_lasting_refusal_has_a_reason() -> None:
     assert set(REASONS) >= FOR_GOOD
+
+
+def test_every_refusal_in_the_code_has_a_reason() -> None:
+    """A code that is new in routing or dispatch would silently count as the policy's choice."""
+    source = Path(savings.__file__).parents[1]
+    text = "".join(path.read_text(encoding="utf-8") for path in source.rglob("*.py") if "ledger" not in path.parts)
+    codes = set(re.findall(r'Refusal\([\w.]+, "(\w+)"', text)) | set(re.findall(r'^DEADLINE = "(\w+)"', text, re.M))
+    assert {"privacy", "busy", "budget", "resting", "deadline"} <= codes
+    assert codes <= set(REASONS)
 
 
 def test_what_a_cheaper_deployment_would_have_taken_is_missed(tmp_path: Path) -> None:

@@ -60,6 +60,23 @@ def page(plan: Plan) -> str:
     )
 
 
+def still(title: str, body: Markup, *styles: str) -> str:
+    """A page that runs no script: its Content-Security-Policy allows exactly its own style sheets, named by file."""
+    style = Markup("".join(asset(name) for name in styles))
+    policy = f"default-src 'none'; style-src {hashed(style)}; img-src data:; base-uri 'none'; form-action 'none'"
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name_="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name_="referrer", content="no-referrer"),
+        tag("title", title),
+        tag("link", rel="icon", href="data:,"),
+        tag("style", style),
+    )
+    return f"<!doctype html>\n{tag('html', head, tag('body', body), lang='en')}\n"
+
+
 def write(plan: Plan, path: Path) -> Path:
     """Write the report to ``path``, whole or not at all, and return the place. Raises FileError."""
     return files.write(path, page(plan))

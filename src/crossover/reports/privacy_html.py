@@ -26,20 +26,8 @@ _ACTION_WORDS: dict[Action, str] = {
 
 def page(report: Report) -> str:
     """The whole report as one HTML document."""
-    style = Markup(html.asset("report.css") + html.asset("privacy.css"))
-    policy = f"default-src 'none'; style-src {html.hashed(style)}; img-src data:; base-uri 'none'; form-action 'none'"
-    head = join(
-        [
-            tag("meta", charset="utf-8"),
-            tag("meta", http_equiv="Content-Security-Policy", content=policy),
-            tag("meta", name_="viewport", content="width=device-width, initial-scale=1"),
-            tag("meta", name_="referrer", content="no-referrer"),
-            tag("title", f"Crossover privacy scan: {words.headline(report)}"),
-            tag("link", rel="icon", href="data:,"),
-            tag("style", style),
-        ]
-    )
-    return f"<!doctype html>\n{tag('html', tag('head', head), tag('body', _body(report)), lang='en')}\n"
+    title = f"Crossover privacy scan: {words.headline(report)}"
+    return html.still(title, _body(report), "report.css", "privacy.css")
 
 
 def write(report: Report, path: Path) -> Path:

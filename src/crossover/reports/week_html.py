@@ -15,20 +15,7 @@ from crossover.reports.week import Table, usd
 
 def page(found: Week, made_on: dt.date) -> str:
     """The whole report as one HTML document."""
-    style = Markup(html.asset("report.css") + html.asset("week.css"))
-    policy = f"default-src 'none'; style-src {html.hashed(style)}; img-src data:; base-uri 'none'; form-action 'none'"
-    head = join(
-        [
-            tag("meta", charset="utf-8"),
-            tag("meta", http_equiv="Content-Security-Policy", content=policy),
-            tag("meta", name_="viewport", content="width=device-width, initial-scale=1"),
-            tag("meta", name_="referrer", content="no-referrer"),
-            tag("title", f"Crossover, {week.title(found)}"),
-            tag("link", rel="icon", href="data:,"),
-            tag("style", style),
-        ]
-    )
-    return f"<!doctype html>\n{tag('html', tag('head', head), tag('body', _body(found, made_on)), lang='en')}\n"
+    return html.still(f"Crossover, {week.title(found)}", _body(found, made_on), "report.css", "week.css")
 
 
 def _body(found: Week, made_on: dt.date) -> Markup:
