@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -47,6 +48,14 @@ class Part(NamedTuple):
     values: bool = True
 
 
+_WARMING = (  # a bit of everything that waits for its first need; nothing in it is anybody's
+    "My mother was diagnosed with diabetes and takes insulin. Patient: MRN 00000000, DOB 01/01/1970, phone +1 212 555 "
+    "0100. api_key = 'abcdefghijklmnopqrstuvwxyz0123456789', password: hunter2, AKIAIOSFODNN7EXAMPLE, taxFileNumber "
+    "123 456 782, IBAN DE89 3704 0044 0532 0130 00, card 4111 1111 1111 1111, postgres://user:secret@host/db, "
+    "Maria Keller, 12 Main Street, Springfield. &#52;&#49; %34%31 \u0034\u0031 aGVsbG8gd29ybGQsIGhvdyBhcmUgeW91"
+)
+
+
 class Detector:
     """Looks at texts. One object may be used by several threads; it remembers nothing of what it saw."""
 
@@ -66,13 +75,14 @@ class Detector:
         ``by_field``: a part may find by the name of any field, so none counts as saying nothing.
 
         Clocks give seconds. The ``quick`` one is asked first, and where a text is late by it, the text is looked at
-        again by ``clock``. That of a thread counts only the work done in it: a busy machine makes no text unreadable.
+        again by ``clock``, twice at most. That of a thread counts only the work done in it: a busy machine makes no text
+        unreadable.
         """
         self._parts = tuple(parts)
         self._of_values = tuple(part for part in parts if part.values)
         self._views: Callable[[str], Iterable[View]] = views if views is not None else _no_views
         self._joinable = joinable
-        self._clocks = (quick or clock, clock)
+        self._clocks = (quick or clock, clock, clock)
         self.version = version
         self.by_field = by_field
 
@@ -86,6 +96,12 @@ class Detector:
             return tuple(merge(found)) if found else ()
         return tuple(merge([finding for step in self.steps(text, field) for finding in step]))
 
+    def warm(self) -> None:
+        """Make what is made when first needed, by a text that needs much of it; for a thread beside the first texts."""
+        for _ in range(2):
+            with suppress(DetectionError):
+                self.scan(_WARMING, "diagnosis")
+
     def steps(self, text: str, field: str = "") -> Iterator[list[Finding]]:
         """The findings of a long text, one window after the other: each step is its own piece of work.
 
@@ -98,7 +114,7 @@ class Detector:
             yield [_moved(finding, finding.start + start, finding.end + start) for finding in found]
 
     def _seen(self, text: str, field: str) -> list[Finding]:
-        """The findings of one window. What is late is looked at once more.
+        """The findings of one window. What is late is looked at again, twice at most.
 
         For parts make some things when first needed, and the quick clock counts what other threads did meanwhile.
         """

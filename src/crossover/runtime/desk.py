@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -63,7 +64,9 @@ def _detector(made: _Made) -> Detector:
         more["fields"] = by_field(fields)
     if made.presidio:
         more["presidio"] = presidio()
-    return shipped(names=made.names, health=made.health, rules=rules, more=more, models=made.models)
+    looks = shipped(names=made.names, health=made.health, rules=rules, more=more, models=made.models)
+    threading.Thread(target=looks.warm, name="privacy warms up", daemon=True).start()  # the first request need not wait
+    return looks
 
 
 def own_rules(settings: Iterable[tuple[str, RuleSettings]]) -> tuple[list[Rule], list[FieldRule]]:
