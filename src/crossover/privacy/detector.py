@@ -75,8 +75,8 @@ class Detector:
         ``by_field``: a part may find by the name of any field, so none counts as saying nothing.
 
         Clocks give seconds. The ``quick`` one is asked first, and where a text is late by it, the text is looked at
-        again by ``clock``, twice at most. That of a thread counts only the work done in it: a busy machine makes no text
-        unreadable.
+        again by ``clock``, twice at most. That of a thread counts only the work done in it: a busy machine makes no
+        text unreadable.
         """
         self._parts = tuple(parts)
         self._of_values = tuple(part for part in parts if part.values)
