@@ -37,7 +37,7 @@ def learned(**changes: Any) -> Learned:
             Scaled(name="answer.agreement", centre=0.5, spread=0.5),
             Scaled(name="answer.length", centre=5.0, spread=1.0),
         ),
-        heads=(Head(share=1.0, bias=0.1, weights=(-0.2, 0.05)),),
+        heads=(Head(bias=0.1, weights=(-0.2, 0.05)),),
         calibration=(),
         threshold=0.0,
         card=card,
@@ -82,7 +82,7 @@ def test_the_gain_lies_on_a_line_between_points() -> None:
 
 def test_words_count() -> None:
     words = {str(bucket): 0.5 for bucket in hashed(["integral"])}
-    head = Head(share=1.0, bias=0.0, weights=(), words=words)
+    head = Head(bias=0.0, weights=(), words=words)
     route = learned(kind="route", features=(), heads=(head,))
     with_word, without = score(route, prompt_signals("Integral")), score(route, prompt_signals("weather"))
     assert without == 0.0
@@ -122,7 +122,7 @@ def broken(change: dict[str, Any]) -> bytes:
         (broken({"calibration": [[1, 0], [0, 0]]}), "do not rise"),
         (broken({"buckets": 10**9}), "buckets of words"),
         (
-            broken({"heads": [{"share": 1, "bias": 0, "weights": [1, 1], "words": {"-1": 1}}]}),
+            broken({"heads": [{"bias": 0, "weights": [1, 1], "words": {"-1": 1}}]}),
             "a bucket of words that is none",
         ),
         (b" " * (4 * 2**20 + 1), "is over 4 MiB"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from operator import add, mul
 from typing import Literal
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from crossover.learning.features import FEATURES, Signals, hashed
 from crossover.learning.signals import PromptSignals
 
+LEAST_PULL = 1e-3  # of a feature that is named among the reasons
 MOST_SPREADS = 3.0  # a value further from the middle counts as this far: one odd prompt must not lead
 Kind = Literal["cascade", "route"]
 Bound = Literal["exact", "betting"]
@@ -29,13 +31,8 @@ class Scaled(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One weighted sum: a weight for each feature, and for buckets of hashed words. ``share`` is its part of the score.
+    """One weighted sum: a weight for each feature, and for buckets of hashed words; the score is the heads' sum."""
 
-    ``target`` says what it was fitted to: the gain, or the log odds that the local answer is wrong.
-    """
-
-    target: Literal["gain", "wrong"] = "gain"
-    share: float
     bias: float
     weights: tuple[float, ...]
     words: dict[str, float] = {}
@@ -194,9 +191,7 @@ def _summed(learned: Learned, values: list[float], signals: Signals) -> float:
     total = 0.0
     found: set[int] | None = None
     for head in learned.heads:
-        value = head.bias
-        for weight, each in zip(head.weights, values, strict=True):
-            value += weight * each
+        value = head.bias + sum(map(mul, head.weights, values))
         if head.words:
             if found is None:
                 prompt = signals if isinstance(signals, PromptSignals) else signals.asked
@@ -204,19 +199,22 @@ def _summed(learned: Learned, values: list[float], signals: Signals) -> float:
             known = head.words
             if found:
                 value += sum(known.get(str(bucket), 0.0) for bucket in found) / math.sqrt(len(found))
-        total += head.share * value
+        total += value
     return total
 
 
 def _because(learned: Learned, values: list[float], escalate: bool) -> str:
     """The two features that spoke most for what was decided."""
-    pulls: list[tuple[float, int]] = []
-    for number, value in enumerate(values):
-        pull = value * sum(head.share * head.weights[number] for head in learned.heads)
-        if (pull > 0) == escalate and abs(pull) > 1e-3:
-            pulls.append((abs(pull), number))
+    pulls = [0.0] * len(values)
+    for head in learned.heads:
+        pulls = list(map(add, pulls, map(mul, head.weights, values)))
     words = []
-    for _, number in sorted(pulls, reverse=True)[:2]:
+    for _ in range(min(2, len(pulls))):
+        pull = max(pulls) if escalate else min(pulls)
+        if abs(pull) < LEAST_PULL or (pull > 0) != escalate:
+            break
+        number = pulls.index(pull)
         feature = FEATURES[learned.features[number].name]
         words.append(feature.high if values[number] > 0 else feature.low)
+        pulls[number] = 0.0
     return f": {', '.join(words)}" if words else ""

@@ -208,7 +208,7 @@ def answer_signals(
     known = tables()
     low = seen.lower()
     body = (text if len(text) <= _LONG_ANSWER else text[-_LONG_ANSWER:]).rstrip()
-    at = max((low.rfind(mark) + len(mark) if mark in low else -1 for mark in known.finals), default=-1)
+    at = max([low.rfind(mark) + len(mark) for mark in known.finals if mark in low], default=-1)
     whole, echoed = _end(seen, at) if at >= 0 else (False, False)
     last = body[-1:]
     numbers = numbers_of(seen)
@@ -229,12 +229,12 @@ def answer_signals(
         sums=sums,
         wrong_sums=wrong,
         hedges=sum(map(words.count, known.hedges & several)),
-        refuses=any(mark in low[:300] for mark in known.refusals),
+        refuses=any(map(low[:300].__contains__, known.refusals)),
         concludes=at >= 0,
         whole_end=whole,
         echoed_end=echoed,
         last_line=len(body) - body.rfind("\n") - 1,
-        long_decimals=sum(len(number.partition(".")[2]) > 2 for number in numbers),
+        long_decimals=sum(len(number) - number.find(".") > 3 for number in numbers if "." in number),
         ends_well=last in _ENDS or last.isdigit(),
         new_numbers=new,
         unused_numbers=unused,

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterable
 from functools import cache
+from operator import add, mul, sub, truediv
 from pathlib import Path
 
 import msgspec
@@ -18,10 +19,11 @@ _NO_WORD = str.maketrans(
 )
 _NO_NUMBER = bytes(byte if chr(byte) in "0123456789,." else 32 for byte in range(256))
 _DIGITS, _CAPITALS = b"0123456789", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_EQUATION = re.compile(
-    r"(?<![\d.,+*/×÷=-])(\d[\d,]*(?:\.\d+)?) ?([-+*/×÷x]) ?\$?(\d[\d,]*(?:\.\d+)?)%? ?= ?\$?(-?\d[\d,]*(?:\.\d+)?)"
-    r"(?![\d.,]*[-+*/×÷]|\d)"
-)
+_LEFT = re.compile(r"(\d[\d,]*(?:\.\d+)?) ?([-+*/×÷x]) ?\$?(\d[\d,]*(?:\.\d+)?)%? ?$")
+_RIGHT = re.compile(r" ?\$?(-?\d[\d,]*(?:\.\d+)?)(?!\d)")
+_WIDE = 60  # characters before an equals sign that are looked at
+_DONE = {"+": add, "-": sub, "*": mul, "×": mul, "x": mul, "/": truediv, "÷": truediv}
+_SIGNS = tuple("+-*/×÷x=.,0123456789")  # a tuple: no text at all is none of them
 _MOST_EQUATIONS = 50
 
 
@@ -110,29 +112,33 @@ def has_code(text: str, words: Iterable[str]) -> bool:
 
 def equations(text: str) -> tuple[int, int]:
     """How many equations of two numbers a text states, and how many of them are wrong (rounding is not)."""
-    if "=" not in text:
-        return 0, 0
     stated = wrong = 0
-    for found in _EQUATION.finditer(text):
-        if text[max(found.start() - 2, 0) : found.start()].rstrip()[-1:] in tuple("+-*/×÷x="):
-            continue  # a part of a longer calculation
-        stated += 1
-        wrong += not _holds(*found.groups())
-        if stated == _MOST_EQUATIONS:
-            break
+    at = text.find("=")
+    while at >= 0 and stated < _MOST_EQUATIONS:
+        found = _LEFT.search(text, max(at - _WIDE, 0), at)
+        said = _RIGHT.match(text, at + 1) if found else None
+        if found and said and not _longer(text, found.start(), said.end()):
+            stated += 1
+            wrong += not _holds(found[1], found[2], found[3], said[1])
+        at = text.find("=", at + 1)
     return stated, wrong
+
+
+def _longer(text: str, begin: int, end: int) -> bool:
+    """Whether another sign stands before or behind: then it is a part of a longer calculation."""
+    before = text[max(begin - 2, 0) : begin].rstrip(" $")[-1:]
+    return before in _SIGNS or text[end : end + 1] in _SIGNS[:6]
 
 
 def _holds(left: str, sign: str, right: str, said: str) -> bool:
     if len(left) + len(right) + len(said) > 60:
         return True  # nobody counts so far; digits without end are no reason to calculate
-    a, b, result = (float(number.replace(",", "")) for number in (left, right, said))
-    if sign in "/÷":
-        if b == 0:
-            return False
-        value = a / b
-    else:
-        value = {"+": a + b, "-": a - b}.get(sign, a * b)
+    a, b, result = float(left.replace(",", "")), float(right.replace(",", "")), float(said.replace(",", ""))
+    if b == 0 and _DONE[sign] is truediv:
+        return False
+    value = _DONE[sign](a, b)
+    if abs(value - result) <= 1e-9:
+        return True
     decimals = len(said.partition(".")[2])
     return abs(value - result) <= max(0.5 * 10.0**-decimals + 1e-9, 1e-6 * abs(value)) or _percent(sign, a, b, result)
 

@@ -107,7 +107,7 @@ def weights(learned: Learned, most: int = 8) -> list[str]:
 
     found = []
     for number, row in enumerate(learned.features):
-        weight = sum(head.share * head.weights[number] for head in learned.heads)
+        weight = sum(head.weights[number] for head in learned.heads)
         feature = FEATURES[row.name]
         found.append((abs(weight), feature.high if weight > 0 else feature.low))
     kept = [words for size, words in sorted(found, reverse=True)[:most] if size > 0]
