@@ -223,7 +223,8 @@ def test_real_answers_teach_more_than_the_length_of_a_question(shared_data: Path
 
     from crossover.learning.train import Examples, Origin, Wish, train
 
-    rows = [json.loads(line) for line in (shared_data / "routing" / "routellm_gsm8k.jsonl").open(encoding="utf-8")]
+    text = (shared_data / "routing" / "routellm_gsm8k.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in text.splitlines()]
     signals = tuple(
         answer_signals(row["weak_response"], asked=prompt_signals(row["prompt"]), question=row["prompt"])
         for row in rows
