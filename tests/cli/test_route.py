@@ -92,6 +92,10 @@ def test_a_table_and_a_policy_of_prompts(tmp_path: Path) -> None:
 def test_what_is_wrong_is_one_sentence(tmp_path: Path) -> None:
     results(tmp_path / "eval", 60)
     assert "nothing to learn from" in refused("route", "train")
+    row = ScoreRow(sample="1", candidate="small", state="scored", score=1.5)
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "scores.jsonl").write_bytes(msgspec.json.encode(row) + b"\n")
+    assert "a score of 1.5" in refused("route", "train", "odd", "--weak", "small", "--strong", "large")
     assert "there are no scores here" in refused("route", "train", "none/scores.jsonl", "--weak", "a", "--strong", "b")
     assert "Did you mean small" in refused("route", "train", "eval", "--weak", "smal", "--strong", "large")
     assert "unknown kind 'magic'" in refused(*TRAIN, "--kind", "magic")

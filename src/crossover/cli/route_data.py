@@ -72,6 +72,8 @@ def _of_runs(asked: Asked) -> Found:
     rows: dict[tuple[str, str], ScoreRow] = {}
     for path in asked.results:
         for row in read_scores(path / SCORES if path.is_dir() else path):
+            if row.score is not None and not 0 <= row.score <= 1:
+                raise FileError(f"the sample {row.sample!r} has a score of {row.score:g}: from 0 to 1", file=str(path))
             rows.setdefault((row.sample, row.candidate), row)
     names = list(dict.fromkeys(name for _, name in rows))
     weak, strong = _sides(asked, names)

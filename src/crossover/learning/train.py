@@ -23,6 +23,7 @@ from crossover.learning.model import Budget, Card, Head, Kind, Learned, Promise,
 
 Floats = NDArray[np.float64]
 FOLDS, REPEATS = 5, 4
+QUICK = 1_000  # prompts; with more, cross-validation is sure enough after one round, and each takes long
 LEAST = 30  # prompts to train on; below, a fit says nothing
 LINE_LABELS = 30.0  # how many labels "length says nothing" is worth, for the line that the fit is held against
 MANY = 300  # labels from which on cross-validation is believed where prompts are all that is known
@@ -228,9 +229,12 @@ def train(examples: Examples, wish: Wish, origin: Origin) -> Learned:
             f"{len(train_at)} prompts to train on are too few: at least {LEAST} are needed",
             hint=f"Bring {math.ceil(LEAST / wish.shares[0])} prompts that both models answered",
         )
+    if len(train_at) > fit.MOST_ROWS:
+        train_at = np.sort(np.random.default_rng(wish.seed).choice(train_at, fit.MOST_ROWS, replace=False))
     part = examples.rows(train_at)
     table = _table(part, wish.kind)
-    compared = cross_validate(table, part.weak, part.strong, wish.kind, seed=wish.seed)
+    repeats = REPEATS if len(train_at) <= QUICK else 1
+    compared = cross_validate(table, part.weak, part.strong, wish.kind, seed=wish.seed, repeats=repeats)
     use = wish.method == "learned" or (wish.method is None and compared.better(wish.kind))
     made = fitted(table, part.weak, part.strong, wish.kind) if use else length_only(table)
     seen = compared.scores if use else made.scores(fit.columns(table, [LENGTH_RULE]))
@@ -258,7 +262,7 @@ def train(examples: Examples, wish: Wish, origin: Origin) -> Learned:
         notes=(*origin.notes, *_notes(compared, use, wish)),
     )  # fmt: skip
     card = _reported(card, bare, examples.rows(report_at), steps, chosen.threshold)
-    return msgspec.structs.replace(bare, threshold=chosen.threshold, card=card)
+    return msgspec.structs.replace(bare, threshold=chosen.threshold, card=_doubted(card, chosen.threshold))
 
 
 def thresholds(scores: Floats) -> list[float]:
@@ -437,6 +441,18 @@ def _cost(kind: Kind, part: Examples, kept: float) -> float | None:
         return None
     local = 1.0 if kind == "cascade" else kept
     return _rounded(1_000 * (local * part.weak_cost + (1 - kept) * part.strong_cost))
+
+
+def _doubted(card: Card, threshold: float | None) -> Card:
+    """The card, with a note where more was lost in the report's part than is promised."""
+    used = next((step for step in card.curve if step.threshold == threshold), None)
+    if used is None or card.promise is None or used.loss <= card.promise.loss:
+        return card
+    note = (
+        f"on the {card.reported:,} prompts to report {used.loss * 100:.3g} % was lost, more than promised: with few "
+        "prompts that happens by chance; with many, the prompts are no random sample of one task"
+    )
+    return msgspec.structs.replace(card, notes=(*card.notes, note))
 
 
 def _maybe(value: float) -> float | None:
