@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import time as clock
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,34 +156,21 @@ class Replica:
         )  # fmt: skip
 
     def _fill_month(self, ledger: Ledger, month: str, after: int, batch: int) -> Iterator[tuple[int, int]]:
-        """Batches of one month, each committed with its mark."""
+        """Batches of one month, each committed with its mark; the next is read while one is being written.
+
+        SQLite walks over rows, and DuckDB takes them, without the interpreter's lock: two processors are used.
+        """
         known = {id_ for (id_,) in self.rows("SELECT id FROM decisions WHERE month = ?", (month,))}
-        while True:
-            with ledger.at_once():
-                above = ledger.rows(
-                    f"SELECT number FROM records_{month} WHERE number > ? ORDER BY number LIMIT 1 OFFSET ?",
-                    (after, batch - 1),
-                ) or ledger.rows(f"SELECT max(number) FROM records_{month} WHERE number > ?", (after,))
-                last = above[0][0]
-                if last is None:
-                    return
-                span = ((after + 1) * CHILDREN, (last + 1) * CHILDREN)
-                parts = {
-                    "records": _arrays(ledger, month, "records", "number > ? AND number <= ?", (after, last)),
-                    "attempts": _arrays(ledger, month, "attempts", "number >= ? AND number < ?", span),
-                    "alternatives": _arrays(ledger, month, "alternatives", "number >= ? AND number < ?", span),
-                }
-                fresh = sorted(set(parts["records"]["decision"].tolist()) - known)
-                more = [
-                    _arrays(ledger, month, "decisions", f"id IN ({', '.join('?' * len(some))})", some)
-                    for some in (fresh[start : start + _AT_ONCE] for start in range(0, len(fresh), _AT_ONCE))
-                ]
-            known.update(fresh)
-            mark = (int(last), str(parts["records"]["id"][parts["records"]["number"].argmax()]))
-            self._commit(month, [*parts.items(), *(("decisions", each) for each in more)], mark)
-            after = last
-            sizes = {name: len(each["number"]) for name, each in parts.items()}
-            yield sizes["records"], sizes["attempts"] + sizes["alternatives"]
+        with ThreadPoolExecutor(1) as writer:
+            under_way: tuple[Future[None], tuple[int, int]] | None = None
+            for parts, mark, sizes in _read(ledger, month, after, batch, known):
+                if under_way is not None:
+                    under_way[0].result()
+                    yield under_way[1]
+                under_way = writer.submit(self._commit, month, parts, mark), sizes
+            if under_way is not None:
+                under_way[0].result()
+                yield under_way[1]
 
     def _commit(self, month: str, parts: Sequence[tuple[str, Arrays]], mark: tuple[int, str]) -> None:
         """One transaction: the rows of every table, and how far they reach."""
@@ -216,6 +204,40 @@ def kind_of(table: str, column: str) -> str:
 def _still_there(ledger: Ledger, month: str, number: int, id_: str) -> bool:
     """Whether the last row that was copied still is the row of that number."""
     return ledger.rows(f"SELECT id FROM records_{month} WHERE number = ?", (number,)) == [(id_,)]
+
+
+def _read(
+    ledger: Ledger, month: str, after: int, batch: int, known: set[int]
+) -> Iterator[tuple[list[tuple[str, Arrays]], tuple[int, str], tuple[int, int]]]:
+    """Batches of one month: the arrays of each table, the mark, and how many rows and children. Adds to ``known``."""
+    while True:
+        with ledger.at_once():
+            above = ledger.rows(
+                f"SELECT number FROM records_{month} WHERE number > ? ORDER BY number LIMIT 1 OFFSET ?",
+                (after, batch - 1),
+            ) or ledger.rows(f"SELECT max(number) FROM records_{month} WHERE number > ?", (after,))
+            last = above[0][0]
+            if last is None:
+                return
+            span = ((after + 1) * CHILDREN, (last + 1) * CHILDREN)
+            records = _arrays(ledger, month, "records", "number > ? AND number <= ?", (after, last))
+            children = [
+                (table, _arrays(ledger, month, table, "number >= ? AND number < ?", span))
+                for table in ("attempts", "alternatives")
+            ]
+            fresh = sorted(set(records["decision"].tolist()) - known)
+            decisions = [
+                ("decisions", _arrays(ledger, month, "decisions", f"id IN ({', '.join('?' * len(some))})", some))
+                for some in (fresh[start : start + _AT_ONCE] for start in range(0, len(fresh), _AT_ONCE))
+            ]
+        known.update(fresh)
+        mark = (int(last), str(records["id"][records["number"].argmax()]))
+        yield (
+            [("records", records), *children, *decisions],
+            mark,
+            (len(records["number"]), sum(len(each["number"]) for _, each in children)),
+        )
+        after = last
 
 
 def _arrays(ledger: Ledger, month: str, table: str, condition: str, values: Sequence[int]) -> Arrays:
