@@ -745,6 +745,7 @@ def test_a_request_too_dear_is_refused_and_recorded() -> None:
     row = house.book.row
     assert (row.status, row.http_status, row.error, row.reserved) == ("refused", 429, "budget_exceeded", False)
     assert row.refused[0][0] == "cloud"
+    assert row.codes == ("budget",)
     assert house.backends["cloud"].calls == 0
 
 
