@@ -24,7 +24,7 @@ from crossover.runtime.schemes import Schemes, from_ledger
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-_PRIORITY = 10  # the gateway goes first wherever both want a core
+_PRIORITY = 5  # the gateway goes first wherever both want a core
 _ANSWER_S = 2.0
 _IDLE_S = 900.0  # nobody came for so long: the next one starts a new process
 _LOOK_S = 5.0
@@ -136,6 +136,9 @@ def main() -> None:
     """Run with the task on the command line."""
     with contextlib.suppress(OSError):
         os.nice(_PRIORITY)
+        # Where Linux shares out processors by sessions (https://man7.org/linux/man-pages/man7/sched.7.html, "The
+        # autogroup feature"), a priority counts within one only: the session itself, which is our own, has one too.
+        Path("/proc/self/autogroup").write_text(str(_PRIORITY))
     asyncio.run(serve(msgspec.json.decode(sys.argv[1], type=Task)))
 
 
