@@ -64,7 +64,7 @@ def lines(week: Week) -> list[tuple[str, str]]:
         ("All local", _all_local(week)),
     ]  # fmt: skip
     found += [
-        ("Idle", f"{one.deployment}: {usd(one.idle)} of {usd(one.paid)} for {one.hours:,.0f} hours was for no token")
+        ("Idle", f"{one.deployment}: {usd(one.idle)} of {usd(one.paid)} for {_hours(one.hours)} hours was for no token")
         for one in week.machines
     ]
     found.append(("Privacy", _privacy(week)))
@@ -126,6 +126,10 @@ def _all_local(week: Week) -> str:
     if week.home.others:
         text += f"; {figures.plural(week.home.others, 'paid request')} had no priced machine and stay at an API"
     return text
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:,.0f}" if hours >= 10 else f"{hours:,.1f}"
 
 
 def _saved(amount: int) -> str:
@@ -212,7 +216,7 @@ def _machines(week: Week) -> Table:
     heads = ("Machine", ">Hours", ">Cost", ">For tokens", ">Idle", ">Idle share")
     rows = [
         (
-            one.deployment, f"{one.hours:,.0f}", usd(one.paid), usd(one.priced), usd(one.idle),
+            one.deployment, _hours(one.hours), usd(one.paid), usd(one.priced), usd(one.idle),
             figures.share(max(0.0, one.idle / one.paid)) if one.paid else "–",
         )
         for one in week.machines
