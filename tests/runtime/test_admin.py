@@ -70,6 +70,8 @@ def test_the_pages_show_the_gateway_and_can_drain_it(tmp_path: Path) -> None:
             assert "1 of 1 deployment can answer now" in page
             assert (await here.post("/deployments/api/drain", on="1")).status_code == 303
             assert await here.ask() == 503
+            ready = await here.door.get("/ready")
+            assert (ready.status_code, ready.json()["deployments"]) == (503, {"api": "drained"})
             assert "Use again" in (await here.pages.get("/deployments")).text
             assert (await here.post("/deployments/api/drain", on="0")).status_code == 303
             assert await here.ask() == 200

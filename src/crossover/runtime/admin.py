@@ -26,7 +26,7 @@ from crossover.ledger.chain import add_audit
 from crossover.ledger.words import PICO
 from crossover.runtime.dashboard import listen
 from crossover.runtime.errand import Asked, Task, Told
-from crossover.runtime.station import STANDS, Station
+from crossover.runtime.station import Station, stand
 
 _LOG = logging.getLogger("crossover")
 _AGAIN_S = 2.0  # before a process that ended badly may be started again
@@ -199,7 +199,7 @@ def place(name: str, plant: Plant, settings: Settings) -> Place:
     now = time.monotonic()
     target, breaker, places = plant.targets[name], plant.health.breakers[name], plant.places[name]
     seconds = plant.health.seconds(name, now, streamed=True)
-    state = "drained" if breaker.drained else STANDS[breaker.state(now)]
+    state = stand(breaker, now)
     one: Any = settings.deployments.get(name)
     per_hour = None if one is None else one.price.per_hour
     return Place(

@@ -35,6 +35,7 @@ from crossover.privacy.classify import Classifier
 from crossover.privacy.clearance import Desk
 from crossover.providers.estimate import estimate_embed, estimate_request
 from crossover.routing.eligibility import Laws
+from crossover.routing.health import Breaker
 from crossover.runtime.desk import desk
 from crossover.runtime.engines import Inside, Seen, look
 from crossover.runtime.plant import Site, build
@@ -46,6 +47,7 @@ from crossover.transport import Transport
 _WHO = ("provider", "model", "base_url", "api_key", "headers", "tls_ca")  # who answers a deployment's calls
 LOOK_S = 5.0  # how often engines are asked how they are
 STANDS = {"closed": "up", "half_open": "probing", "open": "resting"}  # a breaker's state in words for people
+DRAINED = "drained"
 FIRST_FORGET_S, FORGET_S = 60.0, 6 * 3600.0
 _LOG = logging.getLogger("crossover")
 
@@ -204,9 +206,9 @@ class Station:
     def ready(self) -> tuple[bool, dict[str, Any]]:
         """Whether any deployment can answer now, and how each stands."""
         plant, now = self.dispatcher.plant, time.monotonic()
-        states = {name: STANDS[breaker.state(now)] for name, breaker in plant.health.breakers.items()}
+        states = {name: stand(breaker, now) for name, breaker in plant.health.breakers.items()}
         book = self.writer.health()
-        fine = book.healthy and any(state != STANDS["open"] for state in states.values())
+        fine = book.healthy and any(state not in (STANDS["open"], DRAINED) for state in states.values())
         ledger = {"healthy": book.healthy, "queued": book.queued, "lost": book.lost}
         return fine, {"status": "ready" if fine else "not ready", "deployments": states, "ledger": ledger}
 
@@ -306,3 +308,8 @@ async def open_station(loaded: Loaded, paths: Paths, *, ledger: Path | None = No
         await station.start()
         stack.pop_all()
     return station
+
+
+def stand(breaker: Breaker, now: float) -> str:
+    """How a deployment stands, in a word: ``up``, ``probing``, ``resting`` or ``drained``."""
+    return DRAINED if breaker.drained else STANDS[breaker.state(now)]
