@@ -246,7 +246,7 @@ def _about_machines(week: Week) -> Said:
     if not week.machines or not week.local.compared or lost < _CENT:
         return []
     text = f"The machines cost {_dollars(lost)} more than the APIs they stood in for: plan again with what was seen "
-    return [(lost, text + "(crossover plan), send them more, or keep them for what may not leave.")]
+    return [(lost, text + "(crossover plan --from-ledger), send them more, or keep them for what may not leave.")]
 
 
 def _about_errors(week: Week) -> Said:
