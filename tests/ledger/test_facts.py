@@ -4,12 +4,10 @@ import datetime as dt
 from pathlib import Path
 
 import msgspec
-import pytest
 
-from crossover.errors import StoreError
 from crossover.evidence import Evidence
-from crossover.ledger.facts import Propensity, add_evidence, add_propensities, evidence, propensities
-from tests.ledger.parts import NOON, opened
+from crossover.ledger.facts import add_evidence, evidence
+from tests.ledger.parts import opened
 
 SEEN = Evidence(
     subject="box", metric="ttft_ms", value=90.5, unit="ms", kind="measured", source="ledger",
@@ -30,16 +28,3 @@ def test_evidence_comes_back_as_it_was(tmp_path: Path) -> None:
         assert evidence(ledger, "box") == [SEEN, newer]
         assert evidence(ledger, metric="usd") == [BARE]
         assert evidence(ledger, "box", "usd") == []
-
-
-def test_how_a_choice_was_drawn(tmp_path: Path) -> None:
-    drawn = [
-        Propensity(request="r", time=NOON, policy="learned", deployment="box", probability=0.9, chosen=False),
-        Propensity(request="r", time=NOON, policy="learned", deployment="mini", probability=0.1, chosen=True),
-    ]
-    with opened(tmp_path / "ledger.db") as ledger:
-        add_propensities(ledger, drawn)
-        assert propensities(ledger, "r") == drawn
-        assert propensities(ledger, "s") == []
-        with pytest.raises(StoreError):
-            add_propensities(ledger, drawn)

@@ -1,4 +1,4 @@
-"""What others leave in the ledger beside requests: evidence that was measured, and how a choice was drawn."""
+"""What others leave in the ledger beside requests: evidence that was measured."""
 
 from __future__ import annotations
 
@@ -8,27 +8,12 @@ from collections.abc import Iterable
 import msgspec
 
 from crossover.evidence import Evidence
-from crossover.ledger.rows import MICRO
 from crossover.ledger.store import Ledger
 
 _EVIDENCE = (
     "subject", "metric", "value", "unit", "kind", "source", "day", "method", "low", "high", "n", "expires", "verified",
     "context",
 )  # fmt: skip
-
-
-class Propensity(msgspec.Struct, frozen=True, kw_only=True):
-    """That a policy drew: with which probability it would have chosen this deployment, and whether it did.
-
-    What was not chosen is written too, so that another policy can be judged on the same requests later.
-    """
-
-    request: str
-    time: float
-    policy: str
-    deployment: str
-    probability: float
-    chosen: bool
 
 
 def add_evidence(ledger: Ledger, found: Iterable[Evidence]) -> None:
@@ -63,29 +48,3 @@ def evidence(ledger: Ledger, subject: str | None = None, metric: str | None = No
         facts["context"] = msgspec.json.decode(facts["context"])
         rows.append(Evidence(**facts))
     return rows
-
-
-def add_propensities(ledger: Ledger, found: Iterable[Propensity]) -> None:
-    """Append how choices were drawn. Raises StoreError, also for a second draw of one request and deployment."""
-    values = [
-        (row.request, row.deployment, round(row.time * MICRO), row.policy, row.probability, int(row.chosen))
-        for row in found
-    ]
-    with ledger.change() as connection:
-        connection.executemany("INSERT INTO propensities VALUES (?, ?, ?, ?, ?, ?)", values)
-
-
-def propensities(ledger: Ledger, request: str) -> list[Propensity]:
-    """How the choice for one request was drawn."""
-    found = ledger.rows(
-        "SELECT request, time, policy, deployment, probability, chosen FROM propensities WHERE request = ? "
-        "ORDER BY deployment",
-        (request,),
-    )
-    return [
-        Propensity(
-            request=row[0], time=row[1] / MICRO, policy=row[2], deployment=row[3], probability=row[4],
-            chosen=bool(row[5]),
-        )
-        for row in found
-    ]  # fmt: skip

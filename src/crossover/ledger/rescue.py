@@ -32,7 +32,7 @@ from crossover.ledger.schema import (
 )
 from crossover.ledger.store import Ledger, open_ledger
 
-_LASTING = ("meta", "budgets", "reservations", "keys", "evidence", "propensities", "grades", "audit", "rollups")
+_LASTING = ("meta", "budgets", "reservations", "keys", "evidence", "grades", "audit", "rollups")
 _SEGMENT = re.compile(r"records_(\d{4}_\d{2})")
 _UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)  # names in the schema may be damaged too
 MOST_BYTES = 2**40  # a length beyond it is damage itself

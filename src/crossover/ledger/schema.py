@@ -148,7 +148,11 @@ def add_privacy(connection: sqlite3.Connection) -> None:
 
 
 def add_grades(connection: sqlite3.Connection) -> None:
-    """Migration 3: comparisons of a weaker model's answers with a stronger one's."""
+    """Migration 3: comparisons of a weaker model's answers with a stronger one's.
+
+    They hold the probability with which chance drew them, so nothing ever wrote the table made for that.
+    """
+    connection.execute("DROP TABLE propensities")
     connection.execute(
         f"CREATE TABLE grades (number {_NUMBER}, request text not null, time bigint not null, route text not null, "
         "kind text not null, weak text not null, strong text not null, probability double precision not null, "
