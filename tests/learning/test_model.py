@@ -81,7 +81,7 @@ def test_the_gain_lies_on_a_line_between_points() -> None:
 
 
 def test_words_count() -> None:
-    words = {str(bucket): 0.5 for bucket in hashed(["integral"])}
+    words = dict.fromkeys(hashed(["integral"]), 0.5)
     head = Head(bias=0.0, weights=(), words=words)
     route = learned(kind="route", features=(), heads=(head,))
     with_word, without = score(route, prompt_signals("Integral")), score(route, prompt_signals("weather"))

@@ -119,6 +119,6 @@ def _wrong_head(head: Head, features: int, buckets: int) -> str | None:
         return f"has {len(head.weights)} weights for {features} features"
     if not all(map(math.isfinite, (head.bias, *head.weights, *head.words.values()))):
         return "has a weight that is no number"
-    if not all(bucket.isdecimal() and len(bucket) < 8 and int(bucket) < buckets for bucket in head.words):
+    if not all(0 <= bucket < buckets for bucket in head.words):
         return "has a bucket of words that is none"
     return None

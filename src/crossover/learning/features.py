@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -21,33 +22,31 @@ _LOWEST = -50.0  # a log probability below this says no more than this one
 
 
 class Feature(msgspec.Struct, frozen=True):
-    """A number of a request or an answer. ``high`` and ``low`` say in words what a large and a small value means."""
+    """A number of a request or (``of_answer``) an answer: ``how`` reads it off the one or the other's signals.
+
+    ``high`` and ``low`` say in words what a large and a small value means.
+    """
 
     name: str
-    read: Callable[[Signals], float | None]
+    of_answer: bool
+    how: Callable[[Any], float | None]
     high: str
     low: str
+
+    def read(self, signals: Signals) -> float | None:
+        """The number of these signals; None where nobody knows it. An answer's know the request's where it was told."""
+        prompt, answer = sources(signals)
+        source = answer if self.of_answer else prompt
+        return None if source is None else self.how(source)
+
+
+def sources(signals: Signals) -> tuple[PromptSignals | None, AnswerSignals | None]:
+    """The signals of the request and of the answer, as far as there are some."""
+    return (signals, None) if isinstance(signals, PromptSignals) else (signals.asked, signals)
 
 
 def _log(value: float | None) -> float | None:
     return None if value is None else math.log1p(value)
-
-
-def _asked(name: str, how: Callable[[PromptSignals], float]) -> Callable[[Signals], float | None]:
-    def read(signals: Signals) -> float | None:
-        prompt = signals if isinstance(signals, PromptSignals) else signals.asked
-        return None if prompt is None else how(prompt)
-
-    read.__name__ = name
-    return read
-
-
-def _said(name: str, how: Callable[[AnswerSignals], float | None]) -> Callable[[Signals], float | None]:
-    def read(signals: Signals) -> float | None:
-        return how(signals) if isinstance(signals, AnswerSignals) else None
-
-    read.__name__ = name
-    return read
 
 
 def _share(part: float | None, whole: float | None) -> float | None:
@@ -129,8 +128,8 @@ _ANSWER: tuple[tuple[str, Callable[[AnswerSignals], float | None], str, str], ..
     ("answer.agreement", lambda a: a.agreement, "another model agrees", "another model disagrees"),
 )
 FEATURES: dict[str, Feature] = {
-    **{name: Feature(name, _asked(name, how), high, low) for name, how, high, low in _PROMPT},
-    **{name: Feature(name, _said(name, hear), high, low) for name, hear, high, low in _ANSWER},
+    **{name: Feature(name, False, how, high, low) for name, how, high, low in _PROMPT},
+    **{name: Feature(name, True, hear, high, low) for name, hear, high, low in _ANSWER},
 }
 LENGTH_RULE = "prompt.length"  # the rule without training: the longer the question, the more the larger model gains
 

@@ -13,8 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from crossover.learning.features import FEATURES, Signals, hashed
-from crossover.learning.signals import PromptSignals
+from crossover.learning.features import FEATURES, Signals, hashed, sources
 
 LEAST_PULL = 1e-3  # of a feature that is named among the reasons
 MOST_SPREADS = 3.0  # a value further from the middle counts as this far: one odd prompt must not lead
@@ -35,7 +34,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     bias: float
     weights: tuple[float, ...]
-    words: dict[str, float] = {}
+    words: dict[int, float] = {}
 
 
 class Promise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -178,8 +177,11 @@ def decide(learned: Learned, signals: Signals) -> Verdict:
 def scaled(learned: Learned, signals: Signals) -> list[float] | str:
     """The features of the size 1, or the name of the first that is not known."""
     values: list[float] = []
+    prompt, answer = sources(signals)
     for row in learned.features:
-        value = FEATURES[row.name].read(signals)
+        feature = FEATURES[row.name]
+        source = answer if feature.of_answer else prompt
+        value = None if source is None else feature.how(source)
         if value is None:
             return row.name
         far = (value - row.centre) / row.spread
@@ -194,11 +196,10 @@ def _summed(learned: Learned, values: list[float], signals: Signals) -> float:
         value = head.bias + sum(map(mul, head.weights, values))
         if head.words:
             if found is None:
-                prompt = signals if isinstance(signals, PromptSignals) else signals.asked
+                prompt, _ = sources(signals)
                 found = hashed(prompt.words, learned.buckets) if prompt is not None else set()
-            known = head.words
             if found:
-                value += sum(known.get(str(bucket), 0.0) for bucket in found) / math.sqrt(len(found))
+                value += sum(map(head.words.__getitem__, found & head.words.keys())) / math.sqrt(len(found))
         total += value
     return total
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from operator import sub
 from typing import Any
 
 import msgspec
@@ -26,7 +25,8 @@ class PromptSignals(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Facts of a request. ``chars`` to ``reasoning`` are of the question (the last message of a user).
 
     ``total_chars`` counts every message. ``foreign``: in a language that is known and not English. ``options``: lines
-    that begin like a choice or an item of a list. ``words`` are those of the question, in small letters, in order.
+    that begin like a choice or an item of a list. ``words`` are those of the question, in small letters, in order,
+    ``figures`` its numbers as written.
     """
 
     chars: int = 0
@@ -53,6 +53,7 @@ class PromptSignals(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     negations: int = 0
     word_count: int = 0
     word_chars: int = 0
+    figures: frozenset[str] = frozenset()
     words: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -127,6 +128,7 @@ def prompt_signals(
     lines = seen.split("\n")
     tongue = language(seen, counted)
     digits, capitals = characters(seen)
+    numbers = numbers_of(seen)
     return PromptSignals(
         chars=len(text),
         total_chars=len(text) if total_chars is None else total_chars,
@@ -139,7 +141,8 @@ def prompt_signals(
         sentences=seen.count(". ") + seen.count("? ") + seen.count("! ") + seen.count(".\n") + 1,
         questions=seen.count("?"),
         asks=bool(words) and words[0] in lists["questions"],
-        numbers=len(numbers_of(seen)),
+        numbers=len(numbers),
+        figures=frozenset(numbers),
         digits=digits,
         capitals=capitals,
         formulas=sum(map(seen.count, ("=", "^", "\\", "$", "∫", "≤", "√", "sqrt", "_{"))),
@@ -216,7 +219,8 @@ def answer_signals(
     heard = summary if summary is not None else summed_up(logprobs or ())
     new = unused = None
     if question is not None:
-        given, said = set(numbers_of(question[:MOST])), set(numbers)
+        given = asked.figures if asked is not None else frozenset(numbers_of(question[:MOST]))
+        said = set(numbers)
         new, unused = len(said - given), len(given - said)
     return AnswerSignals(
         chars=len(text),
@@ -255,10 +259,10 @@ def answer_signals(
 
 def _end(text: str, at: int) -> tuple[bool, bool]:
     """Of what stands behind the mark of a final answer: is it a whole number, and the last one before the mark too?"""
-    said = numbers_of(text[at : at + 60])
+    said = numbers_of(text[at : at + 40])
     if not said:
         return False, False
-    before = numbers_of(text[max(at - 200, 0) : at])
+    before = numbers_of(text[max(at - 80, 0) : at])
     return "." not in said[0].removesuffix(".00"), bool(before) and before[-1] == said[0]
 
 
@@ -321,7 +325,7 @@ def summed_up(pairs: Sequence[tuple[float, float | None]]) -> dict[str, float]:
     """
     if not pairs:
         return {}
-    chosen, seconds = zip(*pairs, strict=True)
+    chosen = [pair[0] for pair in pairs]
     values, size = sorted(chosen), len(chosen)
     found = {
         "tokens": float(size),
@@ -330,10 +334,7 @@ def summed_up(pairs: Sequence[tuple[float, float | None]]) -> dict[str, float]:
         "q10": values[size // 10],
         "q25": values[size // 4],
     }
-    if None in seconds:
-        told = [pair for pair in pairs if pair[1] is not None]
-        chosen, seconds = zip(*told, strict=True) if told else ((), ())
-    margins = list(map(sub, chosen, seconds))
+    margins = [chosen - second for chosen, second in pairs if second is not None]
     if margins:
         found |= {"margin": sum(margins) / len(margins), "margin_min": min(margins)}
     return found

@@ -21,7 +21,7 @@ _NO_NUMBER = bytes(byte if chr(byte) in "0123456789,." else 32 for byte in range
 _DIGITS, _CAPITALS = b"0123456789", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LEFT = re.compile(r"(\d[\d,]*(?:\.\d+)?) ?([-+*/×÷x]) ?\$?(\d[\d,]*(?:\.\d+)?)%? ?$")
 _RIGHT = re.compile(r" ?\$?(-?\d[\d,]*(?:\.\d+)?)(?!\d)")
-_WIDE = 60  # characters before an equals sign that are looked at
+_WIDE = 40  # characters before an equals sign that are looked at
 _DONE = {"+": add, "-": sub, "*": mul, "×": mul, "x": mul, "/": truediv, "÷": truediv}
 _SIGNS = tuple("+-*/×÷x=.,0123456789")  # a tuple: no text at all is none of them
 _MOST_EQUATIONS = 50

@@ -362,11 +362,11 @@ def _features(made: Ensemble) -> tuple[Scaled, ...]:
 def _head(made: Ensemble) -> Head:
     """The fits as one: sums of sums with fixed shares are a sum, which is faster to decide by."""
     weights = sum(share * one.weights for share, one in made.fits)
-    words: dict[str, float] = {}
+    words: dict[int, float] = {}
     found = sum(share * one.words for share, one in made.fits if one.words is not None)
     if isinstance(found, np.ndarray):
         least = SMALL_WORD * float(np.abs(found).max())
-        words = {str(bucket): float(f"{weight:.3g}") for bucket, weight in enumerate(found) if abs(weight) > least}
+        words = {bucket: float(f"{weight:.3g}") for bucket, weight in enumerate(found) if abs(weight) > least}
     return Head(
         bias=_rounded(sum(share * one.bias for share, one in made.fits)),
         weights=tuple(_rounded(float(weight)) for weight in np.asarray(weights)), words=words,
