@@ -154,12 +154,12 @@ def copy_day(ledger: Ledger, source: str, back: int) -> None:
             f"INSERT INTO main.{table}_{month} SELECT number + {after * CHILDREN}, {', '.join(rest)} "
             f"FROM day.{table}_{source} ORDER BY number"
         )
-    for table, columns in {"rollups": GROUP_COLUMNS, **SHORT_COLUMNS}.items():
-        rest = ", ".join((*columns[1:], *SUM_COLUMNS))
-        earlier = shift // (86_400 if columns[0] == "day" else 3600)
+    for table, groups in {"rollups": GROUP_COLUMNS, **SHORT_COLUMNS}.items():
+        names = ", ".join((*groups[1:], *SUM_COLUMNS))
+        earlier = shift // (86_400 if groups[0] == "day" else 3600)
         connection.execute(
-            f"INSERT OR IGNORE INTO main.{table} ({columns[0]}, {rest}) "
-            f"SELECT {columns[0]} - {earlier}, {rest} FROM day.{table}"
+            f"INSERT OR IGNORE INTO main.{table} ({groups[0]}, {rest}) "
+            f"SELECT {groups[0]} - {earlier}, {names} FROM day.{table}"
         )
 
 

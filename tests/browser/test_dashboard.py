@@ -21,7 +21,7 @@ from tests.browser.test_report import ARGUMENTS, DRAWN_PIXELS
 from tests.dashboard import parts
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page
 
 pytestmark = pytest.mark.browser
 SERIOUS = {"serious", "critical"}
@@ -98,11 +98,15 @@ class Seen:
         self.house = house
         self.errors: list[str] = []
         self.asked: list[str] = []
-        self.page.on("console", lambda said: said.type in ("error", "warning") and self.errors.append(said.text))
+        self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.goto(f"{house.url}/login#{house.token}")
         self.page.wait_for_url(f"{house.url}/")
+
+    def _said(self, said: ConsoleMessage) -> None:
+        if said.type in ("error", "warning"):
+            self.errors.append(said.text)
 
     def open(self, path: str) -> None:
         answer = self.page.goto(self.house.url + (self.house.story if path == "STORY" else path))
@@ -232,7 +236,12 @@ def test_a_key_is_made_and_revoked_after_a_question(browser: Browser, tmp_path: 
         assert findings(made.page) == []
         made.page.goto(f"{house.url}/keys")
         asked: list[str] = []
-        made.page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+
+        def dismiss(dialog: Dialog) -> None:
+            asked.append(dialog.message)
+            dialog.dismiss()
+
+        made.page.once("dialog", dismiss)
         made.page.get_by_role("button", name="Revoke desk").click()
         assert asked[0].startswith("Revoke desk <b>?")
         assert "in force" in made.page.inner_text("main")
@@ -258,13 +267,18 @@ def test_a_chart_follows_the_window_and_the_colours(browser: Browser, full: Show
         assert too_wide(made.page) <= 0
 
 
+class Scripted(Book):
+    """A ledger whose evaluations have a page with a script."""
+
+    def report(self, source: str) -> str | None:
+        script = "document.title = 'o:' + origin"
+        return f"<!doctype html><link rel=icon href='data:,'><title>{source}</title><script>{script}</script>"
+
+
 def test_a_report_of_an_evaluation_is_locked_into_a_corner(browser: Browser, tmp_path: Path) -> None:
     """Its page may hold anything: it runs its own script, and reaches no cookie and no page beside it."""
     path = parts.ledger_of_a_week(tmp_path / "ledger.db", 5)
-    book = parts.book(path, bodies=True)
-    book.report = lambda _source: (
-        "<!doctype html><link rel=icon href='data:,'><title>r</title><script>document.title = 'o:' + origin</script>"
-    )  # type: ignore[method-assign]
+    book = Scripted(path, parts.house(bodies=True), clock=lambda: parts.NOW)
     with shown(book, parts.Standing(None)) as house, seen(browser, house) as made:
         made.page.goto(f"{house.url}/quality/report?of=x")
         assert made.page.title() == "o:null"

@@ -21,6 +21,9 @@ from crossover.ledger import facts, hours, keys, listing, pace, queries
 from crossover.ledger.audit import begin_walk, follow, rows_of
 from crossover.ledger.budgets import Standing
 from crossover.ledger.chain import MICRO
+from crossover.ledger.hours import Hours, Sums
+from crossover.ledger.listing import Filter, Listing
+from crossover.ledger.pace import Pace
 from crossover.ledger.store import Ledger, open_ledger
 from crossover.ledger.survey import Survey, Wanted, survey
 from crossover.ledger.words import PICO, Key, Record
@@ -155,27 +158,27 @@ class Book:
         """When the ledger begins."""
         return self._recent(("begin",), hours.begin)
 
-    def hours(self, since: float, until: float, span: int) -> hours.Hours:
+    def hours(self, since: float, until: float, span: int) -> Hours:
         """Sums over time."""
         return self._recent(
             ("hours", since, queries.hours_of(since, until), span),
             lambda ledger: hours.hours(ledger, since, until, span),
         )
 
-    def pace(self, since: float, until: float, parts: int) -> pace.Pace:
+    def pace(self, since: float, until: float, parts: int) -> Pace:
         """Latencies and faults."""
         return self._recent(
             ("pace", since, queries.hours_of(since, until), parts),
             lambda ledger: pace.pace(ledger, since, until, parts),
         )
 
-    def by_deployment(self, since: float, until: float) -> dict[str, hours.Sums]:
+    def by_deployment(self, since: float, until: float) -> dict[str, Sums]:
         """Sums by deployment."""
         return self._recent(
             ("deployments", queries.hours_of(since, until)), lambda ledger: hours.by_deployment(ledger, since, until)
         )
 
-    def by_key(self, since: float, until: float) -> dict[str, hours.Sums]:
+    def by_key(self, since: float, until: float) -> dict[str, Sums]:
         """Sums by key."""
         return self._recent(("keys", queries.hours_of(since, until)), lambda ledger: hours.by_key(ledger, since, until))
 
@@ -190,7 +193,7 @@ class Book:
         place = ("idle", queries.hours_of(since, until), tuple(sorted(hourly.items())))
         return self._recent(place, lambda ledger: hours.idle(ledger, hourly, since, until))
 
-    def listing(self, wanted: listing.Filter, after: str, most: int) -> listing.Listing:
+    def listing(self, wanted: Filter, after: str, most: int) -> Listing:
         """Requests, the latest first."""
         return self._read(lambda ledger: listing.listing(ledger, wanted, after, most))
 
