@@ -62,6 +62,20 @@ def test_a_batch_ends_where_more_brought_nothing() -> None:
     assert llama(*sweep((1, 100.0), (2, 160.0), (4, 210.0))).max_sequences == 8  # nobody looked beyond
 
 
+def test_a_measurement_with_more_clients_than_are_asked_about() -> None:
+    """The point was taken at 64 at once, the question is about 2: the factor is the same as when asked about 64."""
+    key = deployment_key(DENSE, BF16, H100, 1, "vllm")
+    point = measured(key, "tpot_s", 0.03, concurrency=64, **LOAD)
+
+    def steps(most: int) -> tuple[float, ...]:
+        return throughput.serving(
+            DENSE, BF16, H100, 1, engine="vllm", context=2048, max_sequences=most, measured=[point]
+        ).step_s
+
+    assert len(steps(2)) == 3
+    assert steps(2) == pytest.approx(steps(64)[:3], rel=1e-6)
+
+
 def test_an_interval_of_the_measurement_widens_the_bars() -> None:
     exact = measured(KEY, "tpot_s", 0.010, concurrency=8, **LOAD)
     loose = msgspec.structs.replace(exact, low=0.0085, high=0.0118)

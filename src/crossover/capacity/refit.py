@@ -2,8 +2,8 @@
 
 Unknown are the logarithms of factors: one for all times, one more for the step at each measured concurrency (between
 two of them it runs along the logarithm of the concurrency, beyond them it stays), one more for prompts. They are the
-damped Gauss-Newton minimum of the squared log errors over all measurements, with weak priors around "the same factor
-for everything", so that a single point scales everything alike.
+damped Gauss-Newton minimum of the squared log errors over all measurements, each over what the model itself is off by
+at other loads of one deployment, with priors around "the same factor for everything": a single point scales all alike.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ Floats = NDArray[np.float64]
 Loop = Callable[[Serving, int, float, float], tuple[float, float]]  # replica, clients, in, out → TTFT, TPOT (s)
 GAIN = 1.05  # a load that carries less than this beyond another carries no more
 CARRIED = "scaled like another format of this model, which was measured on this device and engine"
-_NOISE = {"tpot_s": 0.02, "output_tokens_per_s": 0.05, "ttft_s": 0.05}  # log sd of a figure beside its own interval
-_PRIOR_STEP, _PRIOR_PROMPT = 0.5, 1.5  # log sd of a factor that no measurement speaks of against the common one
+_PRIOR_STEP, _PRIOR_PROMPT = 0.4, 1.0  # log sd of a factor that no measurement speaks of against the common one
 _TURNS = 30
 _LONGEST_STEP = 1.0
 _SMALL = 1e-6
@@ -60,7 +59,7 @@ def anchored(
     inside = [point for point in points if point.concurrency <= replica.max_sequences] or list(points)
     decode = [point for point in inside if point.metric in DECODE]
     prefill = [point for point in inside if point.metric == PREFILL]
-    fits = [_Fit(replica, inside, loop, scales_all=bool(decode)) for loop in loops]
+    fits = [_Fit(replica, inside, spread, loop, scales_all=bool(decode)) for loop in loops]
     _, fitted, fit = min(((*fit.solve(), fit) for fit in fits), key=lambda found: found[0])
     errors = dict(zip(inside, fit.errors(fitted), strict=True))
     changes: dict[str, object] = {"points": len(inside)}
@@ -128,7 +127,9 @@ def _narrowed(
 class _Fit:
     """The least squares behind :func:`anchored`. Parameters: common, one a knot (a measured concurrency), prompts."""
 
-    def __init__(self, plain: Serving, points: Sequence[Point], loop: Loop, *, scales_all: bool) -> None:
+    def __init__(
+        self, plain: Serving, points: Sequence[Point], spread: Spread, loop: Loop, *, scales_all: bool
+    ) -> None:
         self._plain, self._points, self._loop = plain, points, loop
         self._all = 1.0 if scales_all else 0.0
         self._knots = np.array(
@@ -136,7 +137,10 @@ class _Fit:
         )
         self._places = np.log(np.arange(1, plain.max_sequences + 1))
         self._steps = np.array(plain.step_s)
-        self._weights = np.array([1 / math.hypot(_NOISE[point.metric], point.log_sd) for point in points])
+        off = {PREFILL: spread.prefill_anchored}  # what the model itself is off by at other loads of one deployment
+        self._weights = np.array(
+            [1 / math.hypot(off.get(point.metric, spread.decode_anchored), point.log_sd) for point in points]
+        )
         self._prior = np.array([0.0, *([1 / _PRIOR_STEP] * len(self._knots)), 1 / _PRIOR_PROMPT])
 
     def solve(self) -> tuple[float, Serving]:

@@ -25,7 +25,7 @@ from crossover.capacity.calibration import (
     llamacpp_calibration,
     serving_calibration,
 )
-from crossover.capacity.measured import output_rate, points_of
+from crossover.capacity.measured import PREFILL, Point, output_rate, points_of
 from crossover.capacity.words import Serving, Speed
 from crossover.catalog.items import Accelerator, OpenModel, Quantisation
 from crossover.deployment import Engine
@@ -235,7 +235,10 @@ def serving(
     """
     room = memory.fit(model, quantisation, accelerator, count, engine=engine, context=context, kv_bits=kv_bits)
     memory.check_positive(max_sequences=max_sequences)
-    max_sequences = min(max_sequences, MOST_SEQUENCES)
+    points = points_of(measured, deployment_key(model, quantisation, accelerator, count, engine)) if measured else []
+    asked = min(max_sequences, MOST_SEQUENCES)
+    # What was measured with more clients than are asked about is only understood with as many.
+    max_sequences = min(max([asked, *(point.concurrency for point in points)]), MOST_SEQUENCES)
     if engine in LLAMACPP_ENGINES:
         plain = llamacpp.serving(
             model, quantisation, accelerator, count, context=context, max_sequences=max_sequences,
@@ -248,7 +251,6 @@ def serving(
         )  # fmt: skip
     if room.max_sequences == 0:
         plain = msgspec.structs.replace(plain, note=_joined(f"does not fit: {room.reason}", plain.note))
-    points = points_of(measured, deployment_key(model, quantisation, accelerator, count, engine)) if measured else []
     if not points:
         return plain
     from crossover.capacity.refit import anchored  # least squares; a prediction needs none
@@ -256,13 +258,20 @@ def serving(
     batches_vary = engine in LLAMACPP_ENGINES  # its calibration holds single streams only
     spread = llamacpp_calibration().spread if batches_vary else kind_of(serving_calibration(), model).spread
     profile = profile_of(model, engine)
-    loops = [_asked(msgspec.structs.replace(profile, first_burst=burst)) for burst in _bursts(profile)]
-    return anchored(plain, points, spread, loops, batches_vary=batches_vary)
+    bursts = _bursts(points) if profile is STEADY else (profile.first_burst,)
+    loops = [_asked(msgspec.structs.replace(profile, first_burst=burst)) for burst in bursts]
+    found = anchored(plain, points, spread, loops, batches_vary=batches_vary)
+    most = min(asked, found.max_sequences)
+    return msgspec.structs.replace(found, max_sequences=most, step_s=found.step_s[: most + 1])
 
 
-def _bursts(profile: EngineConstants) -> tuple[float, ...]:
-    """How many clients of a closed loop may have asked together: as at the calibration, half of them, all of them."""
-    return tuple(dict.fromkeys((profile.first_burst, 0.5, 1.0)))
+def _bursts(points: Sequence[Point]) -> tuple[float, ...]:
+    """Which share of the clients of a closed loop may have asked together, where no calibration says so.
+
+    Only first tokens at several concurrencies tell it: they grow with it.
+    """
+    loads = {point.concurrency for point in points if point.metric == PREFILL}
+    return (0.0, 0.5, 1.0) if len(loads) > 1 else (0.0,)
 
 
 def _asked(profile: EngineConstants) -> Callable[[Serving, int, float, float], tuple[float, float]]:
