@@ -127,7 +127,7 @@ def _learn(paper: Paper, out: Path, results: Path, ledger: Path | None) -> None:
 
     config = learn(paper, out, results)
     if config is not None:
-        serve(paper, config, ledger or new_ledger(out))
+        serve(paper, config, ledger or new_ledger(out), results)
 
 
 def _next(paper: Paper, pages: Sequence[Path]) -> None:

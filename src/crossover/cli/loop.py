@@ -69,10 +69,17 @@ def _promise(paper: Paper, learned: Learned, policy: Path) -> None:
     )
 
 
-def serve(paper: Paper, config: Path, ledger: Path) -> None:
-    """New tickets through the cascade and, for comparison, to the API alone; what was kept, right and saved."""
-    from crossover.engines.tickets import tickets
+def serve(paper: Paper, config: Path, ledger: Path, results: Path) -> None:
+    """New tickets through the cascade and, for comparison, to the API alone; what was kept, right and saved.
 
+    The evidence beside the ``results`` of the proof goes into the ledger, where plans and pages look for it.
+    """
+    from crossover.engines.tickets import tickets
+    from crossover.ledger.facts import add_evidence, evidence
+    from crossover.ledger.store import open_ledger
+
+    with open_ledger(results / "ledger.db", readonly=True) as proof, open_ledger(ledger) as book:
+        add_evidence(book, evidence(proof))
     paper.section("Serve what was learned", f'{TICKETS} new tickets to model "{ALIAS}", and the same to the API alone')
     paper.line(f"crossover serve --config {config} --ledger {ledger}", lead=" $ ", style="dim")
     asked = list({ticket.text: ticket for ticket in tickets(SEED, TICKETS + 20, "heldout")}.values())[:TICKETS]
