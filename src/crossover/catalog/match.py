@@ -110,6 +110,11 @@ def stand_ins(catalog: Catalog, capability: str, score: float | None = None) -> 
     return tuple(sorted(filter(fits, catalog.models), key=order))
 
 
+def in_use(catalog: Catalog) -> tuple[OpenModel, ...]:
+    """The open models that people run: all but the tiny one that this product ships for demonstrations."""
+    return tuple(row for row in catalog.models if row.family != "Crossover")
+
+
 def short(name: str) -> str:
     """A model's name without maker and without the word that says it follows instructions."""
     return _TUNED.sub("", name.rsplit("/", 1)[-1])

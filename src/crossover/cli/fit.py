@@ -69,7 +69,7 @@ def fit(
     """Show which models fit this machine (or --device) at a context length, and how fast they would answer."""
     catalog = load(paths().config / "catalog")
     contexts = tuple(dict.fromkeys(context or (DEFAULT_CONTEXT,)))
-    models = tuple(match.model(catalog, name) for name in model) if model else catalog.models
+    models = tuple(match.model(catalog, name) for name in model) if model else match.in_use(catalog)
     _check(device, count, contexts, engine)
     machine = None if device else detect()
     found = _wanted(catalog, device, count, machine)
