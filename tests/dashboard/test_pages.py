@@ -191,6 +191,17 @@ def test_a_deployment_says_what_its_tokens_really_cost(week: Path) -> None:
     asked(week, look, live=parts.live())
 
 
+def test_how_deployments_stand_is_asked_for_by_itself(week: Path) -> None:
+    async def look(visit: Visit) -> None:
+        page = await visit.text("/deployments/now")
+        assert page.count("hx-swap-oob=true") == 4
+        assert "5 of 6 under way" in words(page)
+        visit.gate.found = None
+        assert (await visit.text("/deployments/now")).strip() == ""
+
+    asked(week, look, live=parts.live())
+
+
 def test_a_deployment_is_drained_and_used_again(week: Path) -> None:
     async def look(visit: Visit) -> None:
         assert (await visit.post("/deployments/box/drain", on="1")).status_code == 303

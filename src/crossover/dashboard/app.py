@@ -48,6 +48,7 @@ class Pages:
             ("/overview/now", "now.html", lambda source, _asked, live: overview.now_of(source, live)),
             ("/requests", "requests.html", lambda source, asked, _live: requests.requests(source, asked)),
             ("/deployments", "deployments.html", deployments.deployments),
+            ("/deployments/now", "loads.html", lambda _source, _asked, live: {"live": live}),
             ("/quality", "quality.html", lambda source, asked, _live: quality.quality(source, asked)),
             ("/plan", "plan.html", lambda source, asked, _live: plan.plan(source, asked)),
             ("/privacy", "privacy.html", privacy.privacy),
