@@ -38,7 +38,6 @@ class CrossoverError(Exception):
 
     exit_code = 1
     kind = "error"
-    told = False
 
     def __init__(
         self,
@@ -48,9 +47,11 @@ class CrossoverError(Exception):
         file: str | None = None,
         line: int | None = None,
         field: str | None = None,
+        told: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
+        self.told = told
         self.hint = hint
         self.file = file
         self.line = line

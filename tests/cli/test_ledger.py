@@ -220,7 +220,7 @@ def test_a_check_that_finds_something_is_exit_code_3(home: Path) -> None:
     assert done.code == 3
     assert "roll-ups differ" in done.out
     assert "crossover ledger repair" in done.err
-    facts = json.loads(ledger("check", "--json").out.splitlines()[0])
+    facts = json.loads(ledger("check", "--json").out)
     assert facts["findings"][0]["kind"] == "roll-ups"
     assert "roll-ups anew" in ledger("repair").out
     assert ledger("check").code == 0
@@ -290,7 +290,7 @@ def test_a_bill_is_held_against_the_ledger(home: Path, tmp_path: Path) -> None:
     assert "By model: the bill, and the ledger beside it" in done.out
     bill.write_text(f"Tag,Modell,Summe\n{today},gpt-4o-mini,99\n")
     done = ledger("reconcile", str(bill), "--columns", "day=Tag,model=Modell,cost=Summe", "--json")
-    facts = json.loads(done.out.splitlines()[0])
+    facts = json.loads(done.out)
     assert done.code == 3
     assert facts["bill"] == "99"
     assert facts["models"][0]["causes"][0]["cause"] == "beside_the_gateway"

@@ -138,6 +138,7 @@ def test_an_open_loop_with_an_slo_and_a_gate(exact: str) -> None:
     missed = call(*words, "--slo", "ttft_p50<0.000001ms", "--fail-if", "slo", "--no-evidence", "--json")
     assert missed.code == 3
     assert "not met: ttft_p50" in missed.err
+    assert json.loads(missed.out)
 
 
 def test_runs_are_kept_read_again_and_compared(exact: str, tmp_path: Path) -> None:

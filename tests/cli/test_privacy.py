@@ -130,6 +130,20 @@ def test_exit_code_3_above_a_threshold(mixed: Path, words: tuple[str, ...], code
     assert said in done.err
 
 
+def test_a_gate_that_fails_leaves_one_document(mixed: Path) -> None:
+    done = scan(mixed, "--json", "--fail-on", "hard")
+    assert (done.code, json.loads(done.out)["totals"]["records"]) == (3, 8)
+    assert "1 of 8 records" in done.err
+
+
+def test_a_scan_that_is_over_at_once_ends_in_peace(home: Path) -> None:
+    """What the detector makes beside the first text must not be cut off: that aborted the process."""
+    file(home, "a.txt", "hello")
+    with running("privacy", "scan", "a.txt", "-q", folder=home) as process:
+        done = process.done()
+    assert (done.code, done.err) == (0, "")
+
+
 def test_what_could_not_be_looked_at_counts_too(home: Path) -> None:
     place = file(home, "a.jsonl", lines({"p": "x"}, {"p": "BOOM"}))
     done = scan(place, "--fail-on", "secrets")

@@ -65,10 +65,10 @@ def verify(
     if done.fault is not None:
         broken = done.fault.sentence()
         if file is not None:
-            raise ThresholdError(f"the export does not hold: {broken}", file=str(file))
-        raise ThresholdError(f"the chain of the audit does not hold: {broken}")
+            raise ThresholdError(f"the export does not hold: {broken}", file=str(file), told=True)
+        raise ThresholdError(f"the chain of the audit does not hold: {broken}", told=True)
     if done.differing:
-        raise ThresholdError(f"the audit and the records disagree in {_many(done.differing, 'place')}")
+        raise ThresholdError(f"the audit and the records disagree in {_many(done.differing, 'place')}", told=True)
 
 
 @app.command()
@@ -119,7 +119,7 @@ def show(
     else:
         _print_survey(found, wanted, said, remarks)
     if found.walk.fault is not None:
-        raise ThresholdError(f"the chain of the audit does not hold: {found.walk.fault.sentence()}")
+        raise ThresholdError(f"the chain of the audit does not hold: {found.walk.fault.sentence()}", told=True)
 
 
 @app.command("export")

@@ -189,9 +189,7 @@ def gate(found: Findings, names: Sequence[str]) -> None:
     hit = [one for one in found.versus if one.comparison.verdict in failing]
     if hit:
         said = "; ".join(f"{one.candidate} is {PHRASES[one.comparison.verdict]}" for one in hit)
-        error = ThresholdError(f"{said} (against {found.reference}, --fail-if {' and '.join(names)})")
-        error.told = True
-        raise error
+        raise ThresholdError(f"{said} (against {found.reference}, --fail-if {' and '.join(names)})", told=True)
 
 
 def _some(samples: list[Sample], count: int, seed: int) -> list[Sample]:

@@ -134,6 +134,7 @@ def check(ctx: typer.Context, ledger: File = None, as_json: Json = False) -> Non
         raise ThresholdError(
             f"the ledger has {len(found)} finding{'s' if len(found) > 1 else ''}",
             hint="`crossover ledger repair` puts right what can be put right",
+            told=True,
         )
 
 

@@ -72,6 +72,7 @@ def reconcile(
         raise ThresholdError(
             f"{share:.1%} of the bill differ, more than {threshold:g} %",
             hint="The causes above say where to look; --threshold allows more",
+            told=True,
         )
 
 

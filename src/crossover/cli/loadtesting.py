@@ -373,11 +373,13 @@ def _judge(flags: Flags, found: words.Report) -> None:
     gates = flags.fail_if or ()
     missed, slower = words.missed(found), words.slower(found)
     if "slo" in gates and missed:
-        raise ThresholdError(f"not met: {', '.join(missed)}")
+        raise ThresholdError(f"not met: {', '.join(missed)}", told=True)
     if "slower" in gates and slower:
-        raise ThresholdError(f"slower than before: {'; '.join(slower)}")
+        raise ThresholdError(f"slower than before: {'; '.join(slower)}", told=True)
     main = words.main_stage(found)
     if main is None or not main.figures.ok:
         stage = found.stages[-1] if found.stages else None
         message = next((shot.message for shot in stage.stage.run.shots if shot.message), "") if stage else ""
-        raise UpstreamError(f"{words.headline(found)}. {message}".strip(), upstream="server_error")
+        error = UpstreamError(f"{words.headline(found)}. {message}".strip(), upstream="server_error")
+        error.told = True
+        raise error

@@ -155,7 +155,8 @@ def train(
     if place is None:
         raise CrossoverError(
             f"the refitted model does worse on the texts held out (F1 {done.after.f1:.3f} against "
-            f"{done.before.f1:.3f}), so it was not written", hint="Label more texts, or write it with --force",
+            f"{done.before.f1:.3f}), so it was not written",
+            hint="Label more texts, or write it with --force", told=True,
         )  # fmt: skip
     if not as_json:
         typer.echo(f" Written to {place}. To use it, say in crossover.toml:\n")
@@ -351,13 +352,14 @@ def _judge(survey: Survey, wanted: str | None, most: float) -> None:
             failed = f" (or could not be looked at: {survey.failed:,})" if survey.failed else ""
             word = "soft or hard findings" if wanted == "soft" else f"{wanted} findings"
             raise ThresholdError(
-                f"{count:,} of {survey.records:,} records ({share}) hold {word}{failed}; at most {percent(most)} may"
+                f"{count:,} of {survey.records:,} records ({share}) hold {word}{failed}; at most {percent(most)} may",
+                told=True,
             )
     if survey.unreadable:
         files = "1 file" if survey.unreadable == 1 else f"{survey.unreadable:,} files"
-        raise CrossoverError(f"{files} could not be read to the end, so nobody knows what is in there")
+        raise CrossoverError(f"{files} could not be read to the end, so nobody knows what is in there", told=True)
     if wanted is not None and not survey.records:
-        raise CrossoverError("nothing was looked at, so nothing is known", hint="Is this the right place?")
+        raise CrossoverError("nothing was looked at, so nothing is known", hint="Is this the right place?", told=True)
 
 
 def _holding(survey: Survey, wanted: str) -> int:

@@ -65,7 +65,9 @@ def _detector(made: _Made) -> Detector:
     if made.presidio:
         more["presidio"] = presidio()
     looks = shipped(names=made.names, health=made.health, rules=rules, more=more, models=made.models)
-    threading.Thread(target=looks.warm, name="privacy warms up", daemon=True).start()  # the first request need not wait
+    # The first request need not wait for it; the end of the process does, because a thread that is cut off inside of
+    # RE2 takes the process with it (abort instead of the exit code of a short command).
+    threading.Thread(target=looks.warm, name="privacy warms up").start()
     return looks
 
 
