@@ -292,13 +292,12 @@ def open_replica(path: Path | str, *, readonly: bool = False) -> Replica:
     except (duckdb.Error, OSError) as error:
         what = "another process has it open" if "lock" in str(error).lower() else _short(error)
         raise StoreError(f"the replica cannot be opened: {what}", file=str(place)) from None
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(connection.close)
         if not readonly:
             place.chmod(0o600)
         _prepare(connection, place, readonly)
-    except BaseException:
-        connection.close()
-        raise
+        stack.pop_all()
     return Replica(place, connection)
 
 
