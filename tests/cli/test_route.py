@@ -73,6 +73,21 @@ def test_a_policy_is_trained_shown_and_tried(tmp_path: Path) -> None:
     assert "would stay with small" in words
 
 
+def test_a_second_model_may_agree(tmp_path: Path) -> None:
+    results(tmp_path / "eval", 400)
+    file = tmp_path / "eval" / "scores.jsonl"
+    rows = [msgspec.json.decode(line, type=ScoreRow) for line in file.read_bytes().splitlines()]
+    second = [
+        msgspec.structs.replace(row, candidate="second", text=row.text if row.score else "it is 7")
+        for row in rows
+        if row.candidate == "small"
+    ]
+    file.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in [*rows, *second]))
+    assert "which model is the weaker one?" in refused("route", "train", "eval")
+    assert call("route", "train", "eval", "--other", "second").code == 0
+    assert "answer.agreement" in {row.name for row in load(tmp_path / "cascade.json").features}
+
+
 def test_a_table_and_a_policy_of_prompts(tmp_path: Path) -> None:
     rows = ["prompt,mine,theirs,said"]
     rows += [f"{'word ' * (number % 50 + 1)}?,{int(number % 50 < 25)},1,text {number}" for number in range(200)]
