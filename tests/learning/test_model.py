@@ -125,6 +125,7 @@ def broken(change: dict[str, Any]) -> bytes:
             broken({"heads": [{"bias": 0, "weights": [1, 1], "words": {"-1": 1}}]}),
             "a bucket of words that is none",
         ),
+        (broken({"card": msgspec.to_builtins(learned().card) | {"made": "once"}}), "the day it was made is 'once'"),
         (b" " * (4 * 2**20 + 1), "is over 4 MiB"),
     ],
 )

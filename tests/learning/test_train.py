@@ -207,6 +207,10 @@ def test_a_ledger_calibrates_anew() -> None:
     assert new.card.budget is not None
     assert new.card.budget.used == 2
     assert new.card.calibrated == 600
+    unknown = [msgspec.structs.replace(row, request=f"x{row.request}", score=None) for row in rows]
+    both = recalibrated(found, [*rows, *unknown], wish, ORIGIN).card.promise
+    assert both is not None
+    assert both.kept <= 0.5  # what has no score is never kept
     with pytest.raises(InputError, match="no compared request has a score"):
         recalibrated(found, [], wish, ORIGIN)
 

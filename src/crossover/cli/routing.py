@@ -68,7 +68,7 @@ def learn(wanted: Training) -> Learned:
         if before is None:
             hint = "Its weights stay; the ledger keeps scores and losses, and no prompt to learn from"
             raise InputError("which policy is to be calibrated anew?", field="--after", hint=hint)
-        rows = _compared(wanted.book)
+        rows = _compared(wanted.book, before)
         origin = Origin(
             made=made, source=f"the ledger, {wanted.book.alias}", weak=before.card.weak, strong=before.card.strong,
             digest=before.card.digest,
@@ -117,7 +117,7 @@ def over_results(learned: Learned, asked: Asked) -> Tried:
 
 def over_ledger(learned: Learned, book: Book) -> Tried:
     """What the policy's threshold would have kept of the requests that both models answered, and what is lost now."""
-    rows = _compared(book)
+    rows = _compared(book, learned)
     scored = [row for row in rows if row.score is not None]
     then = [
         msgspec.structs.replace(row, kept=learned.threshold is not None and (row.score or 0.0) <= learned.threshold)
@@ -139,13 +139,15 @@ def over_ledger(learned: Learned, book: Book) -> Tried:
     )  # fmt: skip
 
 
-def _compared(book: Book) -> list[drift.Compared]:
+def _compared(book: Book, learned: Learned) -> list[drift.Compared]:
+    """The comparisons since the policy was made: the scores of another one before it mean something else."""
     from crossover.cli.ledger_parts import place
     from crossover.ledger.periods import moment
 
-    return route_data.of_ledger(
-        place(book.file, must_exist=True), book.alias, moment(book.since, time.time(), "--since")
-    )
+    made = dt.datetime.fromisoformat(learned.card.made)
+    begin = (made if made.tzinfo is not None else made.replace(tzinfo=dt.UTC)).timestamp()
+    since = max(moment(book.since, time.time(), "--since"), begin)
+    return route_data.of_ledger(place(book.file, must_exist=True), book.alias, since)
 
 
 def _used(before: Learned | None, wanted: Training) -> int:

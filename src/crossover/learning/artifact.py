@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import math
 import os
@@ -105,6 +106,10 @@ def _wrong(learned: Learned) -> str | None:
         found = _wrong_head(head, len(learned.features), learned.buckets)
         if found is not None:
             return f"head {number} {found}"
+    try:
+        dt.datetime.fromisoformat(learned.card.made)
+    except ValueError:
+        return f"the day it was made is {learned.card.made[:40]!r}"
     if learned.threshold is not None and not math.isfinite(learned.threshold):
         return "its threshold is no number"
     if learned.threshold is not None and learned.card.promise is None:

@@ -6,6 +6,7 @@ chance of a broken promise is spent. No text is needed: the record keeps scores 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -21,13 +22,14 @@ from crossover.learning.train import STEPS, Origin, Wish, delta_of, promise_word
 def recalibrated(learned: Learned, rows: Sequence[Compared], wish: Wish, origin: Origin) -> Learned:
     """The same policy with a threshold of these rows. Raises InputError where no row has a score."""
     delta = delta_of(wish)
-    fair = [row for row in even(rows) if row.score is not None]
-    if not fair:
+    fair = even(rows)
+    if all(row.score is None for row in fair):
         raise InputError(
             "no compared request has a score of this policy",
             hint="Let chance draw some: watch.explore of the alias; or train from results",
         )
-    scores = np.array([row.score for row in fair], dtype=np.float64)
+    # without a score too little was known of a request: it is never kept, and counts among all requests
+    scores = np.array([math.inf if row.score is None else row.score for row in fair])
     losses = np.array([row.loss for row in fair], dtype=np.float64)
     test: risk.Test = "exact" if bool(np.isin(losses, (0.0, 1.0)).all()) else "betting"
     chosen = risk.choose(scores, losses, steps_of(learned), limit=wish.loss, delta=delta, test=test)
