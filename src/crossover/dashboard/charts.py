@@ -31,6 +31,12 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     begin: int
     step: int
     lines: tuple[Line, ...]
+    nothing: str = ""  # what is said where there is nothing to draw
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        return not any(value for one in self.lines for value in one.values)
 
     def drawn(self) -> dict[str, Any]:
         """What the script draws."""
@@ -65,6 +71,7 @@ def money(hours: Hours) -> Chart:
     return Chart(
         id="money", label="Dollars over time: what was paid, and what APIs alone would have cost", unit="usd",
         begin=hours.since, step=hours.step,
+        nothing="Nothing was paid, and no request had a permitted API with a known price.",
         lines=(
             Line(name="paid to APIs", colour="api", values=paid),
             Line(
@@ -93,6 +100,7 @@ def first_tokens(parts: Sequence[Quantiles | None], begin: int, step: int) -> Ch
     return Chart(
         id="ttft", label="Time to the first token over time: median and 95th percentile", unit="ms", begin=begin,
         step=step,
+        nothing="Too few streamed answers for a curve: it takes eight in one part of this time.",
         lines=tuple(
             Line(name=name, colour=colour, draw="line", values=_of(parts, name))
             for name, colour in (("p50", "hosted"), ("p95", "hybrid"))
