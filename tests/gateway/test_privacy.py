@@ -100,6 +100,7 @@ def test_a_card_number_stays_at_home_and_nothing_of_it_reaches_the_api(tmp_path:
         assert [one.headers["x-crossover-deployment"] for one in (plain, card, streamed, told, other, case)] == [
             "api", "own", "own", "own", "api", "own",
         ]  # fmt: skip
+        assert "payment card x1 found: api is not local" in card.headers["x-crossover-decision"]  # a header is ASCII
         assert all(CARD.encode() not in seen.body and b"C-1" not in seen.body for seen in api.journal)
         assert sum(CARD.encode() in seen.body for seen in own.journal) == 2
 

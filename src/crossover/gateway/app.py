@@ -329,7 +329,8 @@ def _told(served: Served) -> bytes:
         told += f"x-crossover-redacted: {served.redacted}\r\n"
     if served.dropped:
         told += f"x-crossover-dropped-params: {','.join(served.dropped)}\r\n"
-    return told.encode("ascii", "replace")  # names are checked where they are configured: no line ends in them
+    # Names are checked where they are configured: no line ends in them.
+    return told.replace("×", "x").encode("ascii", "replace")
 
 
 def _priced(served: Served | None) -> bytes:
