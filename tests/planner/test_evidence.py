@@ -128,6 +128,18 @@ def test_a_strange_row_of_the_ledger_fails_no_plan(
     assert {option.speed for option in made.options} == {"assumed"}
 
 
+def test_a_sweep_with_its_knee_stands_behind_the_option(catalog: Catalog) -> None:
+    rates = {16: 400.0, 32: 600.0, 64: 610.0}
+    rows = [
+        measured(KEY, "output_tokens_per_s", rate, unit="tokens/s", context={**LOAD, "concurrency": clients})
+        for clients, rate in rates.items()
+    ]
+    knee = measured(KEY, "knee_concurrency", 32, unit="requests", context={**LOAD, "concurrency": 32})
+    option = next(option for option in own(asked(catalog, *rows, knee)) if option.speed == "measured")
+    assert {row.metric for row in option.measured} == {"output_tokens_per_s", "knee_concurrency"}
+    assert option.replica_rps < 600 / 300 * 1.3  # one replica carries about what it was seen to carry
+
+
 def test_without_evidence_nothing_is_said_to_be_measured(small_plan: Plan) -> None:
     assert small_plan.evidence == ()
     assert small_plan.proofs == ()
