@@ -6,18 +6,20 @@ user's own labelled texts. What it knows and what it misses is told in ``docs/mo
 
 from __future__ import annotations
 
+import array
 import math
 import re
 import threading
 import zipfile
 from collections.abc import Iterable, Sequence
 from importlib import resources
-from operator import add
+from operator import add, length_hint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from crossover.errors import FileError
 from crossover.privacy import addresses, honoured, network, tokens
@@ -32,7 +34,7 @@ SURE, MAYBE = 0.75, 0.25  # a name has a word this likely and goes on over words
 SURE_SMALL = 0.95  # the same of one in small letters where others have capitals
 _HONOURED = 0.9  # the score of a name that a word of respect tells
 _FEW = 12  # candidates up to which plain Python is quicker than numpy
-_NUMPY = 128  # words from which on numpy tells quicker where they begin
+_NUMPY = 16  # words from which on numpy tells quicker where they begin
 _CACHED = 4096  # words kept with what they add to the network's hidden layer
 _SAFE = 60_000  # words kept as uninteresting
 _BATCH = 256  # candidates judged at once
@@ -51,6 +53,8 @@ _FIRMS = frozenset(
 _FIELD = re.compile(r"name|addr|street|contact|person|author|owner|patient|customer|client|user|zip|postal", re.I)
 # Of a candidate's words and gaps into the table of what is added.
 _WORDS, _GAPS = [*range(WINDOW)], [MODES + place * GAPS for place in range(NEAR)]
+_ROWS = WINDOW + NEAR + 1
+_ONES = np.ones(_ROWS, np.float32)
 _NAMED = tokens.GIVEN | tokens.FAMILY | tokens.RARE_FAMILY
 _NOTHING = [1.0, 0.0, 0.0, 0.0, 0.0]
 _PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
@@ -64,7 +68,7 @@ class Seen(msgspec.Struct, frozen=True):
 
     raw: bytes
     words: list[bytes]
-    starts: list[int]
+    starts: Sequence[int]
     mode: int
     kinds: dict[bytes, int]
     chosen: list[int]
@@ -81,7 +85,7 @@ class _Memory:
     """What was worked out about words. Bounded; a full one is replaced by an empty one."""
 
     def __init__(self, model: Network) -> None:
-        self.safe: set[bytes] = set()
+        self.safe: dict[int, set[bytes]] = {}  # by the kinds that are asked for, words that are none of them
         self.kinds: dict[bytes, int] = {}
         self.gaps: dict[bytes, int] = {}
         self.beside: dict[bytes, bool] = {}
@@ -95,6 +99,7 @@ class _Memory:
         self.spread = model.spread()
         self.put(b"", model.projected([tokens.UNKNOWN], self.spread))
         self.lock = threading.Lock()
+        self.room = _SAFE
 
     def put(self, word: bytes, added: Floats) -> int:
         """Keeps what a word adds; the row where that begins."""
@@ -106,10 +111,7 @@ class _Memory:
 
     def full(self) -> bool:
         """Whether a batch could find no place any more."""
-        return (
-            self.used + _BATCH * WINDOW > _CACHED
-            or len(self.safe) + len(self.kinds) + len(self.gaps) + len(self.beside) > _SAFE
-        )
+        return self.used + _BATCH * WINDOW > _CACHED
 
 
 class Names:
@@ -140,7 +142,7 @@ class Names:
     def see(self, raw: bytes) -> Seen | None:
         """Which words of a text could belong to a name or an address; None where there is no such word."""
         memory = self._memory
-        if memory.full():
+        if memory.room < 0:
             memory = self._memory = _Memory(self.model)
         mode = 1 if raw.islower() else 2 if raw.isupper() else 0
         loose = mode == 1 or len(raw) < _SHORT  # where a name may well be written in small letters
@@ -166,20 +168,27 @@ class Names:
 
     def _telling(self, words: list[bytes], wanted: int, memory: _Memory, kinds: dict[bytes, int]) -> list[int]:
         """Where words of the ``wanted`` kinds stand; what they are is put into ``kinds``."""
-        safe, known = memory.safe, memory.kinds
+        safe = memory.safe.get(wanted)
+        if safe is None:
+            safe = memory.safe.setdefault(wanted, set())
+        known = memory.kinds
         places: list[int] = []
-        for at in [at for at, word in enumerate(words) if word not in safe]:
+        last = len(words) - 1
+        left = iter(words)
+        while not safe.issuperset(left):  # which stops behind the first word that is not in there
+            at = last - length_hint(left)
             word = words[at]
             kind = known.get(word)
             if kind is None:
                 kind = tokens.gate(word, self.table)
+                memory.room -= 1
                 if kind:
                     known[word] = kind
-                else:
-                    safe.add(word)
             if kind & wanted:
                 kinds[word] = kind
                 places.append(at)
+            else:
+                safe.add(word)
         return places
 
     def _choose(self, words: list[bytes], kinds: dict[bytes, int], places: list[int], always: int) -> set[int]:
@@ -209,6 +218,7 @@ class Names:
         if known is None:
             known = _name_like(word) and not self.table.known(tokens.lowered(word)) & tokens.NEVER
             self._memory.beside[word] = known
+            self._memory.room -= 1
         return known
 
     def _may_follow(self, word: bytes, sure: bool) -> bool:
@@ -239,6 +249,7 @@ class Names:
                         found = tokens.gap_class(gap)
                         if len(gap) < 8:
                             known[gap] = found
+                            self._memory.room -= 1
                     gaps.append(found)
                 else:
                     gaps.append(tokens.EDGE)
@@ -248,23 +259,20 @@ class Names:
         """For each chosen word the probability of each label."""
         judged: list[list[float]] = []
         for at in range(0, len(seen.chosen), _BATCH):
-            memory = self._memory
-            if memory.full():
-                memory = self._memory = _Memory(self.model)
             around, gaps = self.windows(seen, seen.chosen[at : at + _BATCH])
-            get = memory.rows.get
-            rows = [get(word, -1) for word in around]
-            if -1 in rows:
+            memory = self._memory
+            rows = list(map(memory.rows.get, around))
+            if None in rows:
+                if memory.full():
+                    memory = self._memory = _Memory(self.model)
                 rows = [self._row(memory, word) for word in around]
-            count = len(gaps) // NEAR
-            rows, gaps = list(map(add, rows, _WORDS * count)), list(map(add, gaps, _GAPS * count))
             places: list[int] = []
-            for one in range(count):
-                places += rows[one * WINDOW : (one + 1) * WINDOW]
-                places += gaps[one * NEAR : (one + 1) * NEAR]
+            for one in range(len(gaps) // NEAR):
+                places += map(add, rows[one * WINDOW : (one + 1) * WINDOW], _WORDS)
+                places += map(add, gaps[one * NEAR : (one + 1) * NEAR], _GAPS)
                 places.append(seen.mode)
-            parts = memory.added.take(places, axis=0).reshape(count, -1, network.HIDDEN)
-            scores = self.model.scores(np.add.reduce(parts, axis=1))
+            parts = memory.added.take(places, axis=0).reshape(-1, _ROWS, network.HIDDEN)
+            scores = self.model.scores(_ONES @ parts)
             if len(scores) > _FEW:
                 judged += network.shares(scores).tolist()
             else:
@@ -315,12 +323,12 @@ def _capital(word: bytes) -> bool:
     return word.decode("utf-8", "replace")[0].isupper()
 
 
-def _starts(flat: bytes, words: list[bytes]) -> list[int]:
+def _starts(flat: bytes, words: list[bytes]) -> Sequence[int]:
     """Where the words of a blanked text begin."""
     if len(words) > _NUMPY:
         marks = np.frombuffer(b" " + flat, np.uint8) != 32
-        found: list[int] = np.flatnonzero(marks[1:] & ~marks[:-1]).tolist()
-        return found
+        found: npt.NDArray[np.int64] = (marks[1:] > marks[:-1]).nonzero()[0]
+        return array.array("q", found.tobytes())  # of which few are asked for: a list of all takes twice as long
     starts, at = [], 0
     for word in words:
         at = flat.index(word, at)
@@ -331,8 +339,7 @@ def _starts(flat: bytes, words: list[bytes]) -> list[int]:
 
 def _numbered(words: list[bytes], at: int) -> bool:
     """Whether a number stands near a word."""
-    around = words[max(at - 3, 0) : at + 4]
-    return any(word[-1:].isdigit() or word[:1].isdigit() for word in around)
+    return any(48 <= word[-1] <= 57 or 48 <= word[0] <= 57 for word in words[max(at - 3, 0) : at + 4])
 
 
 def _name_like(word: bytes) -> bool:
@@ -476,7 +483,7 @@ def load(path: Path | None = None) -> Names:
         model = Network(**{name: _unpacked(arrays, name) for name in Network.__struct_fields__})
     except KeyError as error:
         raise FileError(f"is no names model: it has no {error}", file=str(place)) from None
-    if any(array.shape != SHAPES[name] for name, array in model.arrays().items()):
+    if any(held.shape != SHAPES[name] for name, held in model.arrays().items()):
         raise FileError("is a names model of another version", file=str(place), hint="Train it again") from None
     return Names(model, table)
 
@@ -487,13 +494,13 @@ def save(names: Names, path: Path) -> None:
         "hashes": np.frombuffer(names.table.hashes.tobytes(), np.uint32),
         "bits": np.frombuffer(names.table.bits, np.uint8),
     }
-    for name, array in names.model.arrays().items():
+    for name, weights in names.model.arrays().items():
         if name == "words":
-            scale = np.maximum(np.abs(array).max(axis=0), 1e-6) / 127
-            arrays["words"] = np.rint(array / scale).astype(np.int8)
+            scale = np.maximum(np.abs(weights).max(axis=0), 1e-6) / 127
+            arrays["words"] = np.rint(weights / scale).astype(np.int8)
             arrays["words_scale"] = scale.astype(np.float32)
         else:
-            arrays[name] = array.astype(np.float16)
+            arrays[name] = weights.astype(np.float16)
     with path.open("wb") as file:
         np.savez(file, **arrays)
 
@@ -506,9 +513,9 @@ def train(examples: Iterable[Labelled], start: Names | None = None) -> Names:
 
 
 def _unpacked(arrays: dict[str, Any], name: str) -> Floats:
-    array = arrays[name]
-    if array.dtype == np.int8:
-        widened: Floats = array.astype(np.float32) * arrays[name + "_scale"]
+    packed = arrays[name]
+    if packed.dtype == np.int8:
+        widened: Floats = packed.astype(np.float32) * arrays[name + "_scale"]
         return widened
-    full: Floats = array.astype(np.float32)
+    full: Floats = packed.astype(np.float32)
     return full

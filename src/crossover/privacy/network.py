@@ -25,6 +25,7 @@ WINDOW = 2 * SIDE + 1
 NEAR = 4  # gaps seen: two on each side
 MODES = 3  # mixed case, all lower, all upper
 SIZE, HIDDEN = 24, 64
+_ZERO = np.zeros(1, np.float32)
 _LEFT_OUT = 0.35  # share of the words around that training hides
 
 
@@ -60,8 +61,8 @@ class Network(msgspec.Struct, frozen=True):
 
     def scores(self, hidden: Floats) -> Floats:
         """The scores of the labels (n, LABELS) from what was added up for the hidden layer (n, HIDDEN)."""
-        np.maximum(hidden, 0, out=hidden)
-        found: Floats = hidden @ self.out
+        np.maximum(hidden, _ZERO, out=hidden)
+        found: Floats = hidden.dot(self.out)
         found += self.out_bias
         return found
 
