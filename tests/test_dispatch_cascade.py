@@ -12,6 +12,7 @@ import pytest
 
 from crossover.chat import ChatChunk, ChatRequest, ChatResponse, Choice, Delta, Message, OutputFormat, Text
 from crossover.errors import NoTargetError, RequestError, UpstreamError
+from crossover.routing.eligibility import Law
 from crossover.routing.guess import Seen
 from crossover.routing.words import Cascade, Guess, Judged, Retries, Route, Shown
 from crossover.runtime.rules import GOOD, judge_of, simple_or_not
@@ -364,6 +365,10 @@ def test_a_doubted_rule_gives_way_to_the_stronger_model() -> None:
     assert at.calls() == {SMALL: 0, BIG: 1}
 
 
+def barring(names: frozenset[str]) -> Law:
+    return lambda row, _ask: "no" if row.id in names else None
+
+
 def test_nothing_that_was_refused_is_ever_asked() -> None:
     """Whatever a judge, chance and failures do: a deployment that the filter refused gets no byte."""
     chance = random.Random(11)
@@ -372,7 +377,7 @@ def test_nothing_that_was_refused_is_ever_asked() -> None:
         at = House(
             (local(SMALL), local("tiny"), target(BIG), target("huge")), policy="cascade", seed=seed,
             scripts={name: Scripted(answer("bad"), failure("overloaded")) for name in (SMALL, BIG)},
-            law=lambda row, _ask, no=frozenset(forbidden): "no" if row.id in no else None,
+            law=barring(frozenset(forbidden)),
             route={"strong": frozenset({BIG, "huge"}), "cascade": cascade(), "explore": 0.5},
         )  # fmt: skip
         try:

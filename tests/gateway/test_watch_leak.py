@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from crossover.providers.faulty import Answer as Said
+from crossover.providers.answers import Answer as Said
 from crossover.providers.faulty import FaultyServer
 from tests.gateway.house import asked
 from tests.serving import gateway, run

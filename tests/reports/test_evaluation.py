@@ -16,7 +16,8 @@ from crossover.evaluation.run import Outcome
 from crossover.evaluation.scorers.words import Score
 from crossover.evaluation.summary import points
 from crossover.money import show
-from crossover.reports.evaluation import interval, render, render_power
+from crossover.reports.evaluation import render, render_power
+from crossover.reports.evaluation_axis import interval
 from crossover.reports.evaluation_many import plot
 from crossover.reports.evaluation_words import named, remarks
 from tests.evaluation.parts import changed, samples

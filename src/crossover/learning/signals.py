@@ -217,11 +217,7 @@ def answer_signals(
     numbers = numbers_of(seen)
     sums, wrong = equations(seen)
     heard = summary if summary is not None else summed_up(logprobs or ())
-    new = unused = None
-    if question is not None:
-        given = asked.figures if asked is not None else frozenset(numbers_of(question[:MOST]))
-        said = set(numbers)
-        new, unused = len(said - given), len(given - said)
+    new, unused = _unshared(numbers, asked, question)
     return AnswerSignals(
         chars=len(text),
         lines=seen.count("\n") + 1,
@@ -255,6 +251,17 @@ def answer_signals(
         agreement=agreement,
         asked=asked,
     )
+
+
+def _unshared(
+    numbers: Sequence[str], asked: PromptSignals | None, question: str | None
+) -> tuple[int | None, int | None]:
+    """How many numbers only the answer holds, and how many only the question; None where that is not known."""
+    if question is None:
+        return None, None
+    given = asked.figures if asked is not None else frozenset(numbers_of(question[:MOST]))
+    said = set(numbers)
+    return len(said - given), len(given - said)
 
 
 def _end(text: str, at: int) -> tuple[bool, bool]:
