@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -16,6 +16,7 @@ from crossover.dashboard.words import Choice, Curve, House, Limit, Live, Place, 
 from crossover.evidence import Evidence
 from crossover.ledger import keys
 from crossover.ledger.facts import add_evidence
+from crossover.ledger.grades import Grade, add_grades
 from crossover.ledger.store import Ledger, open_ledger
 from crossover.ledger.words import PICO, Alternative, AttemptRow, Budget, Health, Privacy, Record
 from crossover.runtime.dashboard import Book
@@ -23,6 +24,7 @@ from crossover.runtime.dashboard import Book
 NOW = 1_795_780_800.0  # 2026-11-27 12:00 UTC
 DAY = 86_400.0
 WEEK = 7 * DAY
+NOON_BEFORE = NOW - 8 * WEEK
 HOSTILE = "<script>alert(1)</script>\"'{{7*7}}\u202e"
 _MINI_IN, _MINI_OUT = 2_000_000, 8_000_000  # picodollars a token
 _BOX = 300_000
@@ -259,6 +261,32 @@ def _proof(name: str, ago: int, gap: float, low: float, high: float, verdict: st
     ]
 
 
+def comparisons() -> list[Grade]:
+    """Two months of a rule that was checked by chance, and a shadow."""
+    chance = random.Random(3)
+    rules: tuple[tuple[str, Literal["audit", "shadow"], float], ...] = (
+        ("support", "audit", 0.03), ("drafts", "shadow", 0.11)
+    )  # fmt: skip
+    return [
+        Grade(
+            request=f"req_g{number}",
+            time=NOON_BEFORE + number * DAY / 6,
+            route=route,
+            kind=kind,
+            weak="box",
+            strong="large",
+            probability=0.02,
+            kept=chance.random() < 0.7,
+            loss=float(chance.random() < bad),
+            grader="agreement",
+            weak_cost=4 * 10**9,
+            strong_cost=9 * 10**10,
+        )
+        for route, kind, bad in rules
+        for number in range(330)
+    ]
+
+
 def fill(ledger: Ledger, records: list[Record]) -> None:
     """Commit records."""
     writer = ledger.writer(flush_s=0.0, capacity=10**6)
@@ -322,6 +350,7 @@ def ledger_of_a_week(path: Path, count: int = 1500) -> Path:
         )
         fill(ledger, records)
         add_evidence(ledger, proofs())
+        add_grades(ledger, comparisons())
     return path
 
 
@@ -396,6 +425,7 @@ def live(**facts: Any) -> Live:
         "ledger": Health(healthy=True, queued=3, lag_s=0.05, written=1500, spilled=0, lost=0, mended=0),
         "aliases": {"support": ("local_first", ("box", "mini")), "drafts": ("cheapest", ("box", "mini", "large"))},
         "budgets": (Limit(name="all", period="month", limit=100 * PICO), Limit(name="week", period="week", limit=PICO)),
+        "doubts": {"drafts": "audits show that 11 % are lost, and 5 % were promised"},
         "profile": "balanced",
         "keys_needed": True,
     }

@@ -228,6 +228,21 @@ def test_quality_tells_verdict_interval_and_drift(week: Path) -> None:
     asked(week, look)
 
 
+def test_rules_in_use_show_what_they_lose_and_who_doubts_them(week: Path) -> None:
+    async def look(visit: Visit) -> None:
+        page = words(await visit.text("/quality"))
+        for part in (
+            "support by chance",
+            "drafts in the shadow",
+            "in doubt",
+            "5 % were promised",
+            "were answered worse",
+        ):
+            assert part in page
+
+    asked(week, look, live=parts.live())
+
+
 def test_a_report_that_nobody_may_see_is_not_read(week: Path, tmp_path: Path) -> None:
     async def look(visit: Visit) -> None:
         for source in ("crossover eval runs/support-2", f"crossover eval {tmp_path}", "/etc/passwd", ""):

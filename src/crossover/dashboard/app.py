@@ -49,7 +49,7 @@ class Pages:
             ("/requests", "requests.html", lambda source, asked, _live: requests.requests(source, asked)),
             ("/deployments", "deployments.html", deployments.deployments),
             ("/deployments/now", "loads.html", lambda _source, _asked, live: {"live": live}),
-            ("/quality", "quality.html", lambda source, asked, _live: quality.quality(source, asked)),
+            ("/quality", "quality.html", quality.quality),
             ("/plan", "plan.html", lambda source, asked, _live: plan.plan(source, asked)),
             ("/privacy", "privacy.html", privacy.privacy),
             ("/privacy/audit", "audit.html", lambda source, _asked, _live: {"chain": source.chain()}),

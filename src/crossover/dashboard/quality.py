@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
-from crossover.dashboard.words import Source
+from crossover.dashboard.words import Live, Source
 from crossover.evidence import Evidence
+from crossover.ledger.grades import Grade
+from crossover.stats import wilson
 
 PHRASES = {
     "better": "better", "equivalent": "equivalent", "not_worse": "not worse by more than the margin",
@@ -22,6 +24,8 @@ COLOURS = {
 }  # fmt: skip
 _EDGE = 3.0  # percent left free at both ends of a drawing
 MOST_LOOKS = 8
+WEEKS = 12
+_WEEK = 7 * 86_400.0
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,14 +94,68 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None
 
 
-def quality(source: Source, asked: Mapping[str, str]) -> dict[str, Any]:
+class Watched(msgspec.Struct, frozen=True, kw_only=True):
+    """How the rule of one name does while it is used. ``kept`` of ``n`` comparisons the rule would have kept.
+
+    ``loss`` is the share of those whose answer was worse, with its 95 % interval; ``weeks`` are (begin, share, count)
+    of the latest weeks. ``doubt`` is why the rule is not trusted now. ``saved`` is picodollars a kept request.
+    """
+
+    route: str
+    kind: str
+    weak: str
+    strong: str
+    grader: str
+    n: int
+    kept: int
+    loss: float | None
+    low: float
+    high: float
+    saved: float
+    weeks: tuple[tuple[str, float, int], ...]
+    doubt: str
+
+
+def watched(rows: Sequence[Grade], now: float, doubts: Mapping[str, str]) -> list[Watched]:
+    """The rules that are checked while they are used: those in doubt first, then by what was compared."""
+    groups: dict[tuple[str, str], list[Grade]] = {}
+    for row in rows:
+        groups.setdefault((row.route, row.kind), []).append(row)
+    found = [_watched(place, each, now, doubts.get(place[0], "")) for place, each in groups.items()]
+    return sorted(found, key=lambda one: (not one.doubt, -one.n, one.route))
+
+
+def _watched(place: tuple[str, str], rows: list[Grade], now: float, doubt: str) -> Watched:
+    kept = [row for row in rows if row.kept]
+    lost = sum(row.loss for row in kept)
+    low, high = wilson(round(lost), len(kept), 0.95) if kept else (0.0, 1.0)
+    weeks = []
+    for back in reversed(range(WEEKS)):
+        begin, end = now - (back + 1) * _WEEK, now - back * _WEEK
+        losses = [row.loss for row in kept if begin <= row.time < end]
+        if losses:
+            day = dt.datetime.fromtimestamp(begin, dt.UTC).date().isoformat()
+            weeks.append((day, sum(losses) / len(losses), len(losses)))
+    latest = rows[-1]
+    return Watched(
+        route=place[0], kind=place[1], weak=latest.weak, strong=latest.strong, grader=latest.grader, n=len(rows),
+        kept=len(kept), loss=lost / len(kept) if kept else None, low=low, high=high,
+        saved=sum(row.strong_cost - row.weak_cost for row in kept) / len(kept) if kept else 0.0,
+        weeks=tuple(weeks), doubt=doubt,
+    )  # fmt: skip
+
+
+def quality(source: Source, asked: Mapping[str, str], live: Live | None) -> dict[str, Any]:
     """Everything the page shows."""
     del asked
+    now = source.now()
+    checked = watched(source.grades(now - WEEKS * _WEEK), now, {} if live is None else live.doubts)
     rows = source.evidence()
     today = dt.datetime.fromtimestamp(source.now(), dt.UTC).date()
     found = proofs(rows, today)
     return {
         "proofs": found,
+        "checked": checked,
         "scores": scores(rows),
         "reports": sorted({proof.latest.source for proof in found}),
         "bodies_shown": source.house.bodies,

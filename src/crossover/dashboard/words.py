@@ -12,6 +12,7 @@ import msgspec
 
 from crossover.evidence import Evidence
 from crossover.ledger.budgets import Standing
+from crossover.ledger.grades import Grade
 from crossover.ledger.hours import Hours, Sums
 from crossover.ledger.listing import Filter, Listing
 from crossover.ledger.pace import Pace
@@ -72,7 +73,10 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True):
-    """A running gateway at one moment. ``aliases`` maps a name to (policy, deployments in order)."""
+    """A running gateway at one moment. ``aliases`` maps a name to (policy, deployments in order).
+
+    ``doubts`` says of a name why its rule is not trusted now.
+    """
 
     url: str
     since: float
@@ -80,6 +84,7 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
     ledger: Health
     aliases: dict[str, tuple[str, tuple[str, ...]]] = {}
     budgets: tuple[Limit, ...] = ()
+    doubts: dict[str, str] = {}
     profile: str = ""
     bodies: bool = False
     keys_needed: bool = False
@@ -235,6 +240,10 @@ class Source(Protocol):
 
     def evidence(self) -> list[Evidence]:
         """Every figure that was measured, in the order in which it was written."""
+        ...
+
+    def grades(self, since: float) -> list[Grade]:
+        """Answers of a weaker and a stronger model that were compared while rules were in use."""
         ...
 
     def report(self, source: str) -> str | None:

@@ -188,6 +188,9 @@ def live(station: Station, url: str, since: float) -> Live:
             Limit(name=name, period=row.period, limit=int(row.usd * PICO), keys=row.keys, aliases=row.aliases)
             for name, row in settings.budgets.items()
         ),
+        doubts={}
+        if plant.watch is None
+        else {name: why for name in settings.aliases if (why := plant.watch.doubt(name))},
         profile=settings.privacy.profile,
         bodies=settings.retention.bodies,
         keys_needed=bool(station.keys) if settings.require_keys is None else settings.require_keys,

@@ -17,11 +17,12 @@ from crossover.dashboard.session import Lock, new_lock
 from crossover.dashboard.words import Chain, Gate, House, Live, Planned
 from crossover.errors import FileError, InputError, MissingExtraError, StoreError
 from crossover.evidence import Evidence
-from crossover.ledger import facts, hours, keys, listing, pace, queries
+from crossover.ledger import facts, grades, hours, keys, listing, pace, queries
 from crossover.ledger.audit import begin_walk, follow, rows_of
 from crossover.ledger.budgets import Standing
 from crossover.ledger.chain import MICRO
-from crossover.ledger.hours import Hours, Sums
+from crossover.ledger.grades import Grade
+from crossover.ledger.hours import HOUR, Hours, Sums
 from crossover.ledger.listing import Filter, Listing
 from crossover.ledger.pace import Pace
 from crossover.ledger.store import Ledger, open_ledger
@@ -216,6 +217,10 @@ class Book:
     def evidence(self) -> list[Evidence]:
         """Every figure that was measured."""
         return self._recent(("evidence",), facts.evidence)
+
+    def grades(self, since: float) -> list[Grade]:
+        """Answers that were compared while rules were in use."""
+        return self._recent(("grades", since // HOUR), lambda ledger: grades.grades(ledger, None, since))
 
     def report(self, source: str) -> str | None:
         """The page of an evaluation, where its folder is still there and may be shown."""
