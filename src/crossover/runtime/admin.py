@@ -21,7 +21,7 @@ import msgspec
 from crossover.config.settings import Settings
 from crossover.dashboard.words import Limit, Live, Place
 from crossover.dispatch import Plant
-from crossover.errors import InputError
+from crossover.errors import InputError, StoreError
 from crossover.ledger.chain import add_audit
 from crossover.ledger.words import PICO
 from crossover.runtime.dashboard import listen
@@ -45,7 +45,7 @@ class Admin:
         self._since = time.time()
         self._listener = listener
         self._port = int(listener.getsockname()[1])
-        self._work: asyncio.Task[None] | None = None
+        self._work: asyncio.Task[int] | None = None
         self._closing = False
 
     def open(self, url: str) -> str:
@@ -64,42 +64,43 @@ class Admin:
                 await self._work
 
     def _arm(self) -> None:
-        asyncio.get_running_loop().add_reader(self._listener.fileno(), self._visited)
+        if not self._closing:
+            asyncio.get_running_loop().add_reader(self._listener.fileno(), self._visited)
 
     def _visited(self) -> None:
         """Somebody wants in: start the process, which finds them waiting at the listener."""
         asyncio.get_running_loop().remove_reader(self._listener.fileno())
         self._work = asyncio.create_task(self._run(), name="the dashboard")
+        self._work.add_done_callback(self._ended)
 
-    async def _run(self) -> None:
+    def _ended(self, work: asyncio.Task[int]) -> None:
+        """The process has ended: wait for the next visitor, after a moment where it did not end well."""
+        if self._closing or work.cancelled():
+            return
+        error = work.exception()
+        if error is not None or work.result():
+            why = type(error).__name__ if error is not None else f"code {work.result()}"
+            _LOG.error("the dashboard has ended (%s); it starts again with the next visitor", why)
+        asyncio.get_running_loop().call_later(_AGAIN_S if error is not None or work.result() else 0.0, self._arm)
+
+    async def _run(self) -> int:
+        """Run the process of the pages to its end; its exit code."""
         ours, theirs = socket.socketpair()
         task = Task(
             listener=self._listener.fileno(), control=theirs.fileno(), ledger=str(self._station.ledger.path),
             data=str(self._data), port=self._port,
         )  # fmt: skip
-        try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "crossover.runtime.visitors", msgspec.json.encode(task).decode(),
-                stdin=asyncio.subprocess.DEVNULL, pass_fds=(task.listener, task.control), start_new_session=True,
-            )  # fmt: skip
-        except OSError as error:
-            _LOG.error("the dashboard cannot be started: %s", error.strerror or error)
-            ours.close()
-            await asyncio.sleep(_AGAIN_S)
-            self._arm()
-            return
-        finally:
-            theirs.close()
-        try:
-            await self._answer(ours)
-            code = await process.wait()
-        finally:
-            await _end(process)
-        if not self._closing:
-            if code:
-                _LOG.error("the dashboard ended with %d; it starts again when it is asked for", code)
-                await asyncio.sleep(_AGAIN_S)
-            self._arm()
+        with ours:
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-m", "crossover.runtime.visitors", msgspec.json.encode(task).decode(),
+                    stdin=asyncio.subprocess.DEVNULL, pass_fds=(task.listener, task.control), start_new_session=True,
+                )  # fmt: skip
+            try:
+                await self._answer(ours)
+                return await process.wait()
+            finally:
+                await _end(process)
 
     async def _answer(self, control: socket.socket) -> None:
         """Answer the pages until they end."""
@@ -108,7 +109,7 @@ class Admin:
         try:
             while line := await reader.readline():
                 writer.write(msgspec.json.encode(await self.told(msgspec.json.decode(line, type=Asked))) + b"\n")
-        except (ConnectionError, ValueError):  # it died in the middle of a line
+        except (ConnectionError, ValueError, msgspec.MsgspecError):  # it died in the middle of a line
             return
         finally:
             writer.close()
@@ -125,9 +126,12 @@ class Admin:
             breaker.drained = asked.on
             action = "deployment drained" if asked.on else "deployment used again"
             _LOG.info("%s: %s", action, asked.name)
-            await station.writer.change(
-                lambda connection: add_audit(connection, action, {"deployment": asked.name}, time.time())
-            )
+            try:
+                await station.writer.change(
+                    lambda connection: add_audit(connection, action, {"deployment": asked.name}, time.time())
+                )
+            except StoreError as error:  # it is drained all the same: that may be just what is needed now
+                _LOG.warning("the audit does not know of it: %s", error.sentence())
         return Told()
 
 

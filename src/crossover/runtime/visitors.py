@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 _PRIORITY = 5  # the gateway goes first wherever both want a core
-_ANSWER_S = 2.0
+_ANSWER_S = 10.0
 _IDLE_S = 900.0  # nobody came for so long: the next one starts a new process
 _LOOK_S = 5.0
 _LINE = 1 << 20
