@@ -108,6 +108,13 @@ def test_an_hour_is_not_a_week(tmp_path: Path) -> None:
     assert found.facts.requests_per_day == pytest.approx(960, rel=0.1)
 
 
+def test_minutes_are_enough(tmp_path: Path) -> None:
+    found = read(tmp_path, traffic(0.05, per_hour=240))
+    assert found.facts.profile is None
+    assert any("minutes of record are not a day" in note for note in found.facts.notes)
+    assert (found.facts.requests_per_day or 0) > 1000
+
+
 def test_one_key(tmp_path: Path) -> None:
     whole, one = read(tmp_path, traffic(3)), read(tmp_path, key="key_1")
     assert one.facts.requests_per_day == pytest.approx((whole.facts.requests_per_day or 0) / 3, rel=0.01)

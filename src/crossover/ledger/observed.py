@@ -88,7 +88,10 @@ class Hour(msgspec.Struct, frozen=True, gc=False):
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
-    """The traffic of whole hours [``begin``, ``end``) since 1970. ``failed`` requests are in none of the sums."""
+    """The traffic of whole hours [``begin``, ``end``) since 1970. ``failed`` requests are in none of the sums.
+
+    ``span`` is how many hours were watched: those, or less where the record is too short for whole ones.
+    """
 
     begin: int
     end: int
@@ -99,6 +102,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     deployments: tuple[Slice, ...]
     sample: Sample
     exact: bool
+    span: float
 
     @property
     def requests(self) -> float:
@@ -112,18 +116,20 @@ def observed(
     """What was observed from the first whole hour at or after ``since`` (Unix seconds) to the last before ``until``.
 
     The period begins with the first hour that holds a request, and so may hold nothing at all: then ``hours`` is empty.
-    ``key`` and ``route`` (a name that clients ask for) narrow it.
+    A record of less than two hours is taken as it is, from its first request to ``until``. ``key`` and ``route`` (what
+    clients ask for) narrow it.
     """
     begin, end = math.ceil(since / HOUR), math.floor(until / HOUR)
     where, values = _condition(key, route)
-    found = ledger.rows(
-        f"SELECT hour, sum(ok), sum(input_tokens), sum(output_tokens), sum(cached_read), sum(marginal / {MICRO}), "
-        f"sum(requests) FROM rollups WHERE hour >= ? AND hour < ?{where} GROUP BY hour ORDER BY hour",
-        (begin, end, *values),
-    )
+    found = _hours(ledger, begin, end, where, values)
     answered = [row[0] for row in found if row[1]]
+    short = len(answered) < 2
+    if short:
+        begin, end = math.floor(since / HOUR), math.ceil(until / HOUR)
+        found = _hours(ledger, begin, end, where, values)
+        answered = [row[0] for row in found if row[1]]
     # Of the first hour that the ledger holds nobody knows how much of it the gateway was there.
-    begin = end if not answered else answered[0] + (1 if len(answered) > 1 else 0)
+    begin = end if not answered else answered[0] + (0 if short else 1)
     found = [row for row in found if row[0] >= begin]
     wanted = sum(row[1] for row in found)
     whole = wanted if not values else _answered(ledger, begin, end)
@@ -140,6 +146,18 @@ def observed(
         deployments=deployments,
         sample=sample,
         exact=exact,
+        span=(until - max(since, sample.time.min())) / HOUR if short and len(sample.time) else end - begin,
+    )
+
+
+def _hours(
+    ledger: Ledger, begin: int, end: int, where: str, values: Sequence[str]
+) -> list[tuple[int, int, int, int, int, int, int]]:  # fmt: skip
+    """The roll-ups of each hour: hour, answered, input, output and cached tokens, microdollars paid, all requests."""
+    return ledger.rows(
+        f"SELECT hour, sum(ok), sum(input_tokens), sum(output_tokens), sum(cached_read), sum(marginal / {MICRO}), "
+        f"sum(requests) FROM rollups WHERE hour >= ? AND hour < ?{where} GROUP BY hour ORDER BY hour",
+        (begin, end, *values),
     )
 
 

@@ -27,7 +27,8 @@ def period(record: Recorded) -> str:
     only = "".join(f", only {what} {name}" for what, name in (("route", record.route), ("key", record.key)) if name)
     failed = f", {record.failed:,} not" if record.failed else ""
     count = f"{record.requests:,.0f} requests answered{failed}"
-    return f"{record.since} to {record.until} ({record.days:.1f} days){only}: {count}"
+    long = f"{record.days:.1f} days" if record.days >= 0.1 else f"{max(record.days * 1440, 1):.0f} minutes"
+    return f"{record.since} to {record.until} ({long}){only}: {count}"
 
 
 def _part(row: Part) -> str:

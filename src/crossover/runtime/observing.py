@@ -74,10 +74,10 @@ def seen(
                 what = "key" if column == "key" else "route"
                 raise UnknownNameError(what, name, known, field=f"--{what}")
         found = observed(ledger, since, until, key=key, route=route)
-    if len(found.sample.time) < FEWEST or found.requests < FEWEST or found.end - found.begin < 1:
+    if len(found.sample.time) < FEWEST or found.requests < FEWEST or found.span <= 0:
         raise InputError(
-            f"the ledger holds {found.requests:,.0f} answered requests of this kind in whole hours of that time, and a "
-            f"workload takes {FEWEST}",
+            f"the ledger holds {found.requests:,.0f} answered requests of this kind in that time, and a workload takes "
+            f"{FEWEST}",
             hint="Serve more traffic, or name a longer time with --since",
             field="--from-ledger",
         )
@@ -98,11 +98,12 @@ def seen(
 
 
 def _facts(found: Observed, record: Recorded, file: Path) -> Facts:
-    sample, hours = found.sample, found.end - found.begin
+    sample, hours = found.sample, found.span
     notes = list(_notes(found, record))
     profile = _profile(found)
     if profile is None:
-        notes.append(f"{hours} hours of record are not a day: the hours they do not hold are taken as alike")
+        watched = f"{hours:.0f} hours" if hours >= 2 else _long(hours)
+        notes.append(f"{watched} of record are not a day: the hours they do not hold are taken as alike")
     elif found.requests / hours < THIN_HOUR:
         notes.append(
             f"an hour holds {found.requests / hours:.1f} requests: the busiest hour, {peak_of(profile):.1f} times the "
@@ -129,7 +130,7 @@ def _facts(found: Observed, record: Recorded, file: Path) -> Facts:
 def _notes(found: Observed, record: Recorded) -> Iterator[str]:
     sample = found.sample
     yield (
-        f"read from {found.requests:,.0f} answered requests in {record.days:.1f} days; lengths, bursts and tiers from "
+        f"read from {found.requests:,.0f} answered requests in {_long(found.span)}; lengths, bursts and tiers from "
         f"a sample of {record.sampled:,} of them, in blocks of neighbours; which prompt had which answer is not kept"
     )
     if found.failed:
@@ -146,6 +147,10 @@ def _notes(found: Observed, record: Recorded) -> Iterator[str]:
         yield f"{soft:.1%} hold personal data of the soft tier, which may leave by most rules: not counted as sensitive"
     if record.drift and any(row.outside for row in record.drift):
         yield "the record drifts: " + "; ".join(row.sentence for row in record.drift if row.outside)
+
+
+def _long(hours: float) -> str:
+    return f"{hours / HOURS_PER_DAY:.1f} days" if hours >= 2 else f"{max(hours * 60, 1):.0f} minutes"
 
 
 def _profile(found: Observed) -> tuple[float, ...] | None:
@@ -240,7 +245,7 @@ def _percentiles(subject: str, metric: str, values: NDArray[np.float64], today: 
 
 
 def _record(found: Observed, days: Sequence[Day], key: str | None, route: str | None) -> Recorded:
-    hours = found.end - found.begin
+    hours = found.span
     tiers = np.bincount(found.sample.tier.astype(np.int64), minlength=4) / len(found.sample.tier)
     looked = 1 - float(tiers[0])
     month = HOURS_PER_DAY * DAYS_PER_MONTH / hours
@@ -267,7 +272,7 @@ def _record(found: Observed, days: Sequence[Day], key: str | None, route: str | 
     )
 
 
-def _parts(rows: Sequence[Slice], hours: int) -> tuple[Part, ...]:
+def _parts(rows: Sequence[Slice], hours: float) -> tuple[Part, ...]:
     total = sum(row.requests for row in rows)
     return tuple(
         Part(
