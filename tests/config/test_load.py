@@ -416,3 +416,12 @@ def test_one_mistake_stands_alone() -> None:
     error = refused(changed('zone = "openai"', 'zone = "opnai"'))
     assert error.more == ()
     assert "more" not in error.as_dict()
+
+
+def test_the_dashboard_has_a_port_of_its_own() -> None:
+    assert load("[dashboard]\nport = 5001\nenabled = false\n", {}).settings.dashboard.port == 5001
+    error = refused("[server]\nport = 5001\n\n[dashboard]\nport = 5001\n")
+    assert (error.line, error.field) == (5, "dashboard.port")
+    assert "the gateway's own port" in error.message
+    assert load("[server]\nport = 5001\n[dashboard]\nport = 5001\nenabled = false\n", {}).notes == ()
+    assert load("[server]\nport = 0\n[dashboard]\nport = 0\n", {}).settings.dashboard.enabled

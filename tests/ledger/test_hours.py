@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crossover.ledger import hours, queries
+from crossover.ledger.schema import SHORT_COLUMNS, add_short
 from tests.ledger.parts import DAY, HOUR, NOON, local, opened, record, stopped, write
 
 
@@ -57,3 +58,30 @@ def test_zones_say_whose_they_are(tmp_path: Path) -> None:
     with opened(tmp_path / "l.db") as ledger:
         write(ledger, rows())  # type: ignore[arg-type]
         assert hours.zones(ledger, NOON - 3 * DAY, NOON + DAY) == [("us", False, 3), ("home", True, 2)]
+
+
+def test_deployments_and_keys_have_sums_of_their_own(tmp_path: Path) -> None:
+    with opened(tmp_path / "l.db") as ledger:
+        write(ledger, rows())  # type: ignore[arg-type]
+        found = hours.by_deployment(ledger, NOON - 2 * HOUR, NOON + HOUR)
+        assert {name: sums.requests for name, sums in found.items()} == {"box": 2, "mini": 2, "": 1}
+        assert {name: sums.requests for name, sums in hours.by_key(ledger, NOON, NOON).items()} == {"": 4, "key_1": 1}
+
+
+def test_what_stood_idle_is_what_the_queries_say(tmp_path: Path) -> None:
+    with opened(tmp_path / "l.db") as ledger:
+        write(ledger, rows())  # type: ignore[arg-type]
+        hourly = {"box": 10**12, "unused": 5 * 10**11}
+        for since in (NOON - 3 * DAY, NOON - HOUR):
+            assert hours.idle(ledger, hourly, since, NOON + HOUR) == queries.idle(ledger, hourly, since, NOON + HOUR)
+
+
+def test_a_ledger_of_before_gets_its_short_roll_ups(tmp_path: Path) -> None:
+    with opened(tmp_path / "l.db") as ledger:
+        write(ledger, rows())  # type: ignore[arg-type]
+        before = [ledger.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in SHORT_COLUMNS]
+        with ledger.change() as connection:
+            for table in SHORT_COLUMNS:
+                connection.execute(f"DROP TABLE {table}")
+            add_short(connection)
+        assert [ledger.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in SHORT_COLUMNS] == before

@@ -84,3 +84,33 @@ def test_changes_are_in_the_audit_without_a_secret(tmp_path: Path) -> None:
 def test_any_bytes_hash() -> None:
     assert keys.hash_of("xo-\ud800") != keys.hash_of("xo-")
     assert len(keys.hash_of("x")) == 64
+
+
+def test_limits_are_changed_and_the_rest_stays(tmp_path: Path) -> None:
+    with opened(tmp_path / "ledger.db") as ledger:
+        key, secret = keys.create(ledger, "me", rpm=5, expires=NOON + 60)
+        before = ledger.rows("SELECT value FROM meta WHERE name = 'key_changes'")
+        keys.change(ledger, "me", rpm=9, tpm=7, aliases=("a",), budget=3, budget_period="day", policy="cheapest")
+        (found,) = keys.listed(ledger)
+        assert (found.rpm, found.tpm, found.aliases, found.budget, found.budget_period) == (9, 7, ("a",), 3, "day")
+        assert (found.id, found.hash, found.expires, found.name) == (key.id, keys.hash_of(secret), NOON + 60, "me")
+        assert ledger.rows("SELECT value FROM meta WHERE name = 'key_changes'") != before  # a gateway hears of it
+
+
+@pytest.mark.parametrize("facts", [{"rpm": -1}, {"budget": 10**19}, {"budget_period": "year"}])
+def test_limits_that_cannot_be_change_nothing(tmp_path: Path, facts: dict[str, Any]) -> None:
+    with opened(tmp_path / "ledger.db") as ledger:
+        key, _ = keys.create(ledger, "me")
+        with pytest.raises(InputError):
+            keys.change(ledger, "me", **facts)
+        assert keys.listed(ledger) == [key]
+
+
+def test_a_revoked_key_is_not_changed(tmp_path: Path) -> None:
+    with opened(tmp_path / "ledger.db") as ledger:
+        key, _ = keys.create(ledger, "me")
+        keys.revoke(ledger, "me")
+        with pytest.raises(InputError, match="for ever"):
+            keys.change(ledger, key.id, rpm=1)
+        with pytest.raises(UnknownNameError):
+            keys.change(ledger, "you", rpm=1)
