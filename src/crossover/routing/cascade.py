@@ -91,7 +91,8 @@ class Gate:
         if not (self._quiet and loud):
             return chunk
         bare = tuple(msgspec.structs.replace(delta, logprobs=None) for delta in chunk.deltas)
-        return msgspec.structs.replace(chunk, deltas=bare, raw=None)
+        # Without its bytes it is of no dialect any more: whoever writes it for the client writes its deltas.
+        return msgspec.structs.replace(chunk, deltas=bare, raw=None, dialect=None)
 
     def _call(self, tool: ToolDelta) -> None:
         name, arguments = self._calls.setdefault(tool.index, ["", ""])
