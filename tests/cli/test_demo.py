@@ -124,7 +124,7 @@ def test_real_requests_are_answered_explained_and_billed(tmp_path: Path) -> None
     assert set(settings.aliases) == {"auto", "best", "outage"}
 
 
-def test_what_was_proved_trains_a_rule_that_serves_and_saves(tmp_path: Path) -> None:
+def test_what_was_proved_trains_a_rule_that_serves_saves_and_plans(tmp_path: Path, asked: list[Question]) -> None:
     pytest.importorskip("xllamacpp", reason="the extra 'embedded' is not installed")
     out = tmp_path / "out"
     done = call("demo", "--only", "learn", "--out", str(out))
@@ -141,6 +141,9 @@ def test_what_was_proved_trains_a_rule_that_serves_and_saves(tmp_path: Path) -> 
     assert sum(row.deployment == "tiny" for row in smart) == int(kept[1])
     assert all(row.attempts[0].outcome == "escalated" for row in smart if row.deployment == "sandbox")
     assert load(out / "learned.toml", {}).settings.aliases["smart"].policy == "cascade"
+    assert "Plan again" in said
+    assert "only route smart: 120 requests answered" in (out / "replan.html").read_text(encoding="utf-8")
+    assert f"crossover dashboard --ledger {out / 'ledger.db'}".replace(" ", "") in "".join(done.out.split())
 
 
 def test_what_is_in_the_folder_is_left_as_it_is(tmp_path: Path) -> None:

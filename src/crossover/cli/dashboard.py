@@ -39,10 +39,11 @@ def dashboard(
         typer.echo(make_lock(paths().data))
         typer.echo("This opens the gateway's dashboard from now on; the token before it ends.", err=True)
         return
-    _show(ledger or paths().data / "ledger.db", port, config, plan)
+    show(ledger or paths().data / "ledger.db", port, config, plan)
 
 
-def _show(ledger: Path, port: int, config: Path | None, plan: Path | None) -> None:
+def show(ledger: Path, port: int, config: Path | None, plan: Path | None) -> None:
+    """Serve the pages over a ledger on this port of 127.0.0.1 (0: any) until somebody ends it."""
     import asyncio
     import contextlib
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -37,8 +38,18 @@ def demo(
         "demo-output"
     ),
     only: Annotated[Literal["plan", "prove", "run", "learn"] | None, typer.Option(help="Show only this part.")] = None,
+    stay: Annotated[
+        bool | None,
+        typer.Option(
+            "--dashboard/--no-dashboard",
+            help="Leave the dashboard open at the end.",
+            show_default="in a terminal, yes",
+        ),
+    ] = None,
 ) -> None:
-    """Plan the preset, compare the two tiny models, serve requests; print all of it."""
+    """Plan the preset, compare the two tiny models, serve requests, learn and plan again; print all of it."""
+    from crossover.cli.loop import dashboard, learn, replan, serve
+    from crossover.cli.tour import new_ledger
     from crossover.errors import FileError
     from crossover.reports.paper import Paper
     from crossover.reports.terminal import console
@@ -59,9 +70,16 @@ def demo(
         pages.append(out / EVAL_PAGE if results is not None else None)
     if only in (None, "run"):
         ledger = _run(paper, out)
+    config = None
     if only in (None, "learn") and results is not None:
-        _learn(paper, out, results, ledger)
+        ledger = ledger or new_ledger(out)
+        config = learn(paper, out, results)
+        if config is not None:
+            serve(paper, config, ledger, results)
+            pages.append(replan(paper, out, ledger))
     _next(paper, [page for page in pages if page is not None])
+    if config is not None and ledger is not None:
+        dashboard(paper, config, ledger, stay=sys.stdout.isatty() if stay is None else stay)
 
 
 def _plan(paper: Paper, out: Path) -> Path:
@@ -118,16 +136,6 @@ def _run(paper: Paper, out: Path) -> Path | None:
         paper.line(f"Left out: {error.message}.")
         paper.line(error.hint or "")
         return None
-
-
-def _learn(paper: Paper, out: Path, results: Path, ledger: Path | None) -> None:
-    """A rule from the proof, new requests by it, and what it saved."""
-    from crossover.cli.loop import learn, serve
-    from crossover.cli.tour import new_ledger
-
-    config = learn(paper, out, results)
-    if config is not None:
-        serve(paper, config, ledger or new_ledger(out), results)
 
 
 def _next(paper: Paper, pages: Sequence[Path]) -> None:

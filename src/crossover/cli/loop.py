@@ -1,4 +1,4 @@
-"""The last parts of ``crossover demo``: what was proved trains a rule, the rule serves, its record re-plans.
+"""The last parts of ``crossover demo``: what was proved trains a rule, the rule serves, its record plans again.
 
 Nothing here is staged: the promise is what the proof supports, the savings are what the ledger holds.
 """
@@ -9,6 +9,7 @@ import asyncio
 import datetime as dt
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from crossover.ledger.queries import Totals
 
 POLICY, CONFIG, ALIAS, ALL_API = "cascade.json", "learned.toml", "smart", "sandbox"
+PAGE, MODEL = "replan.html", "gpt-4o-mini"
 LOSS, CONFIDENCE = 0.05, 0.95
 TICKETS, SEED, AT_ONCE = 120, 2, 8
 _WITH_POLICY = """
@@ -140,6 +142,51 @@ def _saved(paper: Paper, ledger: Path, right: int, alone: int, count: int) -> No
     paper.blank()
     paper.line(f"{_share(rows[ALIAS], rows[ALL_API])} of the API's bill saved, from the ledger.")
     paper.line(f"crossover ledger week --ledger {ledger}", lead=" $ ", style="dim")
+
+
+def replan(paper: Paper, out: Path, ledger: Path) -> Path:
+    """Plan again, from what was just served; the page's place."""
+    from crossover.cli.plan import ask, report
+    from crossover.planner.question import Question
+    from crossover.reports import terminal
+    from crossover.runtime.observing import seen
+    from crossover.runtime.planning import with_recorded
+    from crossover.traffic.flags import demand_from_flags
+
+    paper.section("Plan again", "from the record: that traffic, held all day")
+    page = out / PAGE
+    paper.line(
+        f"crossover plan --from-ledger --route {ALIAS} --model {MODEL} --ledger {ledger} --html {page}",
+        lead=" $ ",
+        style="dim",
+    )
+    today, now = dt.datetime.now(dt.UTC).date(), time.time()
+    found = seen(ledger, now - 86_400, now, key=None, route=ALIAS, today=today)
+    demand = demand_from_flags(record=found.facts, models=(MODEL,))
+    question = Question(
+        workload=demand.workload, today=today, as_of=today, slo=demand.slo, recorded=found.evidence, record=found.record
+    )
+    plan = ask(with_recorded(question, ledger), quiet=False)
+    terminal.brief(plan, paper.console)
+    report(plan, page)
+    return page
+
+
+def dashboard(paper: Paper, config: Path, ledger: Path, *, stay: bool) -> None:
+    """The pages over the ledger: left open until Ctrl-C where ``stay``, else the line that opens them."""
+    from crossover.cli.dashboard import show
+    from crossover.errors import MissingExtraError
+
+    paper.section("See it", "every request, its price and why, savings, privacy, quality")
+    paper.line(f"crossover dashboard --ledger {ledger} --config {config}", lead=" $ ", style="dim")
+    if not stay:
+        return
+    try:
+        with suppress(KeyboardInterrupt):
+            show(ledger, 0, config, None)
+    except MissingExtraError as error:
+        paper.line(f"Left out: {error.message}.")
+        paper.line(error.hint or "")
 
 
 def _share(mine: Totals, api: Totals) -> str:

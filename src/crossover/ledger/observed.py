@@ -146,7 +146,7 @@ def observed(
         deployments=deployments,
         sample=sample,
         exact=exact,
-        span=(until - max(since, sample.time.min())) / HOUR if short and len(sample.time) else end - begin,
+        span=(until - max(since, float(sample.time.min()))) / HOUR if short and len(sample.time) else end - begin,
     )
 
 
