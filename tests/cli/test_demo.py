@@ -93,7 +93,7 @@ def test_real_requests_are_answered_explained_and_billed(tmp_path: Path) -> None
     assert (done.code, done.err) == (0, "")
     said = " ".join(done.out.split())
     assert "asked in vain: down (refused); tiny answered instead" in said
-    assert "not asked: sandbox: payment card ×1 found: sandbox is not local" in said
+    assert "why: quality_first: tiny, the only one left; payment card ×1 found: sandbox is not local" in said
     assert "13 requests, 13 answered, with 15 calls to models." in said
     assert "with 1 value replaced; 2 in which something was found stayed. Its chain of 7 entries holds." in said
     assert "priced like gpt-4o-mini" in said

@@ -314,7 +314,11 @@ def _why(row: Record) -> list[str]:
     return [
         f"why: {row.decision}",
         *(f"asked in vain: {name} ({outcome}); {row.deployment} answered instead" for name, outcome in failed.items()),
-        *(f"not asked: {_named(name, reason)}" for name, reason in row.refused if name not in failed),
+        *(
+            f"not asked: {_named(name, reason)}"
+            for name, reason in row.refused
+            if name not in failed and reason not in row.decision
+        ),
     ]
 
 
