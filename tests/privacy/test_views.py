@@ -120,6 +120,13 @@ def test_without_re2_the_views_are_the_same(name: str) -> None:
         assert said(text) == said(text, PLAIN)
 
 
+@pytest.mark.parametrize("after", ["DEBUG=true", "S3_KEY=x", "2026-11-27T10:02:17Z INFO", "2026-11-27"])
+def test_a_setting_or_a_line_of_a_log_goes_on_from_no_line(after: str) -> None:
+    key = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
+    assert not any(key + after[:4] in one for one in said(f"TOKEN={key}\n{after}\n"))
+    assert any(key in one for one in said(f"TOKEN={key[:20]}\n{key[20:]}\n"))
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

@@ -19,7 +19,7 @@ from crossover.money import show
 from crossover.reports.evaluation import render, render_power
 from crossover.reports.evaluation_axis import interval
 from crossover.reports.evaluation_many import plot
-from crossover.reports.evaluation_words import named, remarks
+from crossover.reports.evaluation_words import apart, named, remarks
 from tests.evaluation.parts import changed, samples
 from tests.reports.evaluations import many
 
@@ -142,6 +142,13 @@ def test_a_plot_stands_where_figures_differ() -> None:
 @pytest.mark.parametrize(("name", "shown"), [("short", "short"), ("a" * 20 + "|b", "aaaaaa…a|b")])
 def test_of_a_long_name_both_ends_are_kept(name: str, shown: str) -> None:
     assert named(name, 10) == shown
+
+
+def test_names_that_would_look_alike_show_where_they_differ() -> None:
+    long = ["Meta-Llama-3_1-8B-Instruct|pred", "Meta-Llama-3_1-70B-Instruct|pred", "gemini-1.5-pro-002|pred", "short"]
+    shown = ["…Llama-3_1-8B-Instr…", "…Llama-3_1-70B-Inst…", "gemini-1.5-p…02|pred", "short"]
+    assert list(apart(long, 20).values()) == shown
+    assert list(apart([f"aaaaaa{digit}{'b' * 20}" for digit in "12"], 8).values()) == ["…aaaa1b…", "…aaaa2b…"]
 
 
 def test_a_judge_that_failed_gives_no_verdict() -> None:

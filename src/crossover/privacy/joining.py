@@ -207,6 +207,7 @@ _AT = re.compile(r"[A-Za-z0-9._+/=-]{0,48}@")
 _RIGHT = re.compile(r"[A-Za-z0-9@._+/=-]{2,}")
 _DIGIT = re.compile(r"[0-9]")
 _NUMBER = re.compile(r"[+(]?[0-9][0-9 .()-]*")
+_OWN_LINE = re.compile(r"[A-Z][A-Z0-9_]*=[^=\s]|[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9-])")  # a setting; a line of a log
 _REACH = 48
 _WORD_MORE = r"[A-Za-z0-9@._+/=-]*"
 _NEXT_LINE = r"[ \t\r\\]*\n[ \t]*(?:[>|#*/]{1,3}[ \t]+)?"
@@ -223,7 +224,7 @@ def _lines(text: str) -> Iterator[tuple[Edit, ...]]:
         if len(before) < 2 or not (_mixed(before) or "@" in before or _AT.match(text, end) is not None):
             continue
         right = _RIGHT.match(text, end, min(len(text), end + _REACH))
-        if right is None:
+        if right is None or _OWN_LINE.match(text, end) is not None:
             continue
         after = right.group()
         both = _mixed(before) and _mixed(after) and (_DIGIT.search(before) or _DIGIT.search(after)) is not None

@@ -17,7 +17,7 @@ from crossover.evaluation.words import PHRASES, PowerRow
 from crossover.money import show
 from crossover.reports import evaluation_many as many
 from crossover.reports.evaluation_axis import COLOURS, interval
-from crossover.reports.evaluation_words import caution, failed_control, named, remarks
+from crossover.reports.evaluation_words import apart, caution, failed_control, remarks
 from crossover.reports.figures import plural
 from crossover.reports.intervals import signed
 from crossover.reports.paper import Paper, joined, plain_table
@@ -167,7 +167,7 @@ def _table(sides: Sequence[Side], paper: Paper) -> Table:
     """The columns that somebody measured, as many as there is room for, the most telling ones first."""
     shown = [(name, cell) for name, cell in _COLUMNS if any(cell(side) != _NONE for side in sides)]
     most = max(paper.width // 3, 12)
-    names = [named(side.name, most) for side in sides]
+    names = list(apart([side.name for side in sides], most).values())
     room = paper.width - max(map(len, names)) - 6
     kept: list[str] = []
     for name, cell in sorted(shown, key=lambda one: _KEPT_FIRST.index(one[0])):

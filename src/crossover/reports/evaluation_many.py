@@ -14,7 +14,7 @@ from crossover.evaluation.words import PHRASES, Comparison, Interval
 from crossover.money import show
 from crossover.reports import figures
 from crossover.reports.evaluation_axis import COLOURS, axis, bar, reach_of
-from crossover.reports.evaluation_words import caution, headline, named
+from crossover.reports.evaluation_words import apart, caution, headline
 from crossover.reports.intervals import signed
 from crossover.reports.paper import Paper, plain_table
 
@@ -32,7 +32,7 @@ def verdicts(found: Findings, paper: Paper) -> None:
     if conclusive:
         paper.line(promise(conclusive[0]), lead=lead, bar=True)
     paper.blank()
-    names = [named(one.candidate, max(paper.width // 4, 16)) for one in found.versus]
+    names = list(apart([one.candidate for one in found.versus], max(paper.width // 4, 16)).values())
     said = [PHRASES[one.comparison.verdict] for one in found.versus]
     gaps = [_gap(one.comparison) for one in found.versus]
     left = paper.width - sum(max(map(len, column)) + 2 for column in (names, said, gaps)) - 3
@@ -73,6 +73,7 @@ def frontier(found: Findings, paper: Paper) -> None:
         return
     paper.section("Who is beaten by nobody", "dim: another one is at least as good, as cheap and as fast")
     wide, most = paper.width >= _WIDE, max(paper.width // 4, 12)
+    shown = apart([one.name for one in placed], most)
     ranks = {one.name: f"#{rank}" for rank, one in enumerate(placed, start=1)}
     table = plain_table(
         ("#", "right"), ("", "left"), ("score", "right"), ("gap", "right"), ("$ per 1,000", "right"), ("p50", "right"),
@@ -80,10 +81,10 @@ def frontier(found: Findings, paper: Paper) -> None:
     )  # fmt: skip
     for rank, one in enumerate(placed, start=1):
         mark = " (reference)" if one.name == found.reference else ""
-        by = named(one.beaten_by, most) if wide else ranks.get(one.beaten_by, "")
+        by = shown.get(one.beaten_by, "") if wide else ranks.get(one.beaten_by, "")
         table.add_row(
             str(rank),
-            Text(f"{named(one.name, most)}{mark if wide else ''}", style="dim" if one.beaten_by else "bold"),
+            Text(f"{shown[one.name]}{mark if wide else ''}", style="dim" if one.beaten_by else "bold"),
             figures.NONE if one.score is None else f"{one.score * 100:.1f} %",
             figures.NONE if mark else f"{signed(one.gap)}{f' ({_bounds(one)})' if wide else ''}",
             "unknown" if one.per_thousand is None else show(one.per_thousand),

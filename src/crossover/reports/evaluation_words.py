@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from typing import Literal
 
 from crossover.evaluation.controls import Control
@@ -113,3 +114,17 @@ def named(name: str, most: int) -> str:
         return name
     head = (most - 1) * 2 // 3
     return f"{name[:head]}…{name[len(name) - (most - 1 - head) :]}"
+
+
+def apart(names: Sequence[str], most: int) -> dict[str, str]:
+    """Names that fit, as :func:`named`; of those that would look alike the place stays where they begin to differ."""
+    shown = {name: named(name, most) for name in names}
+    for name, short in shown.items():
+        alike = [other for other in shown if named(other, most) == short]
+        if len(alike) > 1:
+            same = next(at for at in count() if len({one[at : at + 1] for one in alike}) > 1)  # names are unique
+            begin = max(same - most // 2, 0)
+            end = begin + most - (begin > 0)
+            cut = name[begin : end - 1] + "…" if end < len(name) else name[begin:end]
+            shown[name] = f"{'…' if begin else ''}{cut}"
+    return shown

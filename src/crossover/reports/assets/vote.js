@@ -33,7 +33,7 @@
       ["question", "left", "right"].forEach(function (id) { at(id).scrollTop = 0; });
       window.scrollTo(0, 0);
     } else {
-      at("thanks").textContent = found.total ? "Everything is voted on" : "There is nothing to vote on";
+      at("thanks").textContent = found.total ? "Everything is voted on" : "There is nothing to vote on: wherever both answered, they said the same";
     }
     mark(null);
     document.documentElement.setAttribute("data-ballot", found.key || "none");
