@@ -166,10 +166,10 @@ def copy_day(ledger: Ledger, source: str, back: int) -> None:
 # ------------------------------------------------------------------------------------------------------------ the pages
 
 
-async def measure(path: Path, visits: int) -> dict[str, list[tuple[float, float]]]:
+async def measure(path: Path, now: float, visits: int) -> dict[str, list[tuple[float, float]]]:
     """(wall, CPU) milliseconds of each visit to each page."""
     house = House(ledger=path.name, hourly={"box": 2 * PICO})
-    book = Book(path, house, clock=lambda: NOON, kept_s=0.0)
+    book = Book(path, house, clock=lambda: now, kept_s=0.0)
     lock, token = new_lock()
     app = pages(book, NoGate(), lambda: lock, 1)
     found: dict[str, list[tuple[float, float]]] = {path: [] for path in VISITED}
@@ -314,8 +314,11 @@ def main() -> None:
         with open_ledger(path, readonly=True) as ledger:
             rows = sum(ledger.rows(f"SELECT count(*) FROM records_{m}")[0][0] for m in segments_of(ledger._connection))
             sums = ledger.rows("SELECT count(*) FROM rollups")[0][0]
+            last = segments_of(ledger._connection)[-1]  # a gateway may have added rows to a ledger that was kept
+            newest = ledger.rows(f"SELECT time FROM records_{last} ORDER BY number DESC LIMIT 1")[0][0]
+            now = max(NOON, newest / 1e6 + 1)
         print(f"{rows:,} rows, {sums:,} roll-ups, load of the machine {os.getloadavg()[0]:.1f}")
-        show_pages(asyncio.run(measure(path, stated.visits)), rows)
+        show_pages(asyncio.run(measure(path, now, stated.visits)), rows)
         if stated.gateway:
             asyncio.run(beside(path, Path(folder)))
 

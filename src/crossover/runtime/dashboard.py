@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 LOCK_FILE = "dashboard.json"
-_ENTRIES = 2_500  # entries of the audit that a page reads
+_ENTRIES = 1_500  # entries of the audit that a page reads
 KEPT_S = 2.0  # how long a figure is shown again without being asked for
 _MOST_KEPT = 64
 
