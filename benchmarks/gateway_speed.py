@@ -3,8 +3,9 @@
     python benchmarks/gateway_speed.py [--profile]
 
 A request of 1 kB and one of 20 kB go through the real HTTP door, dispatcher, provider, dialect and price list; only the
-two sockets and the ledger's file are left out. Printed: microseconds a request (the best of many rounds, so that other
-work on the machine counts little) and its ratio to decoding and encoding the same JSON once, the floor of any gateway.
+two sockets and the ledger's file are left out, and detection is off. Printed: microseconds a request (the best of many
+rounds, so that other work on the machine counts little) and its ratio to decoding and encoding the same JSON once, the
+floor of any gateway.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from crossover.runtime.serve import access
 from crossover.runtime.station import Station, open_station
 
 SETTINGS = """
+[privacy]
+profile = "off"
 [zones.up]
 operator = "provider"
 party = "somebody"

@@ -298,25 +298,13 @@ class Account:
         self.priced = usage
         zone, left = target.deployment.zone, not target.local and outcome not in _NOT_SENT
         cleared = self.cleared
-        self._attempts.append(
-            AttemptRow(
-                deployment=target.id,
-                outcome=outcome,
-                start_ms=(self.started - self.arrived) * 1000,
-                duration_ms=(now - self.started) * 1000,
-                upstream_status=status,
-                accepted=accepted,
-                input_tokens=usage.input,
-                output_tokens=usage.output,
-                cost=cost,
-                left=left,
-                zone=zone.name,
-                provider=target.provider,
-                party=zone.party,
-                action="" if not left else "redact" if cleared is not None and cleared.redacted else "allow",
-                redacted=0 if cleared is None else cleared.redacted,
-            )
-        )
+        row = AttemptRow(  # by position: names cost as much as all the rest, and this runs for every request
+            target.id, outcome, (self.started - self.arrived) * 1000, (now - self.started) * 1000, status, accepted,
+            usage.input, usage.output, cost, left, zone.name, target.provider, zone.party,
+            "" if not left else "redact" if cleared is not None and cleared.redacted else "allow",
+            0 if cleared is None else cleared.redacted,
+        )  # fmt: skip
+        self._attempts.append(row)
 
     def _so_far(self) -> Usage:
         """What was probably used: the prompt whole, the answer as far as it was seen, and no less than was reported."""
@@ -350,19 +338,12 @@ class Account:
         target = self.target
         assert target is not None
         tries = len(self._attempts)
+        cost = Decimal(self.cost).scaleb(-12) if final and not self._unpriced else None
         return Served(
-            request_id=self.id,
-            deployment=target.id,
-            model=target.deployment.model.name,
-            zone=target.deployment.zone.name,
-            policy=self.decision.policy,
-            reason=self._why(target.id),
-            attempts=tries if final else tries + 1,
-            cost=Decimal(self.cost).scaleb(-12) if final and not self._unpriced else None,
-            dropped=self.dropped,
-            local=target.local,
-            redacted=0 if self.cleared is None else self.cleared.redacted,
-        )
+            self.id, target.id, target.deployment.model.name, target.deployment.zone.name, self.decision.policy,
+            self._why(target.id), tries if final else tries + 1, cost, self.dropped, target.local,
+            0 if self.cleared is None else self.cleared.redacted,
+        )  # fmt: skip
 
     def _why(self, name: str) -> str:
         """Why this one answered: the decision, and where others came first, why each of them did not."""
@@ -376,51 +357,33 @@ class Account:
     def record(self, now: float, wall: float, targets: Mapping[str, Target]) -> Record:
         """The row of the ledger. ``wall`` is the Unix time of the request's arrival."""
         target, used, known, arrived = self.target, self.priced, self.ask.known, self.arrived
-        sensitivity = known.sensitivity
-        return Record(
-            id=self.id,
-            time=wall,
-            door=self.caller.door,
-            asked=self.asked,
-            policy=self.route.policy,
-            status=self.status,
-            http_status=200 if self.status == "ok" else self._http_status(),
-            error="" if self.status in ("ok", "cancelled") else code_of(self.error),
-            key=self.caller.key,
-            deployment="" if target is None else target.id,
-            provider="" if target is None else target.provider,
-            model="" if target is None else target.deployment.model.name,
-            zone="" if target is None else target.deployment.zone.name,
-            local=target is not None and target.local,
-            tier=sensitivity.tier,
-            categories=tuple(sorted(sensitivity.categories)) if sensitivity.categories else (),
-            streamed=self.streamed,
-            queue_ms=((now if self.placed_at is None else self.placed_at) - arrived) * 1000,
-            ttft_ms=0.0 if self.first_at is None else (self.first_at - arrived) * 1000,
-            total_ms=(now - arrived) * 1000,
-            input_tokens=used.input,
-            cached_read=used.cached_read,
-            cache_write_5m=used.cache_write_5m,
-            cache_write_1h=used.cache_write_1h,
-            output_tokens=used.output,
-            reasoning=used.reasoning,
-            images=used.images,
-            input_basis=used.input_basis,
-            output_basis=used.output_basis,
-            cost=self.cost,
-            cost_known=not self._unpriced,
-            marginal=self.spent,
-            price_source="" if target is None else target.price.source,
-            decision=self.decision.reason + self.added,
-            refused=tuple([(one.target, one.reason) for one in self.refused]) if self.refused else (),
-            codes=tuple([one.code for one in self.refused]) if self.refused else (),
-            alternatives=self._alternatives(targets) if len(self.route.targets) > 1 else (),
-            dropped=self.dropped,
-            attempts=tuple(self._attempts),
-            reserved=self.reserved,
-            kind=self.kind,
-            privacy=self._privacy(known) if known.profiles else None,
-        )
+        sensitivity, refused = known.sensitivity, self.refused
+        return Record(  # by position, in the order of its fields: names cost as much as all the rest
+            self.id, wall, self.caller.door, self.asked, self.route.policy, self.status,
+            200 if self.status == "ok" else self._http_status(),
+            "" if self.status in ("ok", "cancelled") else code_of(self.error),
+            self.caller.key,
+            "" if target is None else target.id,
+            "" if target is None else target.provider,
+            "" if target is None else target.deployment.model.name,
+            "" if target is None else target.deployment.zone.name,
+            target is not None and target.local,
+            sensitivity.tier,
+            tuple(sorted(sensitivity.categories)) if sensitivity.categories else (),
+            self.streamed,
+            ((now if self.placed_at is None else self.placed_at) - arrived) * 1000,
+            0.0 if self.first_at is None else (self.first_at - arrived) * 1000,
+            (now - arrived) * 1000,
+            used.input, used.cached_read, used.cache_write_5m, used.cache_write_1h, used.output, used.reasoning,
+            used.images, used.input_basis, used.output_basis,
+            self.cost, not self._unpriced, self.spent, "" if target is None else target.price.source,
+            self.decision.reason + self.added,
+            tuple([(one.target, one.reason) for one in refused]) if refused else (),
+            tuple([one.code for one in refused]) if refused else (),
+            self._alternatives(targets) if len(self.route.targets) > 1 else (),
+            self.dropped, tuple(self._attempts), self.reserved, self.kind,
+            self._privacy(known) if known.profiles else None,
+        )  # fmt: skip
 
     def _privacy(self, known: Known) -> Privacy:
         """What privacy knew of it and did."""

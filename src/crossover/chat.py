@@ -9,6 +9,7 @@ are the bytes of the answer, so that a target of the same dialect gets and gives
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import msgspec
@@ -138,7 +139,7 @@ class Reasoning(msgspec.Struct, frozen=True, kw_only=True):
     budget_tokens: int | None = None
 
 
-class Caller(msgspec.Struct, frozen=True, kw_only=True):
+class Caller(msgspec.Struct, frozen=True):
     """Who asks, and what was said beside the request itself (headers, key, route). Labels may only raise.
 
     ``key`` is the id of the key, never the key. ``deadline_s`` is how long the caller waits, in seconds. ``under`` are
@@ -214,20 +215,21 @@ class EmbedRequest(msgspec.Struct, frozen=True, kw_only=True):
     clearance: Any = None  # a Pass of crossover.egress
 
 
+_EMBEDDED = attrgetter("inputs", "tree", "extra", "user")
+_ASKED = attrgetter(
+    "messages", "tree", "tools", "output", "metadata", "extra", "user", "stop", "tool_choice", "logit_bias"
+)
+
+
 def substance(request: ChatRequest | EmbedRequest) -> tuple[object, ...]:
     """Everything of a request that is sent and may hold words of a person: the objects themselves, for a pass."""
-    if isinstance(request, EmbedRequest):
-        return request.inputs, request.tree, request.extra, request.user
-    return (
-        request.messages, request.tree, request.tools, request.output, request.metadata, request.extra,
-        request.user, request.stop, request.tool_choice, request.logit_bias,
-    )  # fmt: skip
+    return _EMBEDDED(request) if isinstance(request, EmbedRequest) else _ASKED(request)
 
 
 # ------------------------------------------------------------------------------------------------------------ answer
 
 
-class Served(msgspec.Struct, frozen=True, kw_only=True):
+class Served(msgspec.Struct, frozen=True):
     """Which deployment answered, why, and at what price: what the answer's headers and ``crossover explain`` say.
 
     ``cost`` is exact dollars, None until the answer is complete. ``dropped`` names parameters that the target could
@@ -248,7 +250,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     redacted: int = 0
 
 
-class Choice(msgspec.Struct, frozen=True, kw_only=True):
+class Choice(msgspec.Struct, frozen=True):
     """One answer. ``logprobs`` stays in the shape of the OpenAI dialect."""
 
     message: Message
@@ -257,7 +259,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     logprobs: Any = None
 
 
-class ChatResponse(msgspec.Struct, frozen=True, kw_only=True):
+class ChatResponse(msgspec.Struct, frozen=True):
     """A complete answer. ``usage`` None: the target did not say. ``raw`` is the answer's body in ``dialect``.
 
     ``dropped`` names parameters that the target could not honour and that were harmless to leave out.

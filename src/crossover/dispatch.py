@@ -336,22 +336,14 @@ class Dispatcher:
                 knowing(NOTHING_FOUND, labels, ()) if desk is None else await self._known(desk, route, request, labels)
             )
             chat = request if isinstance(request, ChatRequest) else None
+            most, choices = (0, 1) if chat is None else (chat.max_tokens, chat.n)
+            regimes = (*plant.regimes, *caller.regimes) if caller.regimes else plant.regimes
             ask = Ask(
-                needs=needed,
-                input_tokens=self._estimate(request),
-                output_tokens=0 if chat is None else chat.max_tokens,
-                choices=1 if chat is None else chat.n,
-                known=known,
-                regimes=(*plant.regimes, *caller.regimes) if caller.regimes else plant.regimes,
-                local_only=local_only,
-                dialect=request.dialect,
-            )
+                needed, self._estimate(request), most, choices, regimes, local_only, request.dialect, known
+            )  # fmt: skip
             busy = {one: plant.places[one].busy for one in route.targets} if len(route.targets) > 1 else {}
             guessed = guess(route, request, plant.watch, self._clock.chance) if route.strong else NOT_GUESSED
-            conditions = Conditions(
-                health=plant.health, law=plant.law, busy=busy, now=now, streamed=streamed, guess=guessed.guess,
-                strong=route.strong,
-            )  # fmt: skip
+            conditions = Conditions(plant.health, plant.law, busy, now, streamed, guessed.guess, route.strong)
             decision = decide(route, plant.targets, ask, conditions)
         except CrossoverError as error:
             refused = error if isinstance(error, ServingError) else mistake(error)

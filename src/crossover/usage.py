@@ -32,7 +32,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def __post_init__(self) -> None:
         if (
-            self.cached_read == self.cache_write_5m == self.cache_write_1h == self.reasoning == self.images == 0
+            not (self.cached_read or self.cache_write_5m or self.cache_write_1h or self.reasoning or self.images)
             and 0 <= self.input <= MAX_TOKENS
             and 0 <= self.output <= MAX_TOKENS
         ):

@@ -39,6 +39,8 @@ class PriceList(msgspec.Struct, frozen=True, kw_only=True):
     def cost(self, usage: Usage) -> int:
         """Picodollars of one request with this usage; see :meth:`crossover.catalog.prices.RateCard.cost`."""
         step = self.steps[0] if len(self.steps) == 1 else self.at(usage.input)
+        if not (usage.cached_read or usage.cache_write_5m or usage.cache_write_1h or usage.reasoning):
+            return step.input * usage.input + step.output * usage.output + self.per_request
         fresh = usage.input - usage.cached_read - usage.cache_write_5m - usage.cache_write_1h
         return (
             step.input * fresh

@@ -241,15 +241,7 @@ class Gateway:
             deadline = _seconds(waits)
         if (tries := headers.get(b"x-stainless-retry-count")) is not None and tries.isdigit():
             retries = int(tries[:3])
-        return Caller(
-            request_id=request.id,
-            key=key.id,
-            policy=policy,
-            sensitivity=label,
-            deadline_s=deadline,
-            retries_by_client=retries,
-            door=door,
-        )
+        return Caller(request.id, key.id, policy, label, (), deadline, retries, None, door)
 
     # --------------------------------------------------------------------------------------------------- the machine
 

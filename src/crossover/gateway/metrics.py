@@ -10,6 +10,7 @@ from crossover.dispatch import Plant
 from crossover.ledger.words import PICO, Book, Budget, Record
 
 _BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+_UNSEEN = ("unknown", "allow")  # category and action where nobody looked
 CONTENT_TYPE = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
 
 
@@ -34,7 +35,7 @@ class Series:
     __slots__ = ("attempts", "cached", "cost", "first", "input", "output", "whole")
 
     def __init__(self) -> None:
-        self.attempts: Counter[str] = Counter()  # by outcome
+        self.attempts: dict[str, int] = {}  # by outcome
         self.input = self.output = self.cached = 0  # tokens
         self.cost = 0  # picodollars
         self.first = Histogram()
@@ -45,7 +46,7 @@ class Metrics:
     """Counters since the start, by deployment and by asked name; names come from the configuration, so they are few."""
 
     def __init__(self) -> None:
-        self.requests: Counter[tuple[str, str, str]] = Counter()  # (asked, deployment, status)
+        self.requests: dict[tuple[str, str, str], int] = {}  # (asked, deployment, status)
         self.refused: Counter[str] = Counter()  # by error code, before any attempt
         self.errors: Counter[int] = Counter()  # by HTTP status, those of the door's own included
         self.privacy: Counter[tuple[str, str]] = Counter()  # (category, action)
@@ -54,24 +55,27 @@ class Metrics:
 
     def count(self, record: Record, known: bool) -> None:
         """Count one record; a name nobody configured is counted as ``(unknown)`` so that clients make no series."""
-        self.requests[record.asked if known else "(unknown)", record.deployment, record.status] += 1
+        deployment = record.deployment
+        name = (record.asked if known else "(unknown)", deployment, record.status)
+        self.requests[name] = self.requests.get(name, 0) + 1
         known_of = record.privacy
         if known_of is None:
-            self.privacy["unknown", "allow"] += 1
+            self.privacy[_UNSEEN] = self.privacy.get(_UNSEEN, 0) + 1
         elif not known_of.counts and not known_of.opaque:
             self.privacy["none", known_of.action] += 1  # a label may have decided
         else:
             for category in {row[0] for row in known_of.counts} | ({"opaque"} if known_of.opaque else set()):
                 self.privacy[category, known_of.action] += 1
         for attempt in record.attempts:
-            self.of(attempt.deployment).attempts[attempt.outcome] += 1
+            outcomes = self.of(attempt.deployment).attempts
+            outcomes[attempt.outcome] = outcomes.get(attempt.outcome, 0) + 1
             self.replaced += attempt.redacted
         if record.status == "refused":
             self.refused[record.error] += 1
             return
-        if not record.deployment:
+        if not deployment:
             return  # its client left while it waited: it is nobody's time
-        series = self.of(record.deployment)
+        series = self.of(deployment)
         series.input += record.input_tokens
         series.output += record.output_tokens
         series.cached += record.cached_read

@@ -17,7 +17,7 @@ Period = Literal["day", "week", "month", "total"]
 Status = Literal["ok", "error", "truncated", "cancelled", "refused"]
 
 
-class AttemptRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class AttemptRow(msgspec.Struct, frozen=True, gc=False):
     """One call to one deployment. ``outcome`` is ``ok`` or an ``UpstreamKind``; ``accepted``: may have been billed.
 
     ``left``: bytes of the request went to a place that is not the user's own (``zone``, operated by ``party``, reached
@@ -70,7 +70,7 @@ class Alternative(msgspec.Struct, frozen=True, gc=False):
     local: bool = False
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True):
     """One request, whole. ``model`` is what answered, ``asked`` what the client named.
 
     ``cost`` prices the tokens: list price on an API, the machine's hour shared out over its tokens on a local

@@ -30,7 +30,7 @@ _MARGIN = 1.25
 _NOBODY_ASKED = "nobody has asked yet"
 
 
-class Ask(msgspec.Struct, frozen=True, kw_only=True):
+class Ask(msgspec.Struct, frozen=True):
     """What routing must know of a request: nothing of what it says.
 
     ``input_tokens`` is an estimate, ``output_tokens`` the stated maximum of each of ``choices`` answers (None: not

@@ -17,6 +17,7 @@ Whatever the policy, among the *fallbacks* healthy local deployments come before
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -28,7 +29,7 @@ from crossover.usage import Usage
 _TYPICAL_OUTPUT = 300  # tokens of an answer whose length nobody stated, to compare prices only
 
 
-class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+class Conditions(msgspec.Struct, frozen=True):
     """How things stand now. ``busy`` maps a deployment to (calls in flight, waiting).
 
     ``streamed`` says whether the answer is wanted in pieces: its speed is then the time to the first. ``guess`` says
@@ -67,12 +68,21 @@ def decide(route: Route, targets: Mapping[str, Target], ask: Ask, conditions: Co
         refused += [Refusal(name, "pinned", why) for name in route.targets[len(names) :]]
     if len(eligible) > 1:
         eligible = _ranked(route.policy, eligible, ask, conditions)
+    if len(route.targets) == 1 and eligible and conditions.guess is None:
+        return _alone(route.policy, eligible[0].id)
     return Decision(
         policy=route.policy,
-        order=(eligible[0].id,) if len(eligible) == 1 else tuple([target.id for target in eligible]),
+        order=tuple([target.id for target in eligible]),
         refused=tuple(refused),
         reason=_reason(route, targets, eligible, conditions) + _kept_back(refused, eligible),
     )
+
+
+@lru_cache(maxsize=4096)
+def _alone(policy: PolicyName, name: str) -> Decision:
+    """The decision for the only deployment of a route: most requests of most gateways, and always the same."""
+    why = _WHY[policy] if policy == "pinned" else "the only one on the list"
+    return Decision(policy=policy, order=(name,), refused=(), reason=f"{policy}: {name}, {why}")
 
 
 def marginal_cost(target: Target, ask: Ask) -> int:

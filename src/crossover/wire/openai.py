@@ -116,7 +116,7 @@ def read_request(body: Any, caller: Caller = NOBODY) -> ChatRequest:
     """A parsed body as a request. RequestError 400 names the field that is wrong; unknown fields stay in ``extra``."""
     if type(body) is not dict:
         raise RequestError("the body must be a JSON object", code="invalid_body")
-    words: dict[str, Any] = {"dialect": "openai", "tree": body, "caller": caller}
+    words: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     for name, value in body.items():
         if value is None:
@@ -138,7 +138,7 @@ def read_request(body: Any, caller: Caller = NOBODY) -> ChatRequest:
             extra["tools"] = others
     if extra:
         words["extra"] = extra
-    return ChatRequest(**words)
+    return ChatRequest(dialect="openai", tree=body, caller=caller, **words)
 
 
 def write_response(response: ChatResponse, request: ChatRequest) -> bytes:
@@ -389,15 +389,10 @@ def read_response(body: bytes) -> ChatResponse:
     choices = tuple([_choice(choice, number) for number, choice in enumerate(answer.choices)])
     if len(choices) > 1 and usage is not None and of_one_choice(usage, answer.timings):
         usage = of_all_choices(usage, [_written(choice.message) for choice in choices])
-    return ChatResponse(
-        choices=choices,
-        model=tree.text(answer.model),
-        id=tree.text(answer.id),
-        created=tree.count(answer.created) or 0,
-        usage=usage if usage is not None else read_usage(answer.choices[0].usage),
-        raw=body,
-        dialect="openai",
-    )
+    if usage is None:
+        usage = read_usage(answer.choices[0].usage)
+    made = answer.created if type(answer.created) is int and answer.created > 0 else tree.count(answer.created) or 0
+    return ChatResponse(choices, tree.text(answer.model), tree.text(answer.id), made, usage, body, "openai")
 
 
 def _written(message: Message) -> int:
@@ -448,12 +443,8 @@ def _choice(choice: _Choice, number: int) -> Choice:
         if not found:
             raise UpstreamError("the answer says nothing, not even why it ended", upstream="empty")
         finish = "tool_calls" if message.tool_calls else "stop"
-    return Choice(
-        message=Message("assistant", tuple(found)),
-        finish=finish,
-        index=choice.index if type(choice.index) is int else number,
-        logprobs=choice.logprobs,
-    )
+    index = choice.index if type(choice.index) is int else number
+    return Choice(Message("assistant", tuple(found)), finish, index, choice.logprobs)
 
 
 def _tool_call(call: _Call, index: int) -> Part:
