@@ -134,7 +134,8 @@ def _fill(
 
 def _shares() -> np.ndarray:
     weights = np.outer(np.outer([6, 4, 3, 3, 2, 1], [5, 2, 1, 2]).ravel(), [8, 1, 1]).ravel().astype(float)
-    return weights / weights.sum()
+    shares: np.ndarray = weights / weights.sum()
+    return shares
 
 
 def _roll_up(connection: sqlite3.Connection, month: str) -> None:

@@ -148,4 +148,4 @@ def outdated(path: Path | str, migrations: tuple[Migration, ...] = MIGRATIONS) -
     with contextlib.closing(connection), told(place):
         version = version_of(connection)
         refuse_strange(version, len(migrations), str(place))
-        return version < len(migrations)
+        return (version or 0) < len(migrations)
