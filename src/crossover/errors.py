@@ -9,6 +9,7 @@
     │   └── ContradictionError two values that cannot both hold
     ├── MissingExtraError     an optional part is not installed; carries the install line
     ├── ThresholdError        everything ran, and a threshold the user set is not met  exit 3
+    ├── CutShortError         Ctrl-C; the output holds what there was until then        exit 130
     ├── StoreError            the ledger cannot be opened, read or written
     ├── DetectionError        a text could not be looked at: nobody knows what it holds
     ├── ScoringError          an answer could not be scored; it counts as the user declared
@@ -142,6 +143,16 @@ class ThresholdError(CrossoverError):
 
     exit_code = 3
     kind = "threshold_not_met"
+
+
+class CutShortError(CrossoverError):
+    """Ctrl-C, after which the command has still told what there was until then."""
+
+    exit_code = 130
+    kind = "interrupted"
+
+    def __init__(self) -> None:
+        super().__init__("interrupted; this is what there was until then", told=True)
 
 
 class StoreError(CrossoverError):

@@ -295,17 +295,21 @@ def test_what_cannot_be_learnt_from(home: Path, labelled: Path) -> None:
     assert (done.code, done.err.count("neither true nor false")) == (2, 21)
 
 
-def test_interrupted(home: Path) -> None:
+@pytest.mark.parametrize("form", ["-q", "--json"])
+def test_interrupted(home: Path, form: str) -> None:
     """What was seen until then is shown, and the exit code says so."""
     pipe = home / "pipe"
     os.mkfifo(pipe)
     rows = lines({"p": "x"}) * 40_000  # more than a pipe holds: once all is written, some was read
-    words = ("privacy", "scan", "--no-names", "--no-health", "-q", str(pipe))
+    words = ("privacy", "scan", "--no-names", "--no-health", form, str(pipe))
     with running(*words, folder=home) as process, pipe.open("w") as writer:
         writer.write(rows)
         process.signal(signal.SIGINT)
         done = process.done()
     assert (done.code, "interrupted" in done.err) == (130, True)
+    if form == "--json":
+        assert json.loads(done.out)["complete"] is False
+        return
     assert "Interrupted: these figures are of what was read until then" in done.out
     assert "nothing found" in done.out
 

@@ -18,7 +18,7 @@ import typer
 from crossover.cli.loadtest_flags import course_of, source_of, trace_of
 from crossover.cli.loadtesting import Flags, aimed_at, checked, key_of, leave, outside_prompts, planner_name, session_of
 from crossover.config.load import Loaded
-from crossover.errors import ContradictionError, InputError, UpstreamError
+from crossover.errors import ContradictionError, CutShortError, InputError, UpstreamError
 from crossover.loadtest.conduct import Course, calibrated
 from crossover.loadtest.contest import FEWEST, ROUNDS, Begun, Ready, Side, contest
 from crossover.loadtest.drive import Heard
@@ -74,7 +74,7 @@ def compare(flags: Flags) -> None:
     )
     _finish(flags, slo, kept, sides, written)
     if interrupted:
-        raise KeyboardInterrupt
+        raise CutShortError
     if not any(stage.run.shots for side in sides for stage in side.session.stages):
         raise UpstreamError("nothing was measured", upstream="server_error")
 

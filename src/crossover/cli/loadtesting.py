@@ -19,7 +19,15 @@ from crossover import __version__
 from crossover.cli.loadtest_flags import course_of, described, source_of, trace_of
 from crossover.config import environment, paths
 from crossover.config.load import Loaded
-from crossover.errors import ContradictionError, FileError, InputError, ThresholdError, UnknownNameError, UpstreamError
+from crossover.errors import (
+    ContradictionError,
+    CutShortError,
+    FileError,
+    InputError,
+    ThresholdError,
+    UnknownNameError,
+    UpstreamError,
+)
 from crossover.evidence import Evidence
 from crossover.loadtest.compare import pairs
 from crossover.loadtest.conduct import Begun, Course, calibrated, conduct
@@ -117,7 +125,7 @@ def load_test(flags: Flags) -> None:
     written = None if flags.no_evidence or interrupted else leave(flags, evidence(kept.session, slo))
     _finish(flags, slo, kept, before, written=written, judged=not interrupted)
     if interrupted:
-        raise KeyboardInterrupt
+        raise CutShortError
 
 
 def checked(flags: Flags) -> Slo:

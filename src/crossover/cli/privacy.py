@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from crossover.errors import CrossoverError, InputError, ThresholdError, UnknownNameError
+from crossover.errors import CrossoverError, CutShortError, InputError, ThresholdError, UnknownNameError
 from crossover.sensitivity import CATEGORIES
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def scan(
     if html is not None:
         _write(report, html, said=not as_json)
     if interrupted:
-        raise KeyboardInterrupt
+        raise CutShortError
     _judge(report.survey, wanted, most)
 
 
