@@ -40,7 +40,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     secret: bytes
 
 
-class Cleared(msgspec.Struct, frozen=True, kw_only=True):
+class Cleared(msgspec.Struct, frozen=True):
     """A request as one deployment may see it. ``restorer`` puts the values back into the answer."""
 
     request: Any  # a ChatRequest or an EmbedRequest, as it came
@@ -112,4 +112,4 @@ def clear(
     if not place.local:
         passed = guard.permit(deployment, judged.rule, substance(request))
         request = msgspec.structs.replace(request, clearance=passed)
-    return Cleared(request=request, verdict=judged, restorer=restorer, redacted=redacted)
+    return Cleared(request, judged, restorer, redacted)

@@ -121,6 +121,8 @@ def knowing(
 ) -> Known:  # fmt: skip
     """What is known of a request, put together once."""
     if found is NOTHING_FOUND and labels is NOT_SENSITIVE:
+        if not (profiles or detector):
+            return UNKNOWN
         return Known(profiles=profiles, detector=detector)
     clean = not profiles or not (found.counts or found.opaque or labels.categories or labels.tier != "none")
     return Known(

@@ -16,7 +16,7 @@ from crossover.chat import Dialect
 from crossover.privacy.policy import UNKNOWN, Known, Place, verdict
 from crossover.routing.health import Health
 from crossover.routing.words import Need, Refusal, Target
-from crossover.sensitivity import Sensitivity
+from crossover.sensitivity import NOT_SENSITIVE, Sensitivity
 
 # Refusals that no waiting changes; the others are only for now.
 FOR_GOOD = frozenset(
@@ -64,6 +64,7 @@ class Laws:
         self._today = today
         self._day = today()
         self._known: dict[tuple[str, Sensitivity, tuple[str, ...], bool], str | None] = {}
+        self._plain: dict[str, str | None] = {}  # the same by deployment, for requests without labels or regimes
         self.barred: Mapping[str, str] = {}  # deployments whose declared zone was not confirmed, and why
 
     def __call__(self, target: Target, ask: Ask) -> str | None:
@@ -74,18 +75,28 @@ class Laws:
         if day != self._day:
             self._day = day
             self._known.clear()
+            self._plain.clear()
+        if ask.known is UNKNOWN and not ask.regimes:  # nothing is asked for and nothing was found: nearly all requests
+            against = self._plain.get(target.id, _NOBODY_ASKED)
+            if against is _NOBODY_ASKED:
+                against = self._plain[target.id] = self._asked(target, NOT_SENSITIVE, (), day, True)
+            return against
         house = not ask.known.profiles  # else the matrix has spoken
         sensitivity = ask.known.sensitivity
         key = (target.id, sensitivity, ask.regimes, house)
         against = self._known.get(key, _NOBODY_ASKED)
         if against is _NOBODY_ASKED:
-            answer = compliance.permit(
-                target.deployment.zone, sensitivity, ask.regimes, day, confirmed=self._confirmed, house=house
-            )
             if len(self._known) >= 4096:  # regimes may come with a request: do not remember without end
                 self._known.clear()
-            against = self._known[key] = answer.sentence if isinstance(answer, compliance.Refusal) else None
+            against = self._known[key] = self._asked(target, sensitivity, ask.regimes, day, house)
         return against
+
+    def _asked(
+        self, target: Target, sensitivity: Sensitivity, regimes: tuple[str, ...], day: dt.date, house: bool
+    ) -> str | None:
+        zone = target.deployment.zone
+        answer = compliance.permit(zone, sensitivity, regimes, day, confirmed=self._confirmed, house=house)
+        return answer.sentence if isinstance(answer, compliance.Refusal) else None
 
 
 def refusal(target: Target, ask: Ask, law: Law, health: Health, now: float) -> Refusal | None:

@@ -153,9 +153,11 @@ class Health:
 
     def took(self, target: str, now: float, seconds: float, *, streamed: bool) -> None:
         """An answer began after so long: its first piece where it was ``streamed``, else the whole of it."""
-        before = self.seconds(target, now, streamed=streamed)
-        smoothed = seconds if before is None else before + _SMOOTHING * (seconds - before)
-        self._seen[target, streamed] = (smoothed, now)
+        key = (target, streamed)
+        seen = self._seen.get(key)
+        if seen is not None and now - seen[1] <= _MEMORY:
+            seconds = seen[0] + _SMOOTHING * (seconds - seen[0])
+        self._seen[key] = (seconds, now)
 
     def seconds(self, target: str, now: float, *, streamed: bool) -> float | None:
         """How long answers took lately, smoothed; None where nobody saw one in the last ten minutes."""
