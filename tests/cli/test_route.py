@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 import time
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from crossover.evaluation.results import ScoreRow
-from crossover.learning.artifact import load
+from crossover.learning.artifact import load, save
 from crossover.ledger.grades import Grade, add_grades
 from crossover.ledger.store import open_ledger
 from tests.cli.shell import call, quiet_home, refused
@@ -69,6 +70,16 @@ def test_a_policy_is_trained_shown_and_tried(tmp_path: Path) -> None:
     assert 0 < facts["kept"] < 500
     assert facts["dollars_per_1000"] < facts["dollars_per_1000_strong"]
     assert facts["lost"] <= 0.05
+    policy = load(tmp_path / "cascade.json")
+    for promised, word in (
+        (facts["lost"] * 0.95, "chance alone may do this"),
+        (facts["lost"] * 0.2, "not like the calibration"),
+    ):
+        assert policy.card.promise is not None
+        strict = msgspec.structs.replace(policy.card.promise, loss=promised)
+        card = msgspec.structs.replace(policy.card, promise=strict)
+        save(msgspec.structs.replace(policy, card=card), tmp_path / "strict.json")
+        assert word in " ".join(call("route", "try", "strict.json", "eval").out.split())
     words = call("route", "try", "cascade.json", "eval").out
     assert "prompts" in words
     assert "would stay with small" in words
@@ -167,9 +178,10 @@ def test_watching_says_whether_a_promise_is_kept(tmp_path: Path) -> None:
     assert call(*TRAIN).code == 0
     cases: tuple[tuple[Literal["audit", "shadow"], str, int], ...]
     cases = ("audit", "chat", 3), ("audit", "mail", 500), ("shadow", "old", 300)
+    now = time.time()
     rows = [
         Grade(
-            request=f"{kind}{number}", time=1_790_000_000.0 + number, route=route, kind=kind, weak="small",
+            request=f"{kind}{number}", time=now + number, route=route, kind=kind, weak="small",
             strong="large", probability=0.05, kept=True, loss=float(number % every == 0), grader="agreement",
             weak_cost=10**6, strong_cost=10**9,
         )
@@ -213,6 +225,13 @@ def test_watching_says_whether_a_promise_is_kept(tmp_path: Path) -> None:
     assert [one["alias"] for one in found] == ["chat"]
     assert found[0]["promised"] == 0.05
     assert found[0]["found"]["left"]
+    policy = load(tmp_path / "cascade.json")
+    later = dt.datetime.fromtimestamp(now + 1_000, dt.UTC).isoformat()
+    save(
+        msgspec.structs.replace(policy, card=msgspec.structs.replace(policy.card, made=later)),
+        tmp_path / "cascade.json",
+    )
+    assert "Nothing has been compared" in call(*watch, "--alias", "chat").out, "they spoke of the policy before"
     assert "Nothing has been compared" in call(*watch, "--alias", "none").out
     (tmp_path / "crossover.toml").write_text("[aliases.chat]\nnothing = 1")
     assert "Note: what was promised is not known" in call(*watch).err

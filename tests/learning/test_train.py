@@ -70,6 +70,15 @@ def test_a_cascade_learns_what_good_answers_look_like() -> None:
     assert artifact.decoded(artifact.encoded(found), "policy.json") == found  # it goes through its own checks
 
 
+def test_answers_that_differ_without_a_loss_are_told_apart_from_losses() -> None:
+    rows = examples(800)
+    assert train(rows, Wish(kind="cascade"), ORIGIN).card.promise.differs == 0  # type: ignore[union-attr]
+    one_in_ten = np.arange(800) % 10 == 0
+    promise = train(msgspec.structs.replace(rows, same=~one_in_ten), Wish(kind="cascade"), ORIGIN).card.promise
+    assert promise is not None
+    assert 0.1 * promise.kept * 0.5 < promise.differs < 0.1  # of all requests, the doubt included
+
+
 def test_noise_leaves_the_length_rule() -> None:
     chance = np.random.default_rng(3)
     prompts = [" ".join(chance.choice(WORDS, chance.integers(5, 60))) for _ in range(400)]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
 
-from crossover.chat import Caller, ChatRequest, ChatResponse, Choice, Message, Text
+from crossover.chat import Caller, ChatRequest, ChatResponse, Choice, Message, Served, Text
 from crossover.errors import NoTargetError, StoreError
 from crossover.ledger.grades import Grade
 from crossover.ledger.words import AttemptRow
@@ -33,6 +34,7 @@ class House:
         self.kept: list[Grade] = []
         self.answers = answers or {}
         self.now = 1_000_000.0
+        self.served: Served | None = None
         self.watch = RuleWatch(
             self._ask, self._save, local=lambda name: name != "api", free=lambda _name: free, doubting=doubt_of,
             chance=random.Random(1), wall=lambda: self.now,
@@ -44,7 +46,8 @@ class House:
         said = self.answers.get(request.model, "yes")
         if said == "nobody":
             raise NoTargetError("nobody may answer")
-        return ChatResponse(choices=(Choice(message=Message("assistant", (Text(said),)), finish="stop"),))
+        choice = Choice(message=Message("assistant", (Text(said),)), finish="stop")
+        return ChatResponse(choices=(choice,), served=self.served)
 
     async def _save(self, grade: Grade) -> None:
         if grade.request == "full":
@@ -110,6 +113,32 @@ def test_a_shadow_is_asked_what_a_paid_model_answered_and_nothing_else() -> None
     assert (grade.kind, grade.weak, grade.strong, grade.kept) == ("shadow", "candidate", "api", False)
     assert [request.model for request in at.asked] == ["candidate"]
     assert House().compare(seen(route=CHAT, drawn=False, deployment="own")) == []
+
+
+def test_what_an_own_model_is_asked_costs_its_share_of_the_hour() -> None:
+    at = House()
+    at.served = Served("x", "candidate", "m", "home", "pinned", "", cost=Decimal("0.000002"), local=True)
+    (grade,) = at.compare(seen(route=CHAT, drawn=False))
+    assert grade.weak_cost == 2_000_000
+
+
+def test_answers_that_may_differ_without_a_loss_are_no_doubt() -> None:
+    said = ("own", "no"), *[("own", "yes")] * 9
+    several = [seen(id=f"r{number}", first=said[number % 10]) for number in range(MOST_WAITING)]
+    strict = House(Rule(route="chat", loss=0.02, per_day=1_000))
+    strict.compare(*several)
+    assert "the promise is broken" in strict.watch.doubt("chat")
+    aware = House(Rule(route="chat", loss=0.02, beside=0.09, per_day=1_000))
+    aware.compare(*several)
+    assert aware.watch.doubt("chat") == ""
+
+
+def test_what_another_grader_said_is_not_counted() -> None:
+    at = House(Rule(route="chat", loss=0.02, per_day=1_000))
+    rows = [*at.compare(*(seen(id=f"r{number}", first=("own", "no")) for number in range(50)))]
+    assert at.watch.doubt("chat")
+    at.watch.heed({"chat": Rule(route="chat", loss=0.02, grader="judge")}, {"chat": rows})
+    assert at.watch.doubt("chat") == ""
 
 
 def test_a_shadow_that_has_no_place_free_is_left_alone() -> None:

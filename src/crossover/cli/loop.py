@@ -48,7 +48,7 @@ def learn(paper: Paper, out: Path, results: Path) -> Path | None:
     learned = train(
         Training(
             asked=Asked(results=(results,), kind="cascade"), loss=LOSS, confidence=CONFIDENCE, calibrations=1,
-            after=None, method=None, seed=0, today=dt.datetime.now(dt.UTC).date(), book=None,
+            after=None, method=None, seed=0, now=dt.datetime.now(dt.UTC), book=None,
         )
     )  # fmt: skip
     save(learned, policy)

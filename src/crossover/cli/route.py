@@ -97,7 +97,7 @@ def train(
         Training(
             asked=_asked(results, kind, weak, strong, other, prompt, answer, group),
             loss=loss, confidence=confidence, calibrations=calibrations, after=after,
-            method=None if method == "auto" else method, seed=seed, today=dt.datetime.now(dt.UTC).date(),
+            method=None if method == "auto" else method, seed=seed, now=dt.datetime.now(dt.UTC),
             book=Held(file=ledger, alias=_alias(alias, results), since=since) if from_ledger else None,
         )
     )  # fmt: skip

@@ -13,7 +13,7 @@ import numpy as np
 from crossover.errors import FileError, InputError, nearest
 from crossover.evaluation.recorded import found_at, rows_of, score_of
 from crossover.evaluation.results import REPORT, SCORES, ScoreRow, read_report, read_scores
-from crossover.learning.agreement import agreement
+from crossover.learning.agreement import AGREES, agreement
 from crossover.learning.drift import Compared
 from crossover.learning.model import Kind
 from crossover.learning.shape import parsed
@@ -99,6 +99,7 @@ def _of_runs(asked: Asked) -> Found:
             weak=np.array([one.score for one, _, _ in pairs], dtype=np.float64),
             strong=np.array([two.score for _, two, _ in pairs], dtype=np.float64),
             groups=groups,
+            same=np.array([agreement(one.text, two.text) >= AGREES for one, two, _ in pairs]),
             weak_cost=_mean_cost(one for one, _, _ in pairs),
             strong_cost=_mean_cost(two for _, two, _ in pairs),
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +16,7 @@ from crossover.ledger.words import PICO
 
 if TYPE_CHECKING:
     from crossover.ledger.grades import Grade
+    from crossover.runtime.watch import Rule
 
 USUAL = 0.05  # what a loss is held against where no policy promised anything
 
@@ -59,7 +60,7 @@ def watch(
     begin = moment(since, time.time(), "--since")
     with open_ledger(place(ledger, must_exist=True), readonly=True) as book:
         rows = grades(book, alias, begin)
-    found = watched(rows, promises(config))
+    found = watched(rows, rules_of(config))
     if as_json:
         import json
 
@@ -68,53 +69,57 @@ def watch(
     _show(found)
 
 
-def watched(rows: Sequence[Grade], promised: dict[str, float]) -> list[Watched]:
-    """The bounds of every alias and pair of models, audits before shadows.
+def watched(rows: Sequence[Grade], rules: Mapping[str, Rule]) -> list[Watched]:
+    """The bounds of every alias, pair of models and grader, audits before shadows.
 
     An audit's loss counts where the rule would have kept the request; a shadow's always, because it asks what would be
-    lost if the own model answered everything.
+    lost if the own model answered everything. Audits from before a rule was made spoke of another one.
     """
-    several: dict[tuple[str, str, str, str], list[Grade]] = {}
+    several: dict[tuple[str, str, str, str, str], list[Grade]] = {}
     for row in rows:
-        several.setdefault((row.kind, row.route, row.weak, row.strong), []).append(row)
+        rule = rules.get(row.route)
+        if row.kind == "shadow" or rule is None or row.time >= rule.since:
+            several.setdefault((row.kind, row.route, row.weak, row.strong, row.grader), []).append(row)
     found = []
-    for (kind, alias, weak, strong), group in sorted(several.items()):
-        limit = promised.get(alias) if kind == "audit" else None
+    for (kind, alias, weak, strong, grader), group in sorted(several.items()):
+        rule = rules.get(alias) if kind == "audit" else None
+        limit = None if rule is None else rule.loss
+        beside = rule.beside if rule is not None and grader == rule.grader else 0.0
         compared = [
             Compared(request=one.request, probability=one.probability, kept=one.kept or kind == "shadow", loss=one.loss)
             for one in group
         ]
         found.append(
             Watched(
-                alias=alias, kind=kind, weak=weak, strong=strong, graders=tuple(sorted({one.grader for one in group})),
+                alias=alias, kind=kind, weak=weak, strong=strong, graders=(grader,),
                 promised=limit, weak_cost=_mean([one.weak_cost for one in group]),
-                strong_cost=_mean([one.strong_cost for one in group]), found=drift(compared, limit or USUAL),
+                strong_cost=_mean([one.strong_cost for one in group]),
+                found=drift(compared, limit or USUAL, beside=beside),
             )
         )  # fmt: skip
     return found
 
 
-def promises(config: Path | None) -> dict[str, float]:
-    """What the policy of each alias promised to lose at most; empty where there is no configuration.
+def rules_of(config: Path | None) -> dict[str, Rule]:
+    """What is watched of each alias and what its policy promised; empty where there is no configuration.
 
     One that is wrong is a note, unless it was named: then FileError is raised.
     """
     from crossover.config import environment
     from crossover.config.load import find, load
-    from crossover.learning import artifact
+    from crossover.runtime.rules import rule_of
 
     file = find(config, environment(), Path())
     if file is None:
         return {}
     try:
         aliases = load(file, environment()).settings.aliases
-        cards = {name: artifact.load(Path(one.learned)).card for name, one in aliases.items() if one.learned}
+        return {name: rule_of(name, one) for name, one in aliases.items()}
     except FileError as error:
         if config is not None:
             raise
         typer.echo(f"Note: what was promised is not known: {error.sentence()}", err=True)
         return {}
-    return {name: card.promise.loss for name, card in cards.items() if card.promise is not None}
 
 
 def _mean(values: Sequence[int]) -> float:
@@ -154,8 +159,10 @@ def lines(one: Watched) -> list[tuple[str, str]]:
 
 
 def _switching(one: Watched, proven: bool) -> str:
+    from crossover.reports.route import dollars_of
+
     cheaper = one.weak_cost < one.strong_cost
-    price = f"${one.weak_cost:.3g} an answer instead of ${one.strong_cost:.3g}"
+    price = f"{dollars_of(1_000 * one.weak_cost)} for 1,000 answers instead of {dollars_of(1_000 * one.strong_cost)}"
     if proven and cheaper:
         return f"Switching is proven (at most {USUAL * 100:g} % lost) and cheaper: {price}"
     if proven:

@@ -9,11 +9,12 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from crossover.cli import route_data
 from crossover.cli.route_data import Asked
 from crossover.errors import InputError
-from crossover.learning import artifact, drift
+from crossover.learning import artifact, drift, risk
 from crossover.learning.model import Learned, decide
 from crossover.learning.train import Origin, Wish, losses_of, train
 from crossover.reports.route import dollars_of, share
@@ -40,7 +41,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     after: Path | None
     method: str | None
     seed: int
-    today: dt.date
+    now: dt.datetime
     book: Book | None
 
 
@@ -59,9 +60,9 @@ def learn(wanted: Training) -> Learned:
     wish = Wish(
         kind=wanted.asked.kind if before is None or wanted.book is None else before.kind,
         loss=wanted.loss, confidence=wanted.confidence, calibrations=wanted.calibrations,
-        used=_used(before, wanted), year=wanted.today.year, seed=wanted.seed, method=_method(wanted.method),
+        used=_used(before, wanted), year=wanted.now.year, seed=wanted.seed, method=_method(wanted.method),
     )  # fmt: skip
-    made = wanted.today.isoformat()
+    made = wanted.now.isoformat(timespec="seconds")
     if wanted.book is not None:
         from crossover.learning.recalibrate import recalibrated
 
@@ -95,7 +96,7 @@ def over_results(learned: Learned, asked: Asked) -> Tried:
         (
             "lost",
             f"{share(lost)} of the quality: {int((losses > 0).sum()):,} of {size:,} answers are worse"
-            f"{_held(learned, lost)}",
+            f"{_held(learned, np.asarray(losses, dtype=np.float64))}",
         ),
     ]
     dollars = _dollars(learned, found.examples.weak_cost, found.examples.strong_cost, stays / size)
@@ -152,7 +153,7 @@ def _compared(book: Book, learned: Learned) -> list[drift.Compared]:
 
 def _used(before: Learned | None, wanted: Training) -> int:
     """How many calibrations of this year were made before. Raises InputError where their plan was another."""
-    if before is None or before.card.budget is None or before.card.budget.year != wanted.today.year:
+    if before is None or before.card.budget is None or before.card.budget.year != wanted.now.year:
         return 0
     budget = before.card.budget
     same = budget.calibrations == wanted.calibrations and abs(budget.delta - (1 - wanted.confidence)) < 1e-9
@@ -172,13 +173,17 @@ def _promised(learned: Learned) -> float | None:
     return None if learned.card.promise is None else learned.card.promise.loss
 
 
-def _held(learned: Learned, lost: float) -> str:
+def _held(learned: Learned, losses: NDArray[np.float64]) -> str:
+    """What was promised beside what was lost here, and whether that is more than chance (one look, 95 % sure)."""
     promised = _promised(learned)
     if promised is None:
         return ""
-    return (
-        f"; {share(promised)} are promised{'' if lost <= promised else ': these prompts are not like the calibration'}"
-    )
+    more = ""
+    if float(losses.mean()) > promised:
+        test: risk.Test = "exact" if bool(np.isin(losses, (0.0, 1.0)).all()) else "betting"
+        least = 1 - risk.upper(1 - losses, 0.05, test)
+        more = ": these prompts are not like the calibration" if least > promised else ", and chance alone may do this"
+    return f"; {share(promised)} are promised{more}"
 
 
 def _dollars(

@@ -7,6 +7,7 @@ import re
 from crossover.learning.shape import parsed
 from crossover.learning.texts import MOST, numbers_of, tables, words_of
 
+AGREES = 0.8  # from here on two answers count as the same
 _SHORT = 60  # characters of an answer that is nothing but the answer
 _LETTER = re.compile(r"\(?([A-Z])\)?(?![A-Za-z'’])")
 _EDGE = " \t\r\n.!?:;,*_`'\"()[]{}$"

@@ -61,8 +61,12 @@ def even(rows: Sequence[Compared]) -> list[Compared]:
     return [row for row in drawn if crc32(row.request.encode()) / 2**32 < least / row.probability]
 
 
-def drift(rows: Sequence[Compared], promised: float, *, delta: float = 0.05) -> Drift:
-    """Bounds on the mean loss by these rows against what was ``promised``. Half of ``delta`` is spent on each side."""
+def drift(rows: Sequence[Compared], promised: float, *, beside: float = 0.0, delta: float = 0.05) -> Drift:
+    """Bounds on the mean loss by these rows against what was ``promised``. Half of ``delta`` is spent on each side.
+
+    ``beside``: the rows count answers that differ, and so large a share may do so without a loss (``Promise.differs``).
+    The promise is broken only above both together, and proven to hold below what was promised alone.
+    """
     fair = even(rows)
     losses = np.array([row.loss if row.kept else 0.0 for row in fair])
     if not len(losses):
@@ -70,10 +74,10 @@ def drift(rows: Sequence[Compared], promised: float, *, delta: float = 0.05) -> 
             count=0, observed=0.0, low=0.0, high=1.0, left=False, held=False, words="nothing has been compared yet"
         )
     low, high = lower(losses, delta / 2), risk.upper(losses, delta / 2, "betting")
-    left, held = low > promised, high <= promised
+    left, held = low > promised + beside, high <= promised
     observed = float(losses.mean())
     between = f"between {low * 100:.1f} and {high * 100:.1f} %"
-    seen = f"{observed * 100:.1f} % lost in {len(losses):,} compared requests, {between}"
+    seen = f"{observed * 100:.1f} % {'differ' if beside else 'lost'} in {len(losses):,} compared requests, {between}"
     verdict = "the promise is broken" if left else "the promise holds" if held else "the promise is not in doubt"
     return Drift(
         count=len(losses),
@@ -82,8 +86,12 @@ def drift(rows: Sequence[Compared], promised: float, *, delta: float = 0.05) -> 
         high=high,
         left=left,
         held=held,
-        words=f"{verdict}: {seen}; {promised * 100:g} % were promised",
+        words=f"{verdict}: {seen}; {promised * 100:g} % were promised{_beside(beside)}",
     )
+
+
+def _beside(share: float) -> str:
+    return f", and {share * 100:.1f} % beside them may differ without a loss" if share else ""
 
 
 def lower(losses: Floats, delta: float) -> float:

@@ -41,7 +41,9 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What holds for requests like those of the calibration: ``loss`` is lost at most, with so much ``confidence``.
 
     ``kept`` is the share of the calibration's prompts that stays. ``bound``: by which exact bound. ``loss`` is a share
-    of the score's range: of right and wrong, of answers that are wrong and would have been right.
+    of the score's range: of right and wrong, of answers that are wrong and would have been right. ``differs`` bounds
+    (95 % sure) the share of requests that stay with another answer than the stronger model's and lose nothing by it:
+    who compares the words of two answers sees those too. 0: not known.
     """
 
     loss: float
@@ -49,6 +51,7 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     kept: float
     bound: Bound
     observed: float
+    differs: float = 0.0
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -46,7 +46,7 @@ def recalibrated(learned: Learned, rows: Sequence[Compared], wish: Wish, origin:
     card = msgspec.structs.replace(
         learned.card,
         made=origin.made, calibrated=len(fair), promise=promise, words=promise_words(chosen, wish), budget=budget,
-        notes=(*learned.card.notes, f"calibrated anew on {origin.made} from {origin.source}"),
+        notes=(*learned.card.notes, f"calibrated anew on {origin.made[:10]} from {origin.source}"),
     )  # fmt: skip
     return msgspec.structs.replace(learned, threshold=chosen.threshold, card=card)
 

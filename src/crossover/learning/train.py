@@ -28,6 +28,7 @@ LEAST = 30  # prompts to train on; below, a fit says nothing
 LINE_LABELS = 30.0  # how many labels "length says nothing" is worth, for the line that the fit is held against
 MANY = 300  # labels from which on cross-validation is believed where prompts are all that is known
 STEPS = 200  # thresholds that are tested
+DOUBT = 0.05  # of the bound on answers that differ and lose nothing
 POINTS = 20  # of the curve
 DIGITS = 6
 SMALL_WORD = 1e-3  # of the largest weight of a word: below, it is left out of the file
@@ -36,13 +37,15 @@ SMALL_WORD = 1e-3  # of the largest weight of a word: below, it is left out of t
 class Examples(msgspec.Struct, frozen=True, kw_only=True):
     """Prompts that two models answered. Scores lie in [0, 1]; ``groups`` (empty: none) hold prompts together.
 
-    ``weak_cost`` and ``strong_cost`` are mean dollars a request, where they are known.
+    ``same``: whether both gave the same answer (None: the answers are not there). ``weak_cost`` and ``strong_cost`` are
+    mean dollars a request, where they are known.
     """
 
     signals: tuple[Signals, ...]
     weak: Floats
     strong: Floats
     groups: tuple[str, ...] = ()
+    same: NDArray[np.bool_] | None = None
     weak_cost: float | None = None
     strong_cost: float | None = None
 
@@ -54,6 +57,7 @@ class Examples(msgspec.Struct, frozen=True, kw_only=True):
             weak=self.weak[index],
             strong=self.strong[index],
             groups=tuple(self.groups[number] for number in index) if self.groups else (),
+            same=None if self.same is None else self.same[index],
         )
 
 
@@ -209,6 +213,14 @@ def losses_of(weak: Floats, strong: Floats) -> Floats:
     return np.maximum(strong - weak, 0.0)
 
 
+def differing(part: Examples, kept: NDArray[np.bool_]) -> float:
+    """A bound (95 % sure) on the share that is kept, differs from the stronger model's answer, and loses nothing."""
+    if part.same is None:
+        return 0.0
+    found = by_group((kept & ~part.same & (losses_of(part.weak, part.strong) == 0)).astype(np.float64), part.groups)
+    return float(f"{risk.upper(found, DOUBT, 'betting' if part.groups else 'exact'):.4g}")
+
+
 def by_group(values: Floats, groups: Sequence[str]) -> Floats:
     """The mean of each group; the values themselves where there are no groups."""
     if not groups:
@@ -243,12 +255,14 @@ def train(examples: Examples, wish: Wish, origin: Origin) -> Learned:
         calibration=gain_points(seen, part.strong - part.weak), threshold=None, card=_card(origin), buckets=BUCKETS,
     )  # fmt: skip
     steps = thresholds(seen)
-    chosen = _chosen(bare, examples.rows(calibrate_at), steps, wish, delta)
+    calibration = examples.rows(calibrate_at)
+    chosen = _chosen(bare, calibration, steps, wish, delta)
     promise = None
     if chosen.threshold is not None:
         promise = Promise(
             loss=wish.loss, confidence=wish.confidence, kept=chosen.kept,
             bound="exact" if chosen.test == "exact" else "betting", observed=chosen.observed,
+            differs=differing(calibration, scores_of(bare, calibration.signals) <= chosen.threshold),
         )  # fmt: skip
     card = msgspec.structs.replace(
         bare.card,

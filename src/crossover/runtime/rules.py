@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossover.chat import ChatRequest
+from crossover.config.learning import AGREEMENT
 from crossover.config.settings import AliasSettings, Settings
 from crossover.learning.agreement import agreement
 from crossover.learning.artifact import load
@@ -113,21 +114,22 @@ def learned_of(alias: AliasSettings) -> Learned | None:
 
 def watch_rules(settings: Settings) -> dict[str, Rule]:
     """What is watched of each alias that has a rule to check or a shadow; none of most configurations."""
-    found: dict[str, Rule] = {}
-    for name, alias in settings.aliases.items():
-        watch = alias.watch
-        if not watch.explore and watch.shadow is None:
-            continue
-        learned = learned_of(alias)
-        promise = None if learned is None else learned.card.promise
-        found[name] = Rule(
-            route=name,
-            grader=watch.grader,
-            per_day=watch.per_day,
-            loss=None if promise is None else promise.loss,
-            since=0.0 if learned is None else _since(learned.card.made),
-        )
-    return found
+    several = settings.aliases.items()
+    return {name: rule_of(name, one) for name, one in several if one.watch.explore or one.watch.shadow is not None}
+
+
+def rule_of(name: str, alias: AliasSettings) -> Rule:
+    """How an alias is compared, and what its file promised. Raises FileError where that cannot be read."""
+    learned = learned_of(alias)
+    promise = None if learned is None else learned.card.promise
+    return Rule(
+        route=name,
+        grader=alias.watch.grader,
+        per_day=alias.watch.per_day,
+        loss=None if promise is None else promise.loss,
+        beside=promise.differs if promise is not None and alias.watch.grader == AGREEMENT else 0.0,
+        since=0.0 if learned is None else _since(learned.card.made),
+    )
 
 
 def _since(made: str) -> float:
@@ -145,9 +147,11 @@ def compared(row: Grade) -> Compared:
     )  # fmt: skip
 
 
-def doubt_of(rows: Sequence[Grade], loss: float) -> str:
-    """The words of a doubt, where audits prove that more than ``loss`` is lost; empty where they do not."""
+def doubt_of(rows: Sequence[Grade], rule: Rule) -> str:
+    """The words of a doubt, where audits prove that more is lost than was promised; empty where they do not."""
     from crossover.learning.drift import drift  # numpy, only where a rule has promised something
 
-    found = drift([compared(row) for row in rows], loss)
+    if rule.loss is None:
+        return ""
+    found = drift([compared(row) for row in rows], rule.loss, beside=rule.beside)
     return found.words if found.left else ""

@@ -22,16 +22,15 @@ import msgspec
 from crossover.chat import ChatRequest, ChatResponse, Message, Text
 from crossover.config.learning import AGREEMENT
 from crossover.errors import ScoringError, ServingError, StoreError
-from crossover.learning.agreement import agreement
+from crossover.learning.agreement import AGREES, agreement
 from crossover.ledger.grades import Grade
-from crossover.ledger.words import AttemptRow
+from crossover.ledger.words import PICO, AttemptRow
 from crossover.routing.asked import beside
 from crossover.routing.guess import Seen
 
 MOST_WAITING = 256
 DAY_S = 86_400.0
 _LOOK = 50  # comparisons kept from before are looked at in such steps
-_AGREES = 0.8  # of two answers' words: from here on they count as the same
 _DOOR = "shadow"
 _LOG = logging.getLogger("crossover")
 
@@ -41,18 +40,20 @@ Ask = Callable[[ChatRequest], Awaitable[ChatResponse]]
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """How the pairs of one route are compared, and what its rule promises.
 
-    ``loss`` is the promise: so much is lost at most (None: nothing was promised). ``since`` is the Unix second from
-    which on comparisons speak of this rule: those before were of another.
+    ``loss`` is the promise: so much is lost at most (None: nothing was promised). ``beside``: so large a share may
+    differ without a loss, where the grader only sees that answers differ. ``since`` is the Unix second from which on
+    comparisons speak of this rule: those before were of another.
     """
 
     route: str
     grader: str = AGREEMENT
     per_day: int = 500
     loss: float | None = None
+    beside: float = 0.0
     since: float = 0.0
 
 
-Doubting = Callable[[Sequence[Grade], float], str]  # audits of one rule, its promise → the doubt in words
+Doubting = Callable[[Sequence[Grade], Rule], str]  # audits of one rule that promises something → the doubt in words
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,13 +196,13 @@ class RuleWatch:
         """Count a comparison, and look whether the rule still keeps its promise."""
         route = grade.route
         rule = self._rules.get(route)
-        if rule is None or grade.kind != "audit":
+        if rule is None or grade.kind != "audit" or grade.grader != rule.grader:
             return
         audits = self._audits.setdefault(route, [])
         audits.append(grade)
         if rule.loss is None or route in self._doubts or not look:
             return
-        doubt = self._doubting(audits, rule.loss)
+        doubt = self._doubting(audits, rule)
         if doubt:
             self._doubts[route] = doubt
             _LOG.warning("%s: %s; stronger models are asked first until it is trained again", route, doubt)
@@ -218,8 +219,11 @@ class RuleWatch:
             began = self._wall()
             caller = beside(seen.route, seen.request.caller, f"{seen.id}-{pair.kind}", _DOOR)
             again = msgspec.structs.replace(seen.request, model=pair.weak_name, caller=caller, stream=False)
-            text = (await self._ask(again)).text
+            answer = await self._ask(again)
+            text, served = answer.text, answer.served
             took = max(0.0, self._wall() - began) * 1000
+            if served is not None and served.cost is not None:  # its share of the machine's hour: not free
+                cost = round(served.cost * PICO)
         else:
             row = _attempt(seen.attempts, pair.weak_name)
             cost, took = (row.cost, row.duration_ms) if row is not None else (0, 0.0)
@@ -246,7 +250,7 @@ class RuleWatch:
         """1 where the weaker answer is worse than the stronger one, else 0."""
         question = next((one.text for one in reversed(seen.request.messages) if one.role == "user"), "")
         if rule.grader == AGREEMENT:
-            return float(agreement(weak, strong) < _AGREES)
+            return float(agreement(weak, strong) < AGREES)
         from crossover.evaluation.judge import prefer, without_judge  # only where a model judges
 
         plain = without_judge(question, weak, strong)
