@@ -66,8 +66,9 @@ def _detector(made: _Made) -> Detector:
         more["presidio"] = presidio()
     looks = shipped(names=made.names, health=made.health, rules=rules, more=more, models=made.models)
     # The first request need not wait for it; the end of the process does, because a thread that is cut off inside of
-    # RE2 takes the process with it (abort instead of the exit code of a short command).
-    threading.Thread(target=looks.warm, name="privacy warms up").start()
+    # RE2 takes the process with it (abort instead of the exit code of a short command). Said outright, because a
+    # thread is what its maker is, and a client's loop runs in a daemon.
+    threading.Thread(target=looks.warm, name="privacy warms up", daemon=False).start()
     return looks
 
 
