@@ -18,8 +18,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crossover.privacy import gate, rules, verify
-from crossover.privacy.coarse import coarse_pattern, coarse_text, required_run
-from crossover.privacy.gate import GateError, PlainGate, SetGate, begins_with_word, longest_row, readable, row, shape
+from crossover.privacy.coarse import coarse_pattern, coarse_text, required_literal, required_run
+from crossover.privacy.gate import (
+    GateError,
+    PlainGate,
+    SetGate,
+    begins_with_word,
+    longest_row,
+    readable,
+    required_shapes,
+    row,
+    shape,
+)
 from crossover.privacy.words import Finding, Rule
 
 # The standard library's own reading of a pattern, to make texts that match it.
@@ -113,6 +123,23 @@ def test_every_rule_passes_both_gates_with_its_example(rule: Rule) -> None:
     assert index in PLAIN.gate.fired(rule.example)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "literal"),
+    [
+        (r"[A-Z]{2}\d{2}[A-Z0-9]{4}", "AA00"),
+        (r"(?:x|y)?ab-?\d+", "aa"),
+        (r"\d{1,3}\.\d{2,}[A-Z]", "0.00"),
+        (r"\d{3}(?:-\d{2}){0,2}Z", "000"),
+        (r"AB\d|C", ""),
+        (r"\x41\d\d", ""),
+        (r"(?=x)abc", ""),
+    ],
+)
+def test_what_stands_in_every_match_without_its_details(pattern: str, literal: str) -> None:
+    assert required_literal(pattern) == literal
+    assert required_literal(pattern, ignore_case=True) == literal.lower()
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_what_the_gate_asks_for_stands_in_every_finding(rule: Rule) -> None:
     coarse, run = coarse_pattern(shape(rule)), required_run(rule.pattern, 8)
@@ -126,6 +153,9 @@ def test_what_the_gate_asks_for_stands_in_every_finding(rule: Rule) -> None:
         assert run is None or rule.ignore_case or re2.compile(run).search(coarse_text(data)), match
         assert not rule.keywords or any(word in match.lower() for word in rule.keywords), match
         assert not rule.gate or re2.compile(rule.gate).search(data), match
+        forms = coarse_text(data), coarse_text(data).lower()
+        held = required_shapes(rule)
+        assert not held or any(one in forms[form] for one, form in held), match
         assert longest_row(match) >= rule.digits, match
         assert rule.digits == 0 or re2.compile(row(rule.digits)).search(data), match
 

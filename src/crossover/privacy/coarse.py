@@ -78,6 +78,61 @@ def required_run(pattern: str, least: int) -> str | None:
     return best
 
 
+def required_literal(pattern: str, *, ignore_case: bool = False) -> str:
+    """The longest row of characters that stands in the coarse form of every match: ``AA00`` of an IBAN.
+
+    Looked for in the pattern's own sequence; empty where that has alternatives or tells nothing. With ``ignore_case``
+    it is in small letters and stands in the coarse form in small letters.
+    """
+    tokens = list(_TOKEN.finditer(pattern))
+    depth, best, row = 0, "", ""
+    for at, token in enumerate(tokens):
+        text, sort = token[0], token.lastgroup or ""
+        if sort == "kept":
+            depth += text.startswith("(") - (text == ")")
+            if text in "()" or text.startswith("(?"):
+                if pattern.startswith("(?", token.start()) and text == "(":
+                    return ""  # look-around, flags
+                row = ""
+            elif text == "|" and depth == 0:
+                return ""
+            continue
+        image = _one_image(text, sort, ignore_case)
+        if image is None:
+            return ""
+        if depth:
+            continue
+        least, most = _repeats(tokens[at + 1][0] if at + 1 < len(tokens) else "")
+        if image and least:
+            row += image * least
+            best = max(best, row, key=len)
+            row = row if least == most else image * least
+        else:
+            row = ""
+    return best
+
+
+def _repeats(quantifier: str) -> tuple[int, int]:
+    """How often the token before it stands at least, and at most (-1: as often as you like)."""
+    if quantifier in ("*", "+", "?"):
+        return int(quantifier == "+"), 1 if quantifier == "?" else -1
+    if not quantifier.startswith("{"):
+        return 1, 1
+    low, comma, high = quantifier[1:-1].partition(",")
+    return int(low or 0), int(high or -1) if comma else int(low or 0)
+
+
+def _one_image(text: str, sort: str, insensitive: bool) -> str | None:
+    """The one character that a token always is without the details; empty: one of several, None: nobody knows."""
+    members, beyond = _members(text, sort)
+    if members is None:
+        return None
+    if beyond:
+        return ""
+    image = {_IMAGE[one.lower() if insensitive else one] for one in members}
+    return image.pop() if len(image) == 1 else ""
+
+
 @functools.lru_cache(maxsize=1024)  # the same few classes stand in every pattern
 def _image_of(text: str, sort: str, insensitive: bool) -> str | None:
     """One token without the details; None where it is not known here."""

@@ -10,7 +10,8 @@ import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from operator import add
+
+import numpy as np
 
 from crossover.privacy.columns import column
 
@@ -29,6 +30,8 @@ _SPACES = "\t\n\r\x0b\x0c_-\xa0"
 _ACCENTED = ((0xC0, 0x250), (0x370, 0x400), (0x450, 0x452), (0x1E00, 0x2000))  # Latin, Greek, the Russian yo
 _PREFIXES = {"א": "והבלמכש", "ا": "وفبكلا"}  # what Hebrew and Arabic write in one with the word behind it
 _MOST_PREFIXES = 4
+_BITS = 21  # of a character; three of them are one number
+_ANY, _FOREIGN = -1, -2  # heads and tails of fewer characters, in ASCII or not
 _CAMEL = re.compile("([a-z])([A-Z])")
 _HUMP = re.compile(b"[A-Z](?<=[a-z].)")  # capitals first: they are rarer, and searched for faster
 _NUMBER = "no|nr|num|number|nummer"  # what is glued to a word: ``taxno``, ``passportnumber``
@@ -307,7 +310,7 @@ class Scan:
         self.field = field
         self._folded: str | None = None
         self._lowered: str | None = None
-        self._pieces: frozenset[str] | None = None
+        self._pieces: frozenset[int] | None = None
         self._field: Scan | None = None
         self._places: dict[str, tuple[tuple[int, int], ...]] = {}
         self._nearby: dict[tuple[str, ...], Nearby] = {}
@@ -327,12 +330,16 @@ class Scan:
         return self._lowered
 
     @property
-    def pieces(self) -> frozenset[str]:
-        """All of one, two and three characters that stand together in the folded text."""
+    def pieces(self) -> frozenset[int]:
+        """All of three characters that stand together in the folded text, as :func:`head` and :func:`tail` give them.
+
+        Among them what a head or tail is that may stand in any text, or in any that is not all ASCII.
+        """
         if self._pieces is None:
             low = self.folded
-            pairs = list(map(add, low, low[1:]))
-            self._pieces = frozenset((*low, *pairs, *map(add, pairs, low[2:])))
+            codes = np.frombuffer(low.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64)
+            threes = codes[:-2] | codes[1:-1] << _BITS | codes[2:] << 2 * _BITS
+            self._pieces = frozenset((_ANY, _ANY if low.isascii() else _FOREIGN, *threes.tolist()))
         return self._pieces
 
     def nearby(self, words: tuple[str, ...]) -> Nearby:
@@ -465,11 +472,11 @@ def _sifted(words: tuple[str, ...]) -> Callable[[Scan], Iterable[str]]:
         return lambda _scan: words
     re2 = library()
     if re2 is None:
-        begin = [(word, head(word)) for word in words]
+        begin = [(word, head(word), tail(word)) for word in words]
 
         def by_head(scan: Scan) -> Iterable[str]:
             pieces = scan.pieces
-            return [word for word, first in begin if first in pieces]
+            return [word for word, first, last in begin if first in pieces and last in pieces]
 
         return by_head
     some = re2.Set.SearchSet(options(re2, _MEMORY))
@@ -485,10 +492,23 @@ def _sifted(words: tuple[str, ...]) -> Callable[[Scan], Iterable[str]]:
     return sift
 
 
-def head(word: str) -> str:
+def head(word: str) -> int:
     """How a word begins in a folded text: one of the text's pieces, where it holds the word."""
-    first = _stem(word)[:3]
-    return first.partition(" ")[0] or first
+    stem = _stem(word)
+    first = stem[:3] if stem[:3].startswith(" ") else stem[:3].partition(" ")[0]
+    return _code(first)
+
+
+def tail(word: str) -> int:
+    """As :func:`head`, how it ends."""
+    return _code(_stem(word).rpartition(" ")[2][-3:])
+
+
+def _code(piece: str) -> int:
+    if len(piece) < 3:
+        return _ANY if piece.isascii() else _FOREIGN
+    one, two, three = map(ord, piece)
+    return one | two << _BITS | three << 2 * _BITS
 
 
 def _has_word(text: str) -> bool:

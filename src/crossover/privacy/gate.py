@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
-from crossover.privacy.coarse import coarse_pattern, coarse_text, required_run
+from crossover.privacy.coarse import coarse_pattern, coarse_text, required_literal, required_run
 from crossover.privacy.context import (
     LONGEST,
     Scan,
@@ -102,6 +102,8 @@ class PlainGate:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._needs = [_Needs.of(rule) for rule in rules]
+        self._keywords = {word: head(word) for needs in self._needs for word in needs.keywords}
+        self._shapes = frozenset(one for needs in self._needs for one in needs.shapes)
         self._last = {
             index: Late(rule.gate, re.ASCII) for index, rule in enumerate(rules) if rule.gate and _by_row(rule)
         }
@@ -111,20 +113,24 @@ class PlainGate:
         scan = scan or Scan(text, field)
         low, pieces = text.lower(), scan.pieces
         digits = longest_row(text)
-        found = [
-            index
-            for index, needs in enumerate(self._needs)
-            if digits >= needs.digits
-            and (
-                not needs.keywords
-                or (not needs.keyword_heads.isdisjoint(pieces) and any(word in low for word in needs.keywords))
-            )
-            and (
-                not needs.context
-                or (needs.alone and len(text) <= LONGEST)
-                or ((field or not needs.context_heads.isdisjoint(pieces)) and scan.anywhere(needs.context))
-            )
-        ]
+        simple = coarse_text(text.encode("utf-8", "surrogatepass"))
+        forms = simple, simple.lower()
+        stand = {one for one in self._shapes if one[0] in forms[one[1]]}
+        said = {word for word, first in self._keywords.items() if first in pieces and word in low}
+        near: dict[tuple[str, ...], bool] = {}
+        found = []
+        for index, needs in enumerate(self._needs):
+            if digits < needs.digits or (needs.shapes and stand.isdisjoint(needs.shapes)):
+                continue
+            if needs.keywords and said.isdisjoint(needs.keywords):
+                continue
+            if needs.context and not (needs.alone and len(text) <= LONGEST):
+                stands = near.get(needs.context)
+                if stands is None:
+                    stands = near[needs.context] = scan.anywhere(needs.context)
+                if not stands:
+                    continue
+            found.append(index)
         return [index for index in found if index not in self._last or self._last[index].search(text)]
 
 
@@ -179,7 +185,7 @@ class SetGate:
         self._needs = needs
         plain, foreign = _word_parts(contexts)
         self._memory = memory
-        self._coarse = [_Set(re2, shapes, memory)]
+        self._coarse = _Set(re2, shapes, memory)
         self._sets = [_Set(re2, parts, memory) for parts in (fixed, exact) if parts.patterns]
         self._phrases = [_Set(re2, phrases, memory)] if phrases.patterns else []
         self._words, self._foreign = _Set(re2, plain, memory), _Set(re2, foreign, memory)
@@ -191,7 +197,11 @@ class SetGate:
         except UnicodeEncodeError:
             data = readable(text).encode()
         found = [*self._always]
-        for hits in self._hits(text, data):
+        asked = [(self._coarse, coarse_text(data)), *[(part, data) for part in self._sets]]
+        if self._phrases:
+            asked += [(part, readable(folded(text)).encode()) for part in self._phrases]
+        for part, shown in asked:
+            hits = part.match(shown)
             if hits is None:
                 return self._plain.fired(text, field, scan)
             found += hits
@@ -207,16 +217,6 @@ class SetGate:
                 return self._plain.fired(text, field, scan)
             found = [index for index in found if needs.get(index, near) & near or index not in needs]
         return [index for index in found if self._may(index, data)]
-
-    def _hits(self, text: str, data: bytes) -> Iterator[list[Any] | None]:
-        """What each set brings up; None where its memory ran out. ``data`` is the text in UTF-8."""
-        simple = coarse_text(data)
-        for part in self._coarse:
-            yield part.match(simple)
-        for part in self._sets:
-            yield part.match(data)
-        for part in self._phrases:
-            yield part.match(readable(folded(text)).encode())
 
     def lets(self, index: int, text: str) -> bool:
         """Self-test: whether the rule passes the gate with this text. Asks only the sets that hold the rule.
@@ -236,7 +236,7 @@ class SetGate:
 
     def _brings_up(self, index: int, text: str) -> bool:
         data = text.encode()
-        asked = [(part, coarse_text(data)) for part in self._coarse] + [(part, data) for part in self._sets]
+        asked = [(self._coarse, coarse_text(data)), *[(part, data) for part in self._sets]]
         asked += [(part, folded(text).encode()) for part in self._phrases]
         return any(part.holds(index) and index in (part.match(it) or ()) for part, it in asked)
 
@@ -366,21 +366,30 @@ class _Set:
 
 
 class _Needs(msgspec.Struct, frozen=True):
-    """What a text must hold for a rule to match, where the rule says so. Heads are how words begin in a folded text."""
+    """What a text must hold for a rule to match, where the rule says so.
+
+    One of ``shapes`` in the coarse form of the text (0) or in that in small letters (1).
+    """
 
     digits: int
-    keywords: tuple[str, ...]
+    keywords: frozenset[str]
     context: tuple[str, ...]
     alone: bool
-    keyword_heads: frozenset[str]
-    context_heads: frozenset[str]
+    shapes: frozenset[tuple[bytes, int]]
 
     @classmethod
     def of(cls, rule: Rule) -> _Needs:
-        keywords = tuple(word.lower() for word in rule.keywords)
+        keywords = frozenset(word.lower() for word in rule.keywords)
         context = rule.context if rule.needs_context else ()
-        heads = [frozenset(map(head, words)) for words in (keywords, context)]
-        return cls(rule.digits, keywords, context, rule.alone, *heads)
+        return cls(rule.digits, keywords, context, rule.alone, required_shapes(rule))
+
+
+def required_shapes(rule: Rule) -> frozenset[tuple[bytes, int]]:
+    """One of them stands in the coarse form of every match (0), or in that in small letters (1); none: who knows."""
+    if rule.words or rule.untrusted:
+        return frozenset()
+    shapes = [required_literal(part, ignore_case=rule.ignore_case) for part in _alternatives(rule.pattern)]
+    return frozenset((one.encode(), int(rule.ignore_case)) for one in shapes) if all(shapes) else frozenset()
 
 
 def shape(rule: Rule, *, whole: bool = False) -> str:

@@ -89,6 +89,7 @@ class _Memory:
         self.kinds: dict[bytes, int] = {}
         self.gaps: dict[bytes, int] = {}
         self.beside: dict[bytes, bool] = {}
+        self.behind: tuple[dict[bytes, bool], dict[bytes, bool]] = {}, {}
         self.rows: dict[bytes, int] = {}
         fixed = model.fixed()
         # One table, so that all that is known of a candidate is twelve of its rows: first gaps and case, then words.
@@ -223,6 +224,14 @@ class Names:
 
     def _may_follow(self, word: bytes, sure: bool) -> bool:
         """Whether a word after a cue may be a name; after a ``sure`` one any capitalised word may."""
+        memory = self._memory
+        follows = memory.behind[sure].get(word)
+        if follows is None:
+            follows = memory.behind[sure][word] = self._follows(word, sure)
+            memory.room -= 1
+        return follows
+
+    def _follows(self, word: bytes, sure: bool) -> bool:
         known = self.table.known(tokens.lowered(word))
         if _capital(word):
             return _name_like(word) and (sure or not known & tokens.COMMON or bool(known & _NAMED))
@@ -266,7 +275,12 @@ class Names:
                 if memory.full():
                     memory = self._memory = _Memory(self.model)
                 rows = [self._row(memory, word) for word in around]
-            places: list[int] = []
+            if len(rows) == WINDOW:
+                places = [*map(add, rows, _WORDS), *map(add, gaps, _GAPS), seen.mode]
+                scores = self.model.scores(_ONES.dot(memory.added.take(places, axis=0)))
+                judged.append(_shares(scores.tolist()))
+                continue
+            places = []
             for one in range(len(gaps) // NEAR):
                 places += map(add, rows[one * WINDOW : (one + 1) * WINDOW], _WORDS)
                 places += map(add, gaps[one * NEAR : (one + 1) * NEAR], _GAPS)

@@ -60,7 +60,7 @@ class Network(msgspec.Struct, frozen=True):
         return np.concatenate((self.modes + self.bias, self.gaps))
 
     def scores(self, hidden: Floats) -> Floats:
-        """The scores of the labels (n, LABELS) from what was added up for the hidden layer (n, HIDDEN)."""
+        """The scores of the labels (n, LABELS) from the sums for the hidden layer (n, HIDDEN); or both of one."""
         np.maximum(hidden, _ZERO, out=hidden)
         found: Floats = hidden.dot(self.out)
         found += self.out_bias
