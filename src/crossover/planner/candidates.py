@@ -308,6 +308,13 @@ def _specs(
                         yield from _fitting(question, model, quantisation, device, engine, context, refused)
 
 
+def need_words(workload: Workload, tokens: int) -> str:
+    """That requests need so many tokens, and where that figure is a guess from a mean."""
+    guessed = "lognormal" in (workload.input.kind, workload.output.kind)
+    note = " (the long ones are assumed from a mean: a trace, or quantiles in a workload.toml, replace them)"
+    return f"requests need up to {tokens:,}{note if guessed else ''}"
+
+
 def _fitting(
     question: Question,
     model: OpenModel,
@@ -324,7 +331,7 @@ def _fitting(
     needed = context if context > MIN_CONTEXT else needed_context(question.workload, least=1)
     context = min(context, max(needed, model.max_context))  # the least that is provided for may exceed a small model
     if needed > model.max_context:
-        reason = f"{short} takes {model.max_context:,} tokens; requests need up to {needed:,}"
+        reason = f"{short} takes {model.max_context:,} tokens; {need_words(question.workload, needed)}"
         refused.append(Refused(kind="self", example=short, count=1, stage="limits", reason=reason, rule=WINDOW))
         return
     reason, place = "", device.name

@@ -8,7 +8,7 @@ from crossover import compliance
 from crossover.catalog import match
 from crossover.catalog.items import Catalog
 from crossover.deployment import Zone
-from crossover.planner.candidates import ApiCandidate, Enumeration, good_enough
+from crossover.planner.candidates import ApiCandidate, Enumeration, good_enough, need_words
 from crossover.planner.estimates import api_deployment, peak_rps
 from crossover.planner.evidence import Book
 from crossover.planner.question import Question
@@ -171,7 +171,7 @@ def _unfit(question: Question, catalog: Catalog, enumeration: Enumeration, candi
             return refuse("capability", f"{candidate.priced.model} is below what you stated", "capability")
     window = candidate.priced.context_window
     if window is not None and window < enumeration.context:
-        text = f"{candidate.priced.model} takes {window:,} tokens; requests need up to {enumeration.context:,}"
+        text = f"{candidate.priced.model} takes {window:,} tokens; {need_words(question.workload, enumeration.context)}"
         return refuse("limits", text, "context window")
     return _over_limit(question, candidate) if in_use else None
 
