@@ -1,22 +1,26 @@
 """What one request costs in the gateway beyond the operating system: no socket, no disk, one thread.
 
-    python benchmarks/gateway_speed.py [--profile]
+    python benchmarks/gateway_speed.py [--profile | --instructions]
 
 A request of 1 kB and one of 20 kB go through the real HTTP door, dispatcher, provider, dialect and price list; only the
 two sockets and the ledger's file are left out, and detection is off. Printed: microseconds a request (the best of many
 rounds, so that other work on the machine counts little) and its ratio to decoding and encoding the same JSON once, the
-floor of any gateway.
+floor of any gateway. On a machine that others use, seconds swing by half and more; ``--instructions`` counts the
+instructions of a request with valgrind's callgrind instead, and they repeat within half a percent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import cProfile
+import os
 import pstats
 import random
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -49,7 +53,8 @@ output = 10
 WORDS = (
     "the quarterly report shows that customers ordered twice as many units while costs fell and tickets rose " * 3
 ).split()
-ROUNDS, EACH = 40, 100
+COUNTED, REQUESTS = "--counted", 500
+ROUNDS, EACH = (2, 100) if COUNTED in sys.argv else (40, 100)
 
 
 def body(size: int) -> bytes:
@@ -126,6 +131,25 @@ class Wire:
             self.written.set_result(data)
 
 
+async def counted(once: Callable[[], Awaitable[bytes]]) -> None:
+    """Let callgrind, in which this process runs, count a number of requests and nothing else."""
+    for switch in ("on", "off"):
+        subprocess.run(["callgrind_control", "-i", switch, str(os.getpid())], check=True, capture_output=True)
+        if switch == "on":
+            for _ in range(REQUESTS):
+                await once()
+
+
+def instructions() -> None:
+    """Run this file again inside callgrind and print what a request took."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "counts"
+        wrapped = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}", sys.executable]
+        subprocess.run([*wrapped, __file__, COUNTED], check=True, capture_output=True)
+        totals = [line for line in out.read_text().splitlines() if line.startswith("totals:")]
+    print(f"   995 bytes  {int(totals[-1].split()[1]) / REQUESTS:,.0f} instructions")
+
+
 async def measure(station: Station, size: int, profile: bool) -> None:
     """Print one row."""
     data = answer()
@@ -173,6 +197,8 @@ async def measure(station: Station, size: int, profile: bool) -> None:
         best, floor = min(best, middle - start), min(floor, time.thread_time() - middle)
     ratio = f"{best / floor:5.1f} × its JSON alone ({floor / EACH * 1e6:.1f} µs)"
     print(f"{len(asked):>6} bytes  {best / EACH * 1e6:7.1f} µs   {ratio}")
+    if COUNTED in sys.argv:
+        await counted(once)
     if profile:
         profiler = cProfile.Profile()
         profiler.enable()
@@ -189,11 +215,14 @@ async def main() -> None:
         loaded = load(SETTINGS, {"KEY": "sk-not-a-key"})
         station = await open_station(loaded, Paths(config=place, data=place, models=place))
         try:
-            for size in (1000, 20_000):
+            for size in (1000,) if COUNTED in sys.argv else (1000, 20_000):
                 await measure(station, size, "--profile" in sys.argv and size == 1000)
         finally:
             await station.aclose()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    if "--instructions" in sys.argv:
+        instructions()
+    else:
+        asyncio.run(main())
