@@ -175,10 +175,11 @@ class _Reader:
         texts = self.texts
         for key, value in table.items():
             name = key if type(key) is str else str(key)
-            if name[:1] in _BRACKETS:
-                self._text(name, "", 0)
-            elif name not in WORDS:
-                texts.append((name, ""))
+            if name not in WORDS:
+                if name[:1] in _BRACKETS:
+                    self._text(name, "", 0)
+                else:
+                    texts.append((name, ""))
             if type(value) is str:
                 if value in WORDS and plain(name, value):
                     continue
@@ -238,7 +239,7 @@ class _Reader:
 
     def _joints(self, parts: list[Any] | tuple[Any, ...]) -> None:
         """What neighbouring texts of a list of parts say where they meet: a value may go on in the next."""
-        if len(parts) <= _MOST_GROUPS:
+        if len(parts) <= _MOST_GROUPS and _is_short(parts[0]):  # all of them, or it is no such list
             row = [part if type(part) is str else str(part) for part in parts if _is_short(part)]
             self._row(row, len(parts))
         row = [part["text"] for part in parts if type(part) is dict and "text" in part]
