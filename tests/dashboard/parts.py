@@ -425,7 +425,7 @@ def live(**facts: Any) -> Live:
         "ledger": Health(healthy=True, queued=3, lag_s=0.05, written=1500, spilled=0, lost=0, mended=0),
         "aliases": {"support": ("local_first", ("box", "mini")), "drafts": ("cheapest", ("box", "mini", "large"))},
         "budgets": (Limit(name="all", period="month", limit=100 * PICO), Limit(name="week", period="week", limit=PICO)),
-        "doubts": {"drafts": "audits show that 11 % are lost, and 5 % were promised"},
+        "doubts": {"support": "audits show that 11 % are lost, and 5 % were promised"},
         "profile": "balanced",
         "keys_needed": True,
     }

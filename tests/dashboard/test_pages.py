@@ -236,7 +236,9 @@ def test_rules_in_use_show_what_they_lose_and_who_doubts_them(week: Path) -> Non
             "drafts in the shadow",
             "in doubt",
             "5 % were promised",
-            "were answered worse",
+            "330 requests a paid model answered",
+            "got another answer by box",
+            "each would have saved",
         ):
             assert part in page
 

@@ -95,7 +95,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
-    """How the rule of one name does while it is used. ``kept`` of ``n`` comparisons the rule would have kept.
+    """How the rule of one name does while it is used. ``kept`` of ``n`` comparisons the rule would have kept; of a
+    shadow all, for it asks what would be lost if the own model answered everything.
 
     ``loss`` is the share of those whose answer was worse, with its 95 % interval; ``weeks`` are (begin, share, count)
     of the latest weeks. ``doubt`` is why the rule is not trusted now. ``saved`` is picodollars a kept request.
@@ -121,12 +122,12 @@ def watched(rows: Sequence[Grade], now: float, doubts: Mapping[str, str]) -> lis
     groups: dict[tuple[str, str], list[Grade]] = {}
     for row in rows:
         groups.setdefault((row.route, row.kind), []).append(row)
-    found = [_watched(place, each, now, doubts.get(place[0], "")) for place, each in groups.items()]
+    found = [_watched(place, each, now, doubts.get(place[0], "") if place[1] == "audit" else "") for place, each in groups.items()]
     return sorted(found, key=lambda one: (not one.doubt, -one.n, one.route))
 
 
 def _watched(place: tuple[str, str], rows: list[Grade], now: float, doubt: str) -> Watched:
-    kept = [row for row in rows if row.kept]
+    kept = [row for row in rows if row.kept or place[1] == "shadow"]
     lost = sum(row.loss for row in kept)
     low, high = wilson(round(lost), len(kept), 0.95) if kept else (0.0, 1.0)
     weeks = []
