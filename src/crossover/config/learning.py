@@ -10,6 +10,7 @@ from crossover.errors import FileError, nearest
 from crossover.learning.artifact import load
 
 AGREEMENT = "agreement"  # the grader that needs no model
+_SECOND = "answer.agreement"  # what a file learned of whether a second model agrees
 _GUESSING = ("complexity", "cascade", "route")
 _Found = tuple[tuple[str, ...], str, str | None]  # where, what is wrong, what would be right
 
@@ -60,6 +61,38 @@ def learning_problems(settings: Settings, name: str, alias: AliasSettings) -> It
     second = alias.cascade.second
     if second is not None:
         yield from _own_model(settings, (*here, "cascade", "second"), second)
+
+
+def learning_notes(settings: Settings) -> Iterator[str]:
+    """What is allowed of learned files and second opinions, and still worth saying. The files can be read."""
+    for name, alias in settings.aliases.items():
+        learned = None if alias.learned is None else load(Path(alias.learned))
+        looks = learned is not None and any(one.name == _SECOND for one in learned.features)
+        second = alias.cascade.second
+        if second is not None and not looks:
+            yield (
+                f"aliases.{name}: {second} is asked as well, and nothing looks at whether it agrees; "
+                "crossover route train --other makes a file that does"
+            )
+        if second is None and looks:
+            yield (
+                f"aliases.{name}: {alias.learned} looks at whether a second model agrees, and cascade.second names "
+                "none; so everything goes to a stronger model"
+            )
+        if learned is not None:
+            yield from _strangers(settings, name, alias, (learned.card.weak, learned.card.strong))
+
+
+def _strangers(settings: Settings, name: str, alias: AliasSettings, models: tuple[str, str]) -> Iterator[str]:
+    """Whether a file was trained for other models than those that answer here: by deployment, alias or model."""
+    here = set(alias.deployments) | {settings.deployments[one].model for one in alias.deployments}
+    here |= {other for other, one in settings.aliases.items() if set(one.deployments) & set(alias.deployments)}
+    strange = [one for one in models if one not in here]
+    if strange:
+        yield (
+            f"aliases.{name}: {alias.learned} was trained for {models[0]} and {models[1]}, and "
+            f"{' and '.join(strange)} cannot answer here; its promise is about those"
+        )
 
 
 def _learned(path: tuple[str, ...], file: str, policy: str) -> Iterator[_Found]:

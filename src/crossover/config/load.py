@@ -12,7 +12,7 @@ import msgspec
 
 from crossover import compliance
 from crossover.config.check import Known, notes, problems
-from crossover.config.learning import learned_files
+from crossover.config.learning import learned_files, learning_notes
 from crossover.config.places import paths
 from crossover.config.privacy import privacy_files, privacy_notes, privacy_problems
 from crossover.config.read import Reading, read
@@ -74,7 +74,7 @@ def load(source: Path | str, environ: Mapping[str, str], *, known: Known | None 
         raise first
     return Loaded(
         settings=msgspec.structs.replace(settings, regimes=tuple(map(compliance.regime, settings.regimes))),
-        notes=(*secrets.notes, *notes(settings), *privacy_notes(settings)),
+        notes=(*secrets.notes, *notes(settings), *learning_notes(settings), *privacy_notes(settings)),
         digest=hashlib.sha256(text.encode()).hexdigest(),
         file=place,
         files=(*secrets.files, *privacy_files(settings), *learned_files(settings)),

@@ -122,7 +122,8 @@ def watched(rows: Sequence[Grade], now: float, doubts: Mapping[str, str]) -> lis
     groups: dict[tuple[str, str], list[Grade]] = {}
     for row in rows:
         groups.setdefault((row.route, row.kind), []).append(row)
-    found = [_watched(place, each, now, doubts.get(place[0], "") if place[1] == "audit" else "") for place, each in groups.items()]
+    doubt = {(route, "audit"): why for route, why in doubts.items()}
+    found = [_watched(place, each, now, doubt.get(place, "")) for place, each in groups.items()]
     return sorted(found, key=lambda one: (not one.doubt, -one.n, one.route))
 
 
