@@ -8,8 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from crossover.dashboard.overview import ways
 from crossover.dashboard.words import Planned
 from crossover.ledger import keys
+from crossover.ledger.hours import Sums
+from crossover.ledger.pace import Pace
 from crossover.ledger.store import open_ledger
 from tests.dashboard import parts
 from tests.dashboard.asking import Visit, asked
@@ -358,3 +361,12 @@ def test_a_page_that_is_none_leads_back(week: Path) -> None:
         assert "There is no page here" in await visit.text("/nothing", 404)
 
     asked(week, look)
+
+
+def test_own_machines_alone_cost_the_hours_that_they_had_anyway() -> None:
+    pace = Pace(read=10, rows=10, all=None, by={}, parts=(), faults={}, own=50, own_known=10)
+    whole = Sums(requests=10)
+    assert dict(ways(whole, 10, 0, pace)[-1].parts) == {"self": 50}
+    idle = ways(whole, 10, 900, pace)[-1]
+    assert dict(idle.parts) == {"self": 900}
+    assert "idle ones included" in idle.note

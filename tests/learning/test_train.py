@@ -79,6 +79,13 @@ def test_answers_that_differ_without_a_loss_are_told_apart_from_losses() -> None
     assert 0.1 * promise.kept * 0.5 < promise.differs < 0.1  # of all requests, the doubt included
 
 
+def test_where_there_is_no_gap_no_share_of_it_is_told() -> None:
+    rows = examples(400)
+    card = train(msgspec.structs.replace(rows, strong=rows.weak * 0.9), Wish(kind="cascade"), ORIGIN).card
+    assert (card.apgr, card.length_apgr) == (None, None)
+    assert any(note.startswith("there is no gap to recover") for note in card.notes)
+
+
 def test_noise_leaves_the_length_rule() -> None:
     chance = np.random.default_rng(3)
     prompts = [" ".join(chance.choice(WORDS, chance.integers(5, 60))) for _ in range(400)]

@@ -143,6 +143,8 @@ def ways(whole: Sums, answered: int, machines: int, pace: Pace) -> list[Way]:
         known = pace.own_known / max(1, pace.read)
         price = pace.own / max(1, pace.read) * whole.requests
         note = f"your machines' price per token, known for {share(known)} of requests"
+        if price < machines:  # more tokens go into idle hours first, and those are paid anyway
+            price, note = machines, "the hours your machines had, idle ones included: the rest would have fitted in"
         found.append(Way(name="Own machines alone", parts=(("self", price),), note=note))
     else:
         note = "no own machine has a price per token: state price.per_hour and tokens_per_hour"

@@ -28,6 +28,7 @@ LEAST = 30  # prompts to train on; below, a fit says nothing
 LINE_LABELS = 30.0  # how many labels "length says nothing" is worth, for the line that the fit is held against
 MANY = 300  # labels from which on cross-validation is believed where prompts are all that is known
 STEPS = 200  # thresholds that are tested
+LEAST_GAP = 0.01  # between the models' scores; below, a share of it is noise
 DOUBT = 0.05  # of the bound on answers that differ and lose nothing
 POINTS = 20  # of the curve
 DIGITS = 6
@@ -273,7 +274,7 @@ def train(examples: Examples, wish: Wish, origin: Origin) -> Learned:
             delta=round(1 - wish.confidence, 9), calibrations=wish.calibrations, year=wish.year,
             used=wish.used + 1, spent=round(delta * (wish.used + 1), 9),
         ),
-        notes=(*origin.notes, *_notes(compared, use, wish)),
+        notes=(*origin.notes, *_notes(compared, use, wish, float((part.strong - part.weak).mean()))),
     )  # fmt: skip
     card = _reported(card, bare, examples.rows(report_at), steps, chosen.threshold)
     return msgspec.structs.replace(bare, threshold=chosen.threshold, card=_doubted(card, chosen.threshold))
@@ -398,11 +399,17 @@ def _card(origin: Origin) -> Card:
     )  # fmt: skip
 
 
-def _notes(compared: Compared, use: bool, wish: Wish) -> tuple[str, ...]:
+def _notes(compared: Compared, use: bool, wish: Wish, gap: float) -> tuple[str, ...]:
+    quality = f"mean quality {compared.difference:+.4f} ± {2 * compared.error:.4f}"
     found = (
         f"in cross-validation it recovers {compared.learned:.3f} of the gap (APGR), the rule on length "
-        f"{compared.length:.3f}; mean quality {compared.difference:+.4f} ± {2 * compared.error:.4f}"
+        f"{compared.length:.3f}; {quality}"
     )
+    if gap < LEAST_GAP:  # a share of nothing says nothing
+        found = (
+            f"there is no gap to recover: the stronger model is {gap * 100:+.1f} points better on the prompts to learn "
+            f"from; against the rule on length {quality}"
+        )
     if use and wish.method is None:
         return (found,)
     if use:
@@ -417,10 +424,11 @@ def _reported(card: Card, bare: Learned, part: Examples, steps: list[float], cho
     scores = scores_of(bare, part.signals)
     length = np.array([FEATURES[LENGTH_RULE].read(one) or 0.0 for one in part.signals])
     finite = np.where(np.isfinite(scores), scores, np.finfo(float).max)
+    gap = bool(float((part.strong - part.weak).mean()) >= LEAST_GAP)
     return msgspec.structs.replace(
         card,
-        apgr=_maybe(curve.apgr(finite, part.weak, part.strong)),
-        length_apgr=_maybe(curve.apgr(length, part.weak, part.strong)),
+        apgr=_maybe(curve.apgr(finite, part.weak, part.strong)) if gap else None,
+        length_apgr=_maybe(curve.apgr(length, part.weak, part.strong)) if gap else None,
         weak_score=round(float(part.weak.mean()), 4),
         strong_score=round(float(part.strong.mean()), 4),
         curve=curve_of(bare, part, steps, chosen),
