@@ -228,7 +228,10 @@ def test_the_beginning_of_a_stream_may_decide() -> None:
 
 def test_streams_may_go_unjudged() -> None:
     at = house(small=Scripted([say("bad"), end()]), rule=cascade(stream="never"))
-    assert text_of(stream(at)) == "bad"
+    chunks = stream(at)
+    assert text_of(chunks) == "bad"
+    assert chunks[0].served is not None
+    assert chunks[0].served.reason == "cascade: small, it is asked first, and nobody judges a stream here"
 
 
 def test_a_held_stream_counts_where_no_stronger_one_comes() -> None:

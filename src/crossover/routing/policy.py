@@ -181,6 +181,11 @@ def _kept_back(refused: list[Refusal], order: list[Target]) -> str:
     return "" if kept is None else f"; {kept.reason}"
 
 
+def _unjudged(route: Route) -> bool:
+    """Whether the cascade of this route lets streams pass as they are."""
+    return route.cascade is not None and route.cascade.stream == "never"
+
+
 def _reason(route: Route, targets: Mapping[str, Target], order: list[Target], conditions: Conditions) -> str:
     """Why the first is first, in one line."""
     policy = route.policy
@@ -194,6 +199,8 @@ def _reason(route: Route, targets: Mapping[str, Target], order: list[Target], co
         why = guess.why
         if guess.strong is not (first.id in conditions.strong):
             why += f", and no {'stronger' if guess.strong else 'weaker'} model may answer"
+    elif policy == "cascade" and conditions.streamed and _unjudged(route) and first.id not in route.strong:
+        why = "it is asked first, and nobody judges a stream here"
     elif len(order) == 1:
         why = "the only one left" if len(route.targets) > 1 else "the only one on the list"
     elif policy == "local_first" and not first.local:
