@@ -328,7 +328,8 @@ def delta_of(wish: Wish) -> float:
     if wish.used >= wish.calibrations:
         raise InputError(
             f"the year's chance of a broken promise is spent: {wish.used} of {wish.calibrations} calibrations are made",
-            field="--calibrations", hint="Train from new results with a larger --calibrations; each then needs more prompts",
+            field="--calibrations",
+            hint="Train from new results with a larger --calibrations; each then needs more prompts",
         )  # fmt: skip
     if min(wish.shares) <= 0 or sum(wish.shares) >= 1:
         raise InputError("the parts for training and calibration leave nothing to report", field="--shares")
