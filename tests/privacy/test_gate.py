@@ -101,6 +101,10 @@ def same(text: str, field: str = "") -> None:
     assert fast == sorted(map(key, rules.find(PLAIN, text, field)))
 
 
+def test_a_vertical_tab_is_a_space_to_both() -> None:
+    same("\vAre_OdvMV7PC_qygQaFksJnR1hCVnLlpmR3ZE")
+
+
 @given(TEXTS, st.sampled_from(["", "content", "ssn", "passportNumber", "bank_account", "iban", "phoneİ"]))
 @settings(max_examples=150)
 @example("mySsn 536904399 and userPassport C01X00T41, KİMLİK NO 17291716060", "")

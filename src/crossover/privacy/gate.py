@@ -192,6 +192,8 @@ class SetGate:
 
     def fired(self, text: str, field: str = "", scan: Scan | None = None) -> Sequence[int]:
         """Indices of the rules that may match the text."""
+        if "\v" in text:
+            text = text.replace("\v", "\f")  # to RE2 a vertical tab is no space, and to what verifies it is
         try:
             data = text.encode()
         except UnicodeEncodeError:
