@@ -158,7 +158,7 @@ def copy_day(ledger: Ledger, source: str, back: int) -> None:
         names = ", ".join((*groups[1:], *SUM_COLUMNS))
         earlier = shift // (86_400 if groups[0] == "day" else 3600)
         connection.execute(
-            f"INSERT OR IGNORE INTO main.{table} ({groups[0]}, {rest}) "
+            f"INSERT OR IGNORE INTO main.{table} ({groups[0]}, {names}) "
             f"SELECT {groups[0]} - {earlier}, {names} FROM day.{table}"
         )
 
