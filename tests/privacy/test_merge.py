@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossover.privacy.merge import merge
@@ -61,6 +61,7 @@ FINDINGS = st.builds(
 )  # fmt: skip
 
 
+@settings(derandomize=True)
 @given(st.lists(FINDINGS, max_size=8))
 def test_what_is_merged_is_disjoint_and_covers_what_was_found(found: list[Finding]) -> None:
     merged = merge(found)

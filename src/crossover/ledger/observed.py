@@ -125,7 +125,7 @@ def observed(
     answered = [row[0] for row in found if row[1]]
     short = len(answered) < 2
     if short:
-        begin, end = math.floor(since / HOUR), math.ceil(until / HOUR)
+        end = math.ceil(until / HOUR)
         found = _hours(ledger, begin, end, where, values)
         answered = [row[0] for row in found if row[1]]
     # Of the first hour that the ledger holds nobody knows how much of it the gateway was there.
