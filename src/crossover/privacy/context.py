@@ -34,6 +34,7 @@ _BITS = 21  # of a character; three of them are one number
 _ANY, _FOREIGN = -1, -2  # heads and tails of fewer characters, in ASCII or not
 _CAMEL = re.compile("([a-z])([A-Z])")
 _HUMP = re.compile(b"[A-Z](?<=[a-z].)")  # capitals first: they are rarer, and searched for faster
+_SEVERAL = re.compile(b"[A-Z](?<=[a-z].)[a-z]+[A-Z][A-Za-z]{0,40}")  # no word for a context is longer
 _NUMBER = "no|nr|num|number|nummer"  # what is glued to a word: ``taxno``, ``passportnumber``
 _GLUED = re.compile(f"(?:{_NUMBER})(?![^\\W_])")
 # Behind an abbreviation: what shows that it names a field whose value follows (``nif=``, ``<inn>``, ``ird no. 49-``).
@@ -145,7 +146,7 @@ def camels(words: Iterable[str]) -> str:
         first, rest = stem[:1].upper(), stem[1:]
         if in_ascii(word) and stem.isalpha() and len(stem) >= _SHORTEST_CAMEL:
             end = "s?(?:$|[^a-z])" if _ends(word) else ""
-            behind.append(f"{first}(?:{rest}|{rest.upper()}){end}")
+            behind.append(f"{first}(?i:{rest}){end}")
             before.append(f"[{first}{stem[0]}]{rest}")
         elif squeezed := _squeezed(word):
             head_of, _, other = rest.partition(" ")
@@ -168,6 +169,12 @@ def camels(words: Iterable[str]) -> str:
 def humps(data: bytes) -> bytes:
     """A text in UTF-8 with a space before each capital behind a small letter: ``taxFile`` as ``tax File``."""
     return _HUMP.sub(rb" \g<0>", data)
+
+
+def tails(data: bytes) -> bytes:
+    """Words of several humps that stand behind a small letter: ``MyKad`` of ``theMyKad``, which :func:`humps` parts."""
+    words = _SEVERAL.findall(data)
+    return b" ".join([*words, *(word[hump.start() :] for word in words for hump in _HUMP.finditer(word))])
 
 
 def in_ascii(word: str) -> bool:

@@ -28,6 +28,7 @@ from crossover.privacy.context import (
     in_ascii,
     literals,
     spaced,
+    tails,
 )
 from crossover.privacy.late import Late
 from crossover.privacy.words import Rule
@@ -272,7 +273,7 @@ class SetGate:
             if len(low) != len(written):
                 asked.append((self._foreign, low))
         if camel and self._any_camel.match(data) != []:
-            asked.append((self._words, humps(data).translate(_FOLD)))
+            asked += [(self._words, seen.translate(_FOLD)) for seen in (humps(data), tails(data))]
         if field:
             asked.append((self._words, folded(spaced(readable(field)))))
         for words, where in asked:
