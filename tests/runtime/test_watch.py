@@ -159,6 +159,14 @@ def test_a_judge_is_asked_in_both_orders_under_every_label_of_the_question() -> 
     assert at.asked[0].caller.door == "judge"
 
 
+def test_what_a_judge_does_not_decide_counts_as_lost_and_the_doubt_says_so() -> None:
+    at = House(Rule(route="chat", grader="judge", loss=0.02), answers={"judge": "I like both"})
+    grades = at.compare(*(seen(id=str(number), first=("own", "no")) for number in range(40)))
+    assert {grade.loss for grade in grades} == {1.0}
+    assert "judge named no winner in" in at.watch.doubt("chat")
+    assert House(Rule(route="chat", grader="judge"), answers={"judge": "?"}).compare(seen())[0].loss == 0.0, "the same"
+
+
 def test_what_fails_is_left_out_and_the_next_one_is_compared() -> None:
     at = House(answers={"own": "nobody"})
     grades = at.compare(seen(first=("", "")), seen(id="full"), seen(id="next"))

@@ -5,7 +5,8 @@ where an alias has a shadow, those that a paid model answered. What is missing o
 any client would ask it: classified, filtered and recorded like every other request, under the door ``shadow``. Nothing
 is sent to a paid model by the watch but what a judge that the user named has to see, and that goes the same way.
 
-Nobody waits for the watch: when it cannot keep up, pairs are left out and counted.
+Nobody waits for the watch: when it cannot keep up, pairs are left out and counted. What a judge cannot decide counts as
+lost: then a weak judge costs money, and does not make a rule look good.
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ class RuleWatch:
     ) -> None:
         self.left_out = 0
         self.compared = 0
+        self.undecided: collections.Counter[str] = collections.Counter()  # by route: pairs that a judge did not decide
         self._ask = ask
         self._save = save
         self._local = local
@@ -182,7 +184,7 @@ class RuleWatch:
                 self.left_out += 1
                 return
             await self._save(grade)
-        except (ServingError, ScoringError) as error:
+        except ServingError as error:
             self.left_out += 1
             _LOG.info("a comparison for %s was left out: %s", pair.seen.route.name, error.sentence())
         except StoreError as error:
@@ -204,6 +206,8 @@ class RuleWatch:
             return
         doubt = self._doubting(audits, rule)
         if doubt:
+            if undecided := self.undecided[route]:
+                doubt += f" ({rule.grader} named no winner in {undecided}, which count as lost)"
             self._doubts[route] = doubt
             _LOG.warning("%s: %s; stronger models are asked first until it is trained again", route, doubt)
 
@@ -257,8 +261,13 @@ class RuleWatch:
         if plain is not None:
             return float(plain == 0.0)
         judge = _Judge(self._ask, seen)
-        forward = await prefer(judge, rule.grader, question, weak, strong)
-        backward = 1 - await prefer(judge, rule.grader, question, strong, weak)
+        try:
+            forward = await prefer(judge, rule.grader, question, weak, strong)
+            backward = 1 - await prefer(judge, rule.grader, question, strong, weak)
+        except ScoringError as error:  # to leave it out would leave out just the pairs that differ
+            self.undecided[rule.route] += 1
+            _LOG.info("a comparison for %s counts as lost: %s", rule.route, error.sentence())
+            return 1.0
         return float(forward == backward == 0.0)
 
 
