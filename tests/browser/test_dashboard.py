@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,32 +15,17 @@ from crossover.dashboard.session import new_lock
 from crossover.dashboard.words import Planned
 from crossover.ledger.store import open_ledger
 from crossover.runtime.dashboard import Book, listen, pages, run
-from tests.browser.test_report import ARGUMENTS, DRAWN_PIXELS
+from tests.browser.test_report import DRAWN_PIXELS, browser
 from tests.dashboard import parts
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page
 
+__all__ = ["browser"]
 pytestmark = pytest.mark.browser
 SERIOUS = {"serious", "critical"}
 PAGES = ("/", "/requests", "/requests?status=bad", "STORY", "/deployments", "/quality", "/plan", "/privacy", "/keys")
 CHARTS = {"/": 3, "/plan": 1}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = os.environ.get("CROSSOVER_CHROMIUM") or shutil.which("chromium")  # noqa: TID251 - a test setting
-    if not found:
-        reason = "no Chromium: install it or set CROSSOVER_CHROMIUM to its path"
-        if os.environ.get("CROSSOVER_TEST_REQUIRE_ALL"):  # noqa: TID251 - a test setting
-            pytest.fail(reason)
-        pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        made = driver.chromium.launch(executable_path=found, args=ARGUMENTS)
-        yield made
-        made.close()
 
 
 class Shown(NamedTuple):

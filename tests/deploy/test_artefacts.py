@@ -42,8 +42,10 @@ def one(made: dict[str, str], kind: str, name: str | None = None) -> dict[str, A
 
 @pytest.mark.parametrize("name", CASES)
 def test_manifests_are_valid(name: str) -> None:
-    for found in manifests(files(name, "kubernetes")):
-        kubernetes_validate.validate(found, VERSION, strict=True)
+    made = manifests(files(name, "kubernetes"))
+    assert {"Deployment", "Service"} <= {each["kind"] for each in made}
+    for found in made:
+        kubernetes_validate.validate(found, VERSION, strict=True)  # raises
 
 
 @pytest.mark.parametrize("name", CASES)

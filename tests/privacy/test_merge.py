@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from crossover.privacy.merge import merge
@@ -61,7 +61,6 @@ FINDINGS = st.builds(
 )  # fmt: skip
 
 
-@settings(derandomize=True)
 @given(st.lists(FINDINGS, max_size=8))
 def test_what_is_merged_is_disjoint_and_covers_what_was_found(found: list[Finding]) -> None:
     merged = merge(found)
@@ -69,7 +68,8 @@ def test_what_is_merged_is_disjoint_and_covers_what_was_found(found: list[Findin
     for before, after in itertools.pairwise(kin):
         assert before.end <= after.start
     covered = {place for each in merged for place in range(each.start, each.end)}
-    gaps = {place for each in found for place in range(each.start, each.end)} - covered
-    assert all(not {place, place + 1, place + 2} <= gaps for place in gaps)
+    for each in found:  # of one finding no more than two places in a row; where two end at each other it may be more
+        gaps = set(range(each.start, each.end)) - covered
+        assert all(not {place, place + 1, place + 2} <= gaps for place in gaps)
     assert {each.category for each in merged if each.tier == "hard"} <= {each.category for each in found}
     assert merge(merged) == merged

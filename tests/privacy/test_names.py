@@ -121,7 +121,7 @@ _SHARED = people.load()
     "text", ["\ud800Anna Kowalska\udfff", "\x00" * 1000, "A" * 100_000, "\u202e" * 50, "🙂" * 9000]
 )
 def test_hostile_texts_are_survived(names: Names, text: str) -> None:
-    names.find(text)
+    assert all(0 <= one.start < one.end <= len(text) for one in names.find(text))
 
 
 def test_many_strange_words_leave_no_more_behind_than_is_bounded() -> None:

@@ -245,14 +245,11 @@ def of_ledger(path: Path, alias: str, since: float) -> list[Compared]:
     """The requests of an alias that chance drew and both models answered. Raises StoreError and InputError."""
     from crossover.ledger.grades import grades
     from crossover.ledger.store import open_ledger
+    from crossover.runtime.rules import compared
 
     with open_ledger(path, readonly=True) as book:
         every = grades(book, None, since)
-    found = [
-        Compared(request=one.request, probability=one.probability, kept=one.kept, loss=one.loss, score=one.score)
-        for one in every
-        if one.route == alias and one.kind == "audit"
-    ]
+    found = [compared(one) for one in every if one.route == alias and one.kind == "audit"]
     if not found:
         names = sorted({one.route for one in every if one.kind == "audit"})
         hint = f"There are comparisons of {', '.join(names)}" if names else "watch.explore of an alias draws some"

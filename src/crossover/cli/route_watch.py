@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from crossover.errors import FileError
-from crossover.learning.drift import Compared, Drift, drift
+from crossover.learning.drift import Drift, drift
 from crossover.ledger.words import PICO
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ def watched(rows: Sequence[Grade], rules: Mapping[str, Rule]) -> list[Watched]:
     An audit's loss counts where the rule would have kept the request; a shadow's always, because it asks what would be
     lost if the own model answered everything. Audits from before a rule was made spoke of another one.
     """
+    from crossover.runtime.rules import compared
+
     several: dict[tuple[str, str, str, str, str], list[Grade]] = {}
     for row in rows:
         rule = rules.get(row.route)
@@ -85,16 +87,12 @@ def watched(rows: Sequence[Grade], rules: Mapping[str, Rule]) -> list[Watched]:
         rule = rules.get(alias) if kind == "audit" else None
         limit = None if rule is None else rule.loss
         beside = rule.beside if rule is not None and grader == rule.grader else 0.0
-        compared = [
-            Compared(request=one.request, probability=one.probability, kept=one.kept or kind == "shadow", loss=one.loss)
-            for one in group
-        ]
         found.append(
             Watched(
                 alias=alias, kind=kind, weak=weak, strong=strong, graders=(grader,),
                 promised=limit, weak_cost=_mean([one.weak_cost for one in group]),
                 strong_cost=_mean([one.strong_cost for one in group]),
-                found=drift(compared, limit or USUAL, beside=beside),
+                found=drift([compared(one) for one in group], limit or USUAL, beside=beside),
             )
         )  # fmt: skip
     return found

@@ -8,10 +8,10 @@ from pathlib import Path
 from crossover.config.settings import AliasSettings, Settings
 from crossover.errors import FileError, nearest
 from crossover.learning.artifact import load
+from crossover.routing.guess import GUESSING
 
 AGREEMENT = "agreement"  # the grader that needs no model
 _SECOND = "answer.agreement"  # what a file learned of whether a second model agrees
-_GUESSING = ("complexity", "cascade", "route")
 _Found = tuple[tuple[str, ...], str, str | None]  # where, what is wrong, what would be right
 
 
@@ -43,7 +43,7 @@ def learning_problems(settings: Settings, name: str, alias: AliasSettings) -> It
     for number, one in enumerate(alias.strong):
         if one not in alias.deployments:
             yield ((*here, "strong", str(number)), *_not(one, alias.deployments, "is none of its deployments"))
-    if alias.policy in _GUESSING and alias.deployments and not strong_of(settings, alias):
+    if alias.policy in GUESSING and alias.deployments and not strong_of(settings, alias):
         yield (
             (*here, "policy"),
             f"{alias.policy} chooses between a weaker and a stronger deployment, and {name} has not both",
@@ -112,11 +112,11 @@ def _learned(path: tuple[str, ...], file: str, policy: str) -> Iterator[_Found]:
 
 def _watched(settings: Settings, here: tuple[str, ...], alias: AliasSettings, policy: str) -> Iterator[_Found]:
     watch = alias.watch
-    if watch.explore and policy not in _GUESSING:
+    if watch.explore and policy not in GUESSING:
         yield (
             (*here, "explore"),
             f"the policy {policy} has no rule that could be checked",
-            f"Take it out, or choose one of {', '.join(_GUESSING)}",
+            f"Take it out, or choose one of {', '.join(sorted(GUESSING))}",
         )
     if watch.shadow is not None:
         yield from _own_model(settings, (*here, "shadow"), watch.shadow)

@@ -91,7 +91,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-class Compared(msgspec.Struct, frozen=True, kw_only=True):
+class Validated(msgspec.Struct, frozen=True, kw_only=True):
     """Cross-validation: APGR of the fit and of the length rule; the difference of their areas and its standard error.
 
     The areas are mean quality over all shares of strong calls. ``sharper`` is by how much less the fit errs (mean
@@ -150,7 +150,7 @@ def length_only(table: Table) -> Ensemble:
 
 def cross_validate(
     table: Table, weak: Floats, strong: Floats, kind: Kind, *, seed: int, repeats: int = REPEATS
-) -> Compared:
+) -> Validated:
     """Fit on four fifths, rank the last fifth; all fifths in turn, ``repeats`` times over with other fifths."""
     size, gains = len(weak), strong - weak
     length = table.values[:, table.names.index(LENGTH_RULE)]
@@ -174,7 +174,7 @@ def cross_validate(
         each.append((curve.apgr(found, weak, strong), curve.apgr(length, weak, strong), difference, error))
         total += found
     learned, ruled, difference, error = (float(np.mean(column)) for column in zip(*each, strict=True))
-    return Compared(
+    return Validated(
         learned=learned, length=ruled, difference=difference, error=error, sharper=sharper / repeats,
         scores=(total + middles) / repeats,
     )  # fmt: skip
@@ -400,7 +400,7 @@ def _card(origin: Origin) -> Card:
     )  # fmt: skip
 
 
-def _notes(compared: Compared, use: bool, wish: Wish, gap: float) -> tuple[str, ...]:
+def _notes(compared: Validated, use: bool, wish: Wish, gap: float) -> tuple[str, ...]:
     quality = f"mean quality {compared.difference:+.4f} ± {2 * compared.error:.4f}"
     found = (
         f"in cross-validation it recovers {compared.learned:.3f} of the gap (APGR), the rule on length "

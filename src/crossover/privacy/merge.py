@@ -1,8 +1,9 @@
 """Findings that overlap, made disjoint: the stronger keeps its place, the weaker what is left of its own.
 
 Stronger is: hard before soft, then the higher score, then the longer, then the earlier, then by name. A weaker finding
-loses what a stronger one covers; what remains is kept from three characters on. So no place counts twice, and nothing
-that was found goes uncovered: a card with its check digit beats the phone number that some of its digits could be.
+loses what a stronger one covers; what remains is kept from three characters on. So no place counts twice, and of what
+was found at most ends of one or two characters go uncovered: a card with its check digit beats the phone number that
+some of its digits could be.
 
 Health and the user's own categories stay out of it, whole and beside the others: a policy may hang on each of them.
 """

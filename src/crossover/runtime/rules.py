@@ -139,12 +139,11 @@ def _since(made: str) -> float:
 
 
 def compared(row: Grade) -> Compared:
-    """A comparison of the ledger as those who learn see it."""
+    """A comparison of the ledger as those who learn see it: of a shadow all counts, as if nothing went to the API."""
     from crossover.learning.drift import Compared
 
-    return Compared(
-        request=row.request, probability=row.probability, kept=row.kept, loss=row.loss, score=row.score
-    )  # fmt: skip
+    kept = row.kept or row.kind == "shadow"
+    return Compared(request=row.request, probability=row.probability, kept=kept, loss=row.loss, score=row.score)
 
 
 def doubt_of(rows: Sequence[Grade], rule: Rule) -> str:
