@@ -10,8 +10,8 @@ from hypothesis import settings
 
 REQUIRE_ALL = bool(os.environ.get("CROSSOVER_TEST_REQUIRE_ALL"))  # noqa: TID251 - a test setting, not the product's
 
-# How long an example takes says more about the machine. Where everything is required, examples are the same each time: a
-# red run then tells of the change; new examples are looked for wherever people run the tests.
+# How long an example takes says more about the machine. Where everything is required, examples are the same each time:
+# a red run then tells of the change; new examples are looked for wherever people run the tests.
 settings.register_profile("crossover", deadline=None, derandomize=REQUIRE_ALL)
 settings.load_profile("crossover")
 
