@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from crossover.chat import ChatChunk, Served
+from crossover.learning import signals
 from crossover.usage import Usage
 
 
@@ -72,36 +73,6 @@ async def hear(source: AsyncGenerator[ChatChunk, None], tick: Callable[[], float
 def summed_up(said: Any) -> dict[str, float]:
     """Token log-probabilities (OpenAI's shape) as a few figures; empty where there are none.
 
-    ``mean``, ``min``, the 10 % and 25 % quantiles, the mean and the least distance of the best two (``margin``,
-    ``margin_min``) and the number of ``tokens``.
+    Those of :func:`crossover.learning.signals.summed_up`, so that what is learned from results holds in service.
     """
-    rows = said.get("content") if isinstance(said, dict) else None
-    if not isinstance(rows, list):
-        return {}
-    values = sorted(float(row["logprob"]) for row in rows if isinstance(row, dict) and _number(row.get("logprob")))
-    if not values:
-        return {}
-    margins = [margin for row in rows if (margin := _margin(row)) is not None]
-    found = {
-        "tokens": float(len(values)),
-        "mean": sum(values) / len(values),
-        "min": values[0],
-        "q10": values[len(values) // 10],
-        "q25": values[len(values) // 4],
-    }
-    if margins:
-        found |= {"margin": sum(margins) / len(margins), "margin_min": min(margins)}
-    return {name: round(value, 6) for name, value in found.items()}
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _margin(row: Any) -> float | None:
-    """How far the best token was ahead of the second."""
-    tops = row.get("top_logprobs") if isinstance(row, dict) else None
-    if not isinstance(tops, list):
-        return None
-    values = sorted(float(top["logprob"]) for top in tops if isinstance(top, dict) and _number(top.get("logprob")))
-    return values[-1] - values[-2] if len(values) > 1 else None
+    return {name: round(value, 6) for name, value in signals.summed_up(signals.token_logprobs(said)).items()}
