@@ -226,6 +226,16 @@ def test_the_beginning_of_a_stream_may_decide() -> None:
     assert at.balanced()
 
 
+def test_half_an_answer_is_compared_with_nothing() -> None:
+    watch = Notes()
+    at = house(
+        small=Scripted([say("a "), say("bad "), say("start"), end()]), rule=cascade(stream="first", first_tokens=2),
+        route={"explore": 0.5}, watch=watch,
+    )  # fmt: skip
+    stream(at)
+    assert [seen.first for seen in watch.seen] == [("", "")], "whoever compares asks again"
+
+
 def test_streams_may_go_unjudged() -> None:
     at = house(small=Scripted([say("bad"), end()]), rule=cascade(stream="never"))
     chunks = stream(at)

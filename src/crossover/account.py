@@ -174,8 +174,8 @@ class Account:
         target, gate, used = self.target, self.gate, self._used()
         assert target is not None
         assert gate is not None
-        self.first_answer = (target.id, gate.text)
-        if answer is not None:
+        if answer is not None:  # of half an answer nobody can say whether it would have been as good
+            self.first_answer = (target.id, gate.text)
             self.kept = Kept(target, answer, used, self.cleared, self.said)
         self._note(PASSED_ON, now, used, 200, True)
         weaker = [name for name in self.left if name not in self.route.strong and name != target.id]
